@@ -1,0 +1,74 @@
+"""Accounting: what became of every line that was read, so that loss is data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+_K = TypeVar("_K")
+
+
+@dataclass
+class Accounting:
+    """What became of every line that was read: the values of `lines_by_kind` add up to `lines`.
+
+    `kill` counts the lines that made calls (two each) and `half` those that lack their other line. `pending` is there
+    only while a log is still being read. `lost_by_cpu` counts events that the kernel threw away, and
+    `losses_of_unknown_size` the times when it could not say how many. `layouts` names the options under whose headers
+    lines could not be stitched; `ts_unit` is `us`, or `ticks` for the clocks counter, uptime and x86-tsc.
+    """
+
+    lines: int = 0
+    lines_by_kind: dict[str, int] = field(default_factory=dict)
+    lost_by_cpu: dict[int, int] = field(default_factory=dict)
+    losses_of_unknown_size: dict[int, int] = field(default_factory=dict)
+    layouts: list[str] = field(default_factory=list)
+    ts_unit: str = "us"
+
+    @property
+    def lost(self) -> int:
+        """Events lost in all, as far as the kernel said how many."""
+        return sum(self.lost_by_cpu.values())
+
+    @property
+    def lossy(self) -> bool:
+        """Whether anything was lost, counted or not."""
+        return bool(self.lost_by_cpu or self.losses_of_unknown_size)
+
+    def __add__(self, other: Accounting) -> Accounting:
+        units = {a.ts_unit for a in (self, other) if a.lines}
+        return Accounting(
+            self.lines + other.lines,
+            _sum(self.lines_by_kind, other.lines_by_kind),
+            _sum(self.lost_by_cpu, other.lost_by_cpu),
+            _sum(self.losses_of_unknown_size, other.losses_of_unknown_size),
+            sorted({*self.layouts, *other.layouts}),
+            units.pop() if len(units) == 1 else "mixed" if units else "us",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {
+            "lines": self.lines,
+            "lines_by_kind": self.lines_by_kind,
+            "lost_by_cpu": {str(cpu): n for cpu, n in self.lost_by_cpu.items()},
+            "losses_of_unknown_size": {str(cpu): n for cpu, n in self.losses_of_unknown_size.items()},
+            "layouts": self.layouts,
+            "ts_unit": self.ts_unit,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Accounting:
+        """Return what `to_dict` gave."""
+        return cls(
+            stored["lines"],
+            stored["lines_by_kind"],
+            {int(cpu): n for cpu, n in stored["lost_by_cpu"].items()},
+            {int(cpu): n for cpu, n in stored["losses_of_unknown_size"].items()},
+            stored["layouts"],
+            stored["ts_unit"],
+        )
+
+
+def _sum(a: dict[_K, int], b: dict[_K, int]) -> dict[_K, int]:
+    return {key: a.get(key, 0) + b.get(key, 0) for key in [*a, *(key for key in b if key not in a)]}

@@ -1,0 +1,130 @@
+"""The command line: `sigtrace parse | report | who`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from sigtrace.errors import Error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The rest is imported by the command that needs it: pyarrow takes longer than --help may.
+
+_EXAMPLES = """\
+examples:
+  sigtrace parse trace.log -o trace.parquet     # a log that was read from trace_pipe, to Parquet
+  zcat *.gz | sigtrace parse - -o all.parquet   # from a pipe
+  sigtrace report trace.parquet                 # how many calls, by whom, to whom, what failed, what was lost
+  sigtrace who trace.parquet 1234               # who sent what to process 1234
+  sigtrace who trace.log nginx --json           # by name, for a program
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code: 0 done, 1 failed with one line on stderr. Wrong usage exits with 2."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except Error as error:
+        from sigtrace.terminal import escaped
+
+        print(f"sigtrace: {escaped(str(error))}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; Python must not complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "sigtrace",
+        description="Who killed whom, with what, and how do you know?",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    parse = _command(commands, "parse", _parse, "write a raw trace_pipe log as Parquet")
+    parse.add_argument("logs", nargs="+", metavar="LOG", help="a log, also .gz, .xz or .zst; - is standard input")
+    parse.add_argument("-o", "--output", required=True, metavar="OUT.parquet", help="the file to write")
+
+    report = _command(commands, "report", _report, "say what is in a Parquet file or a raw log")
+    report.add_argument("file", metavar="FILE", help="a Parquet file or a raw log")
+    report.add_argument("--json", action="store_true", help="print one JSON object")
+
+    who = _command(commands, "who", _who, "say who sent what to a process")
+    who.add_argument("file", metavar="FILE", help="a Parquet file or a raw log")
+    who.add_argument("asked", nargs="?", default="all", metavar="PID|NAME", help="the process; left out, all of them")
+    who.add_argument("--json", action="store_true", help="print a JSON list of objects")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: object,
+    what: str,
+) -> argparse.ArgumentParser:
+    lines = [line for line in _EXAMPLES.splitlines() if f"sigtrace {name} " in line]
+    command = commands.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog="\n".join(["examples:", *lines]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(command=run)
+    return command
+
+
+def _parse(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from sigtrace.log import Log
+    from sigtrace.parse import COMPILED
+    from sigtrace.session import write
+
+    if not COMPILED:
+        print(
+            "sigtrace: the scanner runs interpreted, some 200 times slower: reinstall with a C compiler",
+            file=sys.stderr,
+        )
+    account = write([Log(log) for log in arguments.logs], Path(arguments.output))
+    kinds = account.lines_by_kind
+    said = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+    print(f"{arguments.output}: {kinds.get('kill', 0) // 2:,} calls from {account.lines:,} lines ({said}).")
+    if account.lossy:
+        print(f"{account.lost:,} events were lost: `sigtrace report` says what that leaves unknown.")
+    print(f"Now ask it: sigtrace report {arguments.output}")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from sigtrace import report
+    from sigtrace.session import read
+
+    answer = report.summary(read(arguments.file))
+    (report.write_json if arguments.json else report.write_text)(answer)
+    return 0
+
+
+def _who(arguments: argparse.Namespace) -> int:
+    from sigtrace import report, who
+    from sigtrace.session import read
+
+    session = read(arguments.file)
+    answer = who.who(session, arguments.asked)
+    if arguments.json:
+        report.write_json(answer)
+    else:
+        who.write_text(session, arguments.asked, answer, report.unknown(session))
+    return 0

@@ -1,0 +1,82 @@
+"""Signals: the names of Linux's signals and of the errors that sending one can give.
+
+Linux's numbers, wherever the session is read: a laptop's own `signal` module may count differently.
+"""
+
+from __future__ import annotations
+
+SIGNALS = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    4: "SIGILL",
+    5: "SIGTRAP",
+    6: "SIGABRT",
+    7: "SIGBUS",
+    8: "SIGFPE",
+    9: "SIGKILL",
+    10: "SIGUSR1",
+    11: "SIGSEGV",
+    12: "SIGUSR2",
+    13: "SIGPIPE",
+    14: "SIGALRM",
+    15: "SIGTERM",
+    16: "SIGSTKFLT",
+    17: "SIGCHLD",
+    18: "SIGCONT",
+    19: "SIGSTOP",
+    20: "SIGTSTP",
+    21: "SIGTTIN",
+    22: "SIGTTOU",
+    23: "SIGURG",
+    24: "SIGXCPU",
+    25: "SIGXFSZ",
+    26: "SIGVTALRM",
+    27: "SIGPROF",
+    28: "SIGWINCH",
+    29: "SIGIO",
+    30: "SIGPWR",
+    31: "SIGSYS",
+}
+"""Linux's signals by number, as on x86 and ARM (signal(7)); the real-time ones begin at 34 for a C program."""
+
+ERRORS = {
+    1: ("EPERM", "not permitted"),
+    3: ("ESRCH", "no such process"),
+    4: ("EINTR", "interrupted"),
+    11: ("EAGAIN", "too many signals queued"),
+    14: ("EFAULT", "bad address"),
+    22: ("EINVAL", "no such signal"),
+    38: ("ENOSYS", "no such system call"),
+}
+"""What kill, tkill and tgkill can return, negated: the error's name, and what it means of a signal (kill(2))."""
+
+_SIGRTMIN = 34  # the C library keeps 32 and 33 for itself
+_SIGRTMAX = 64
+
+
+def signal_name(sig: int) -> str:
+    """Return a signal's name: `SIGTERM`, `SIGRTMIN+3`; `signal 0` for the one that only asks, `signal N` for none."""
+    if sig in SIGNALS:
+        return SIGNALS[sig]
+    if _SIGRTMIN <= sig <= _SIGRTMAX:
+        return "SIGRTMIN" + (f"+{sig - _SIGRTMIN}" if sig > _SIGRTMIN else "")
+    return f"signal {sig}"
+
+
+def error_name(ret: int) -> str:
+    """Return the name of what a call returned: `ok` for 0 and above, `ESRCH` for -3, `errno N` for the rest."""
+    if ret >= 0:
+        return "ok"
+    return ERRORS[-ret][0] if -ret in ERRORS else f"errno {-ret}"
+
+
+def target_name(target: int) -> str:
+    """Return whom a call named: a process id as it is, and in words the groups that kill(2) gives other numbers."""
+    if target > 0:
+        return str(target)
+    if target == 0:
+        return "its own process group"
+    if target == -1:
+        return "every process it may signal"
+    return f"process group {-target}"

@@ -1,0 +1,51 @@
+"""Terminal: sentences and tables on stdout, as wide as the terminal, with nothing in a name taken as a command."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PIPE_WIDTH = 10_000
+
+
+def escaped(name: str) -> str:
+    r"""Return a name with every character that does not print as an escape: a newline as `\n`, ESC as `\x1b`."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def width() -> int:
+    """Return how many columns there are: the terminal's, or plenty where stdout is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE_WIDTH
+
+
+def sentence(text: str) -> None:
+    """Print a sentence, on a terminal in lines that fit."""
+    print("\n".join(textwrap.wrap(text, width())))
+
+
+def count(n: int, noun: str) -> str:
+    """Return a number with its noun: `1 call`, `1,234 calls`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table under a sentence; numbers stand to the right, and the escapes of a name are shown."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    for i, name in enumerate(columns):
+        numeric = all(isinstance(row[i], int) for row in rows)
+        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+    for row in rows:
+        drawn.add_row(*(Text(escaped(str(value))) for value in row))
+    console = Console(width=width(), highlight=False, emoji=False, markup=False)
+    console.print(Text(title, "bold"))
+    console.print(drawn)

@@ -1,0 +1,177 @@
+"""The commands, as a user at a terminal and as a program meet them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sigtrace.cli import main
+
+FIXTURES = Path(__file__).parent / "fixtures"
+EVIDENCE = str(FIXTURES / "evidence_events.txt")
+LOSSY = str(FIXTURES / "lossy.txt.gz")
+
+
+def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> object:
+    assert main(arguments) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_log_parsed_to_parquet_and_the_log_itself_give_one_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out.parquet")
+    assert main(["parse", LOSSY, "-o", out]) == 0
+    assert f"Now ask it: sigtrace report {out}" in capsys.readouterr().out
+    of_parquet = _json(capsys, "report", out, "--json")
+    of_log = _json(capsys, "report", LOSSY, "--json")
+    assert isinstance(of_parquet, dict)
+    assert isinstance(of_log, dict)
+    assert of_parquet.pop("session") == out
+    assert of_log.pop("session") == LOSSY
+    assert of_parquet == of_log
+    assert of_log["calls"] == 70781
+
+
+def test_a_report_says_how_many_by_whom_to_whom_and_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = _json(capsys, "report", str(FIXTURES / "fields.txt"), "--json")
+    assert isinstance(answer, dict)
+    # The fixture: three threads, each eight calls: four kinds of them, twice.
+    assert answer["calls"] == 24
+    assert [(row["comm"], row["calls"]) for row in answer["senders"]] == [("a b", 8), ("worker-1", 8), ("x) sent", 8)]
+    assert {(row["error"], row["calls"]) for row in answer["failures"]} == {("ESRCH", 4), ("EINVAL", 2)}
+    assert {(row["signal"], row["calls"]) for row in answer["signals"]} == {("signal 0", 18), ("signal 65", 6)}
+    assert sum(row["found"] for row in answer["probed"]) == 6
+    own = str(answer["senders"][0]["pid"])
+    assert {row["means"] for row in answer["targets"]} == {own, "999999", "process group 999999"}
+    assert answer["unknown"] is None
+
+
+def test_where_events_were_lost_the_answer_is_unknown_and_never_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["who", LOSSY, "4711"]) == 0
+    printed = capsys.readouterr().out
+    assert "Who sent 4711 a signal is unknown." in printed
+    assert "18,176 events were lost on CPU 1" in printed
+    assert "Nobody" not in printed
+
+
+def test_where_nothing_was_lost_nobody_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["who", str(FIXTURES / "fields.txt"), "4711"]) == 0
+    assert capsys.readouterr().out == "Nobody sent 4711 a signal in this log.\n"
+
+
+def test_who_finds_a_process_by_pid_and_by_the_name_under_which_it_made_calls(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    by_pid = _json(capsys, "who", EVIDENCE, "5575", "--json")
+    by_name = _json(capsys, "who", EVIDENCE, "aborts", "--json")
+    assert by_pid == by_name
+    assert isinstance(by_pid, list)
+    named = [row for row in by_pid if not row["group"]]
+    assert [(row["sender_comm"], row["signal"], row["result"], row["line"]) for row in named] == [
+        ("aborts", "SIGABRT", "ok", 20)
+    ]
+
+
+def test_a_group_kill_is_among_the_answers_and_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = _json(capsys, "who", EVIDENCE, "5572", "--json")
+    assert isinstance(answer, list)
+    assert [(row["means"], row["group"]) for row in answer] == [("its own process group", True), ("5572", False)]
+
+
+def test_a_name_that_made_no_call_is_an_error_that_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["who", EVIDENCE, "nobody"]) == 1
+    assert capsys.readouterr().err.endswith("so its pid is not known: ask by pid\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["parse", "no/such.log", "-o", "x.parquet"], "no/such.log: No such file or directory"),
+        (["report", "/dev/null"], "/dev/null: it is empty"),
+        (["parse", LOSSY, "-o", "/no/such/folder/x.parquet"], "/no/such/folder/x.parquet: No such file or directory"),
+        (["report", str(FIXTURES / "latency_format.txt")], "options/latency-format"),
+    ],
+)
+def test_what_fails_says_so_in_one_line_and_exits_with_1(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["parse"], ["parse", LOSSY], ["frobnicate"], ["who"]])
+def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(arguments)
+    assert exited.value.code == 2
+    assert "usage: sigtrace" in capsys.readouterr().err
+
+
+def test_a_control_character_in_a_name_is_shown_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(FIXTURES / "hostile.txt")]) == 0
+    assert main(["who", str(FIXTURES / "hostile.txt")]) == 0
+    printed = capsys.readouterr().out
+    assert r"\x1b[31mred" in printed
+    assert all(c.isprintable() or c == "\n" for c in printed)
+
+
+def test_on_a_narrow_terminal_no_line_is_wider_than_it() -> None:
+    for command in ("report", "who"):
+        printed = _in_a_terminal(79, command, str(FIXTURES / "hostile.txt"))
+        assert max(map(len, re.sub(r"\x1b\[\d*m", "", printed).splitlines())) <= 79
+
+
+def test_stdin_is_read_where_a_log_is_called_minus() -> None:
+    log = (FIXTURES / "default.txt").read_bytes()
+    done = subprocess.run([sys.executable, "-m", "sigtrace", "report", "-"], input=log, capture_output=True, check=True)
+    assert b"-: 276 calls" in done.stdout
+
+
+def test_the_module_report_is_the_command_report() -> None:
+    def run(*command: str) -> str:
+        return subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True).stdout
+
+    assert run("-m", "sigtrace.report", EVIDENCE) == run("-m", "sigtrace", "report", EVIDENCE)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m sigtrace who {FIXTURES / 'hostile.txt'} --json | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "[\n"
+    assert done.stderr == ""
+
+
+def test_every_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ([], ["parse"], ["report"], ["who"]):
+        with pytest.raises(SystemExit):
+            main([*command, "--help"])
+        assert "examples:\n  " in capsys.readouterr().out.replace("examples:\n", "examples:\n  ", 1)
+
+
+def _in_a_terminal(columns: int, *arguments: str) -> str:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "sigtrace", *arguments], stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    printed = b""
+    try:
+        while block := os.read(ours, 65536):
+            printed += block
+    except OSError:
+        pass  # Linux says EIO where the other side is closed
+    os.close(ours)
+    assert child.wait() == 0
+    return printed.decode()
