@@ -7,9 +7,11 @@ the trace clock.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
+
+from sigtrace.deaths import deaths as death_rows
 
 if TYPE_CHECKING:
     from narwhals.typing import FrameT
@@ -17,6 +19,24 @@ if TYPE_CHECKING:
 _SPAN = (nw.col("ts").min().alias("first_ts"), nw.col("ts").max().alias("last_ts"))
 _FAILED = nw.col("ret") < 0
 _PROBE = nw.col("sig") == 0
+
+
+# Calls that failed, or only asked, end nobody.
+_TELLING = [
+    *("process", "lost", "kill_half", "mark_victim", "signal_generate", "signal_deliver"),
+    *("sched_process_fork", "sched_process_exec", "sched_process_exit"),
+]
+
+
+def _arrow(events: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> Any:  # noqa: ANN401  (analyze names no engine)
+    return events.collect("pyarrow").to_native() if isinstance(events, nw.LazyFrame) else events.to_arrow()
+
+
+def _like(events: nw.DataFrame[Any] | nw.LazyFrame[Any], table: Any) -> Any:  # noqa: ANN401
+    if isinstance(events, nw.DataFrame):
+        return nw.from_arrow(table, backend=events.implementation)
+    session = {"session": events.to_native().sparkSession} if events.implementation.is_pyspark() else {}
+    return nw.from_native(table, eager_only=True).lazy(events.implementation, **session)
 
 
 def _calls(events: FrameT) -> FrameT:
@@ -133,24 +153,59 @@ def probes(events: FrameT) -> FrameT:
 
 @nw.narwhalify
 def sent(events: FrameT) -> FrameT:
-    """Return who sent what to whom with what result: pid, comm, sig, target, ret, calls, first_ts, last_ts, first_line.
+    """Return who sent what to whom, and the result: pid, comm, sig, target, ret, calls, first_ts, last_ts, first_line.
 
-    `first_line` is the line of the log where the first of these calls stands.
+    `first_line` is the line of the log where the first of these calls stands; there is first_time as well, in UTC.
     """
     return (
         _calls(events)
         .group_by("pid", "comm", "sig", "target", "ret")
-        .agg(nw.len().alias("calls"), *_SPAN, nw.col("line").min().alias("first_line"))
+        .agg(
+            nw.len().alias("calls"),
+            *_SPAN,
+            nw.col("time").min().alias("first_time"),
+            nw.col("line").min().alias("first_line"),
+        )
     )
 
 
 @nw.narwhalify
 def names(events: FrameT) -> FrameT:
-    """Return the names that processes made calls under: pid, comm.
+    """Return the names that processes are known by: pid, comm.
 
-    Two lines name their sender only, so the name of a target is known where it sent something itself.
+    Two lines name their sender only; the kernel's events name victims and the dead as well.
     """
-    return _calls(events).select("pid", "comm").unique()
+    senders = _calls(events).select("pid", "comm")
+    hit = events.filter(nw.col("event") == "signal_generate").select(pid="target", comm="target_comm")
+    dead = events.filter(nw.col("event") == "sched_process_exit").select("pid", "comm")
+    return nw.concat([senders, hit, dead]).drop_nulls().unique()
+
+
+@nw.narwhalify
+def deaths(events: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> Any:  # noqa: ANN401  (a frame of the same kind)
+    """Return a row for each process that ended, and how that is known.
+
+    A plain log has none: its two lines do not say who died. The columns:
+
+    - victim_pid, victim_start (when it was born; null where before the recording and not known): the process
+    - victim_comm, command (the file it executed, or its command line), cgroup
+    - ts, time: when it ended
+    - sig: the signal that ended it; null for `exited`
+    - verdict: `killed`, `self` (its own call: abort, raise), `fault`, `oom`, `exited`, or `unknown`
+    - source: where the signal came from: `call`, `queue` (a call that the probe does not see: sigqueue,
+      pidfd_send_signal), `fault`, `oom`, `terminal`, `timer`, `parent` (its death), `kernel`; null for none
+    - killer_pid, killer_comm: the process that sent it; null where none did
+    - actor_pid, actor_comm: the first of the killer and its ancestors that is no shell, kill, pkill or timeout
+    - ancestors: the killer's, nearest first
+    - group: whether the call named a group
+    - delay_us: from sending to death
+    - earlier_sig, earlier_fate, grace_us: the first deadly signal that was sent before and did not end it, what became
+      of it, and how long before the last it was sent: TERM, then KILL
+    - lost: whether events were lost that could bear on this
+    - lines: the lines of the log that this rests on
+    """
+    kept = events.filter(nw.col("event").is_in(_TELLING) | ~(_FAILED | _PROBE))
+    return _like(events, death_rows(_arrow(kept)))
 
 
 @nw.narwhalify

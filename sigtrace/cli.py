@@ -1,11 +1,11 @@
-"""The command line: `sigtrace parse | report | who`."""
+"""The command line: `sigtrace record | watch | parse | report | who | doctor | demo`."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import Error
 
@@ -16,17 +16,26 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
+  sudo sigtrace record -o s.parquet -- ./suite  # record while ./suite runs
+  sudo sigtrace record -o s.parquet             # until ^C
+  sudo sigtrace watch -x                        # a line a call that fails, as it happens
+  sudo sigtrace watch -s TERM,KILL -o s.parquet # only these are shown; all are recorded
   sigtrace parse trace.log -o trace.parquet     # a log that was read from trace_pipe, to Parquet
   zcat *.gz | sigtrace parse - -o all.parquet   # from a pipe
   sigtrace report trace.parquet                 # how many calls, by whom, to whom, what failed, what was lost
   sigtrace who trace.parquet 1234               # who sent what to process 1234
   sigtrace who trace.log nginx --json           # by name, for a program
+  sudo sigtrace doctor                          # what recording needs, and whether it is there
+  sigtrace demo                                 # a scene of its own, recorded and explained
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0 done, 1 failed with one line on stderr. Wrong usage exits with 2."""
     arguments = _parser().parse_args(argv)
+    if argv is None and arguments.command is _parse:
+        # pyarrow imports numpy where it can; nothing here needs it, and it is half of the time of a short log.
+        sys.modules["numpy"] = None  # type: ignore[assignment]
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
@@ -53,6 +62,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    record = _command(commands, "record", _record, "record a session, while a command runs or until ^C")
+    record.add_argument("-o", "--output", required=True, metavar="NAME.parquet", help="the folder to write")
+    record.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
+    _probe_options(record)
+    record.add_argument(
+        "argv", nargs="*", metavar="-- COMMAND ARGS", help="record while it runs; pass its exit code on"
+    )
+
+    watch = _command(commands, "watch", _watch, "print a line a call, as it happens")
+    watch.add_argument("-p", "--pid", type=int, metavar="PID", help="only calls by this process")
+    watch.add_argument("-T", "--target", type=int, metavar="PID", help="only calls that name this target")
+    watch.add_argument(
+        "-s", "--signal", type=_signals, default=frozenset(), metavar="SIG,...", help="only these signals"
+    )
+    watch.add_argument("-x", "--failed", action="store_true", help="only calls that fail")
+    watch.add_argument(
+        "-o", "--output", metavar="NAME.parquet", help="record at once; the switches above change only what is shown"
+    )
+    watch.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
+    _probe_options(watch)
+
     parse = _command(commands, "parse", _parse, "write a raw trace_pipe log as Parquet")
     parse.add_argument("logs", nargs="+", metavar="LOG", help="a log, also .gz, .xz or .zst; - is standard input")
     parse.add_argument("-o", "--output", required=True, metavar="OUT.parquet", help="the file to write")
@@ -65,7 +95,27 @@ def _parser() -> argparse.ArgumentParser:
     who.add_argument("file", metavar="FILE", help="a Parquet file or a raw log")
     who.add_argument("asked", nargs="?", default="all", metavar="PID|NAME", help="the process; left out, all of them")
     who.add_argument("--json", action="store_true", help="print a JSON list of objects")
+    _command(commands, "doctor", _doctor, "say what recording needs, and whether it is there")
+    _command(
+        commands, "demo", _demo, "record a small scene of its own and explain it; without the rights, a stored log"
+    )
     return parser
+
+
+def _probe_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--buffer", type=int, metavar="MB", help="ring buffer, shared among the CPUs (default: 192)")
+    command.add_argument(
+        "--no-evidence", action="store_true", help="leave out the kernel's events about victims and deaths"
+    )
+
+
+def _signals(text: str) -> frozenset[int]:
+    from sigtrace.signals import signal_number
+
+    try:
+        return frozenset(signal_number(word) for word in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _command(
@@ -84,6 +134,50 @@ def _command(
     )
     command.set_defaults(command=run)
     return command
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from sigtrace.record import record
+
+    return record(Path(arguments.output), arguments.argv, duration=arguments.duration, **_probe(arguments))
+
+
+def _probe(arguments: argparse.Namespace) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"evidence": not arguments.no_evidence}
+    if arguments.buffer is not None:
+        chosen["buffer_mb"] = arguments.buffer
+    return chosen
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from sigtrace.watch import Wanted, watch
+
+    wanted = Wanted(arguments.pid, arguments.target, arguments.signal, arguments.failed)
+    output = None if arguments.output is None else Path(arguments.output)
+    watch(wanted, output, duration=arguments.duration, **_probe(arguments))
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from sigtrace.doctor import checks
+
+    done = checks()
+    for check in done:
+        print(f"{'ok     ' if check.ok else 'MISSING'} {check.name}: {check.detail}")
+        if check.remedy:
+            print(f"        {check.remedy}")
+    return 0 if all(check.ok for check in done) else 1
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from sigtrace.demo import demo
+
+    demo()
+    return 0
 
 
 def _parse(arguments: argparse.Namespace) -> int:
@@ -126,5 +220,5 @@ def _who(arguments: argparse.Namespace) -> int:
     if arguments.json:
         report.write_json(answer)
     else:
-        who.write_text(session, arguments.asked, answer, report.unknown(session))
+        who.tell(session, arguments.asked, answer, report.unknown(session))
     return 0

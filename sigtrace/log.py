@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     Source = str | os.PathLike[str] | bytes | BinaryIO
 
-PARQUET_MAGIC = b"PAR1"
-
+_PARQUET = b"PAR1"
 _BLOCK = 1 << 20
 _GZIP = b"\x1f\x8b"
 _XZ = b"\xfd7zXZ\x00"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
+_UNRECOGNISED = {"comment", "blank", "continuation", "malformed", "unstitchable"}
 _REMEDY = {
     "latency-format": "echo 0 > /sys/kernel/tracing/options/latency-format",
     "verbose": "echo 0 > /sys/kernel/tracing/options/verbose",
@@ -49,7 +49,8 @@ class Log:
     def __init__(self, source: Source) -> None:
         self._source = source
         named = isinstance(source, (str, os.PathLike))
-        self.name: str | None = os.fspath(source) if named else None  # type: ignore[arg-type]
+        # A path may be any bytes; a name is text.
+        self.name = os.fsencode(source).decode("utf-8", "backslashreplace") if named else None  # type: ignore[arg-type]
         self.accounting = Accounting()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -72,7 +73,8 @@ class Log:
     def _refuse_the_unreadable(self) -> None:
         account = self.accounting
         kinds = account.lines_by_kind
-        if kinds.keys() & {"kill", "half"}:
+        recognised = kinds.keys() - _UNRECOGNISED
+        if recognised - {"other", "lost"}:
             return
         if account.layouts:
             options = " and ".join(account.layouts)
@@ -81,29 +83,41 @@ class Log:
                 f"{self._called}: recorded with option {options}, whose lines name no CPU to stitch by: "
                 f"{remedy}; then record again"
             )
-        if not kinds.keys() & {"other", "lost"}:
+        if not recognised:
             what = f"none of its {account.lines:,} lines is one of trace_pipe" if account.lines else "it is empty"
             raise LogError(f"{self._called}: {what}: give what `cat /sys/kernel/tracing/trace_pipe` printed")
+
+
+class _Borrowed(io.RawIOBase):
+    """A stream that is the caller's to close, whatever is closed over it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  (whatever a BufferedReader has)
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 @contextmanager
 def _opened(source: Source) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):
-        yield _decompressed(io.BufferedReader(io.BytesIO(source)))
+        stream: BinaryIO = io.BytesIO(source)
     elif isinstance(source, (str, os.PathLike)) and source != "-":
-        with Path(source).open("rb") as file:
-            yield _decompressed(file)
+        stream = Path(source).open("rb", buffering=0)  # noqa: SIM115  (closed below)
     else:
-        reader: Any = io.BufferedReader(cast("Any", sys.stdin.buffer if source == "-" else source))
-        try:
-            yield _decompressed(reader)
-        finally:
-            reader.detach()  # the caller's stream is the caller's to close
+        stream = cast("BinaryIO", _Borrowed(sys.stdin.buffer if source == "-" else cast("BinaryIO", source)))
+    with stream, io.BufferedReader(cast("io.RawIOBase", stream)) as buffered, _decompressed(buffered) as plain:
+        yield plain
 
 
 def _decompressed(stream: io.BufferedReader[Any]) -> BinaryIO:
     magic = stream.peek(6)[:6]
-    if magic.startswith(PARQUET_MAGIC):
+    if magic.startswith(_PARQUET):
         raise OSError(None, "a Parquet file, not a log: ask it with `sigtrace report` or `sigtrace who`")
     if magic.startswith(_GZIP):
         return cast("BinaryIO", gzip.open(stream))

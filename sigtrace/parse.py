@@ -6,7 +6,7 @@ stream.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sigtrace import scan, schema
 from sigtrace.accounting import Accounting
@@ -20,7 +20,7 @@ COMPILED = not str(scan.__file__).endswith(".py")
 """Whether the hot loop is compiled; interpreted, it gives the same rows, some two hundred times slower."""
 
 _BATCH_ROWS = 1 << 18
-_LONGEST_LINE = 1 << 20  # trace_seq ends a line at 8 KiB; what is longer is no trace, and must not fill the memory
+_LONGEST_LINE = 1 << 16  # trace_seq ends a line at 8 KiB; what is longer is no trace, and must not fill the memory
 
 
 class Parser:
@@ -32,9 +32,9 @@ class Parser:
     """
 
     def __init__(self, log: str | None = None, *, utc_offset_us: int | None = None, rows: int = _BATCH_ROWS) -> None:
-        self._scanner = scan.Scanner(max(rows, 4))
+        self._scanner = scan.Scanner(max(rows, 4), utc_offset_us or 0)
         self._log = log
-        self._utc_offset_us = utc_offset_us
+        self._utc = utc_offset_us is not None
         self._tail = b""
         self._skipping = False
 
@@ -65,6 +65,16 @@ class Parser:
         if (batch := self.take()) is not None:
             yield batch
 
+    def state(self) -> dict[str, Any]:
+        """Return all that reading on depends on, as JSON can hold it; the rows are not in it."""
+        return {"scanner": self._scanner.state(), "tail": self._tail.hex(), "skipping": self._skipping}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on, with the next bytes fed, where another parser's `state` was taken."""
+        self._scanner.resume(state["scanner"])
+        self._tail = bytes.fromhex(state["tail"])
+        self._skipping = state["skipping"]
+
     @property
     def accounting(self) -> Accounting:
         """The account of the lines read up to now."""
@@ -73,6 +83,7 @@ class Parser:
             "kill": s.kill,
             "half": s.half,
             "lost": s.losses,
+            **_by_event(s),
             "other": s.other,
             "continuation": s.continuation,
             "comment": s.comment,
@@ -93,7 +104,7 @@ class Parser:
     def _keep(self, data: bytes) -> None:
         if not self._skipping:
             self._tail += data
-            if len(self._tail) > _LONGEST_LINE:
+            if len(self._tail) >= _LONGEST_LINE:
                 self._tail = b""
                 self._skipping = True
 
@@ -108,11 +119,26 @@ class Parser:
 
     def _scan(self, data: bytes, start: int, end: int) -> Iterator[pa.RecordBatch]:
         while start < end:
-            start = self._scanner.scan(data, start, end)
-            if start < end:
-                yield self._full()
+            # So that a line too long is one wherever the pieces are cut.
+            stop = data.rfind(b"\n", start, start + _LONGEST_LINE) + 1
+            if stop == 0:
+                self._scanner.skip_line()
+                start = data.find(b"\n", start) + 1
+                continue
+            stop = min(stop, end)
+            while start < stop:
+                start = self._scanner.scan(data, start, stop)
+                if start < stop:
+                    yield self._full()
 
     def _full(self) -> pa.RecordBatch:
-        batch = schema.batch(self._scanner, self._log, self._utc_offset_us)
+        batch = schema.batch(self._scanner, self._log, utc=self._utc)
         self._scanner.new_columns()
         return batch
+
+
+def _by_event(scanner: scan.Scanner) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for (event, _), n in zip(scan.ROWS, scanner.seen, strict=True):
+        counts[event] = counts.get(event, 0) + n
+    return {event: n for event, n in counts.items() if n}

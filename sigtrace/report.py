@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sigtrace import analyze, terminal
+from sigtrace import analyze, terminal, who
 from sigtrace.signals import ERRORS, error_name, signal_name, target_name
 
 if TYPE_CHECKING:
@@ -18,16 +18,20 @@ _TOP = 10
 def summary(session: Session) -> dict[str, Any]:
     """Return what a session says of its calls, as JSON can hold it.
 
-    Keys: session, calls, failed, probes, seconds (null for a clock of bare ticks), senders, targets, signals, failures,
-    probed (each a list of objects, most calls first), halves, lost, losses, unknown (a sentence, or null where nothing
-    was lost), accounting.
+    Keys: session; verdicts (how many deaths of each); deaths (a list of the objects of `sigtrace.who.who`, each with
+    a `sentence`); calls, failed, probes; seconds (null for a clock of bare ticks); senders, targets, signals, failures,
+    probed (each a list of objects, most calls first); halves, lost, losses; unknown (a sentence, or null where nothing
+    was lost); accounting.
     """
     events = session.table
     total = analyze.totals(events).to_pylist()[0]
     account = session.accounting
     span = (total["last_ts"] - total["first_ts"]) / 1e6 if total["calls"] and account.ts_unit == "us" else None
+    dead = [death for death in who.who(session) if "calls" not in death]
     return {
         "session": session.name,
+        "verdicts": who.verdicts(dead),
+        "deaths": [{**death, "sentence": who.death_sentence(death, session)} for death in dead],
         "calls": total["calls"],
         "failed": total["failed"] or 0,
         "probes": total["probes"] or 0,
@@ -78,6 +82,7 @@ def write_text(answer: dict[str, Any]) -> None:
     """Print what `summary` returned as sentences and tables."""
     terminal.sentence(_headline(answer))
     terminal.sentence(f"Unknown: {answer['unknown']}" if answer["unknown"] else "Nothing was lost.")
+    _tell_deaths(answer)
     if not answer["calls"]:
         return
     for key, title, columns in _TABLES:
@@ -117,6 +122,19 @@ _TABLES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ),
     ("losses", "CPUs that lost events", {"cpu": "cpu", "times": "losses", "events": "lost"}),
 )
+
+
+def _tell_deaths(answer: dict[str, Any]) -> None:
+    if not answer["deaths"]:
+        return
+    said = ", ".join(f"{n:,} {verdict}" for verdict, n in sorted(answer["verdicts"].items()))
+    print()
+    terminal.sentence(f"{terminal.count(len(answer['deaths']), 'process', 'processes')} ended: {said}.")
+    told = [death for death in answer["deaths"] if death["verdict"] != "exited"]
+    for death in told[:_TOP]:
+        terminal.sentence("- " + death["sentence"])
+    if len(told) > _TOP:
+        terminal.sentence(f"- and {len(told) - _TOP:,} more: `sigtrace who {answer['session']}` tells all.")
 
 
 def _headline(answer: dict[str, Any]) -> str:

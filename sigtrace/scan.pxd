@@ -1,11 +1,11 @@
 # The C types of scan.py, for Cython. scan.py runs without them; see there.
 cimport cython
 
-cdef int _KILL, _SENT_HALF, _TO_HALF, _LOST
+cdef int _KILL, _SENT, _TO, _LOST, _GENERATE, _DELIVER, _EXIT, _FORK, _EXEC, _OOM
 cdef int _NEWLINE, _TAB, _RETURN, _BLANK, _HASH, _OPEN, _CLOSE, _MINUS, _DOT, _ZERO, _NINE, _COLON
-cdef int _UPPER_C, _UPPER_P, _BRACKET, _BRACKET_END, _LOWER_B, _LOWER_T
+cdef int _UPPER_C, _UPPER_P, _BRACKET, _BRACKET_END, _LOWER_B, _LOWER_M, _LOWER_S, _LOWER_T
 cdef long long _SECONDS
-cdef int _COMM, _PIECES, _CPUS, _NAMES, _SLOTS, _FIELDS
+cdef int _COMM, _FOREIGN_LINE, _PIECES, _CPUS, _NAMES, _SLOTS, _FIELDS
 
 
 cdef class Scanner:
@@ -17,21 +17,27 @@ cdef class Scanner:
     cdef readonly list names
     cdef dict _codes
 
-    cdef readonly long long[::1] ts, line, lost
-    cdef readonly int[::1] cpu, tid, pid, comm, sig, target, ret
-    cdef readonly signed char[::1] event
+    cdef readonly long long[::1] ts, time, line, lost
+    cdef readonly int[::1] cpu, tid, pid, comm, sig, target, ret, target_comm, filename, code
+    cdef readonly unsigned char[::1] shape, small, bit
+    cdef readonly long long[::1] seen
+    cdef long long _utc_offset_us
 
     cdef const unsigned char[::1] _buf
     cdef Py_ssize_t _cpus
     cdef long long[::1] _pending
     cdef unsigned char[::1] _name_len, _name_bytes
     cdef int[::1] _name_code
-    cdef bint _opened, _after_piece, _seen_header
+    cdef bint _opened, _after_piece, _seen_header, _fraction
     cdef bytes _pieces
     cdef long long _num, _ts, _open_line, _open_ts
-    cdef int _cpu, _tid, _pid, _open_cpu, _open_tid, _open_pid
+    cdef Py_ssize_t _end, _minus
+    cdef int _cpu, _tid, _pid, _open_kind, _open_cpu, _open_tid, _open_pid, _open_comm, _open_sig, _open_code
 
     cpdef new_columns(self)
+
+    @cython.locals(row=Py_ssize_t, bits=bytearray)
+    cpdef bytearray bits(self, bytes filled, bint of_bit=*)
 
     cdef list _pending_cpus(self)
 
@@ -41,76 +47,121 @@ cdef class Scanner:
     @cython.locals(i=Py_ssize_t, m=Py_ssize_t)
     cdef Py_ssize_t _line(self, Py_ssize_t start, Py_ssize_t end) except -2
 
-    @cython.locals(i=Py_ssize_t)
-    cdef inline bint _has_newline(self, Py_ssize_t start, Py_ssize_t end) except -1
+    @cython.locals(i=Py_ssize_t, found=int)
+    cdef inline bint _has_newline(self, Py_ssize_t start) noexcept
 
-    cdef inline Py_ssize_t _newline(self, Py_ssize_t i) except -2
+    cdef inline Py_ssize_t _newline(self, Py_ssize_t i) noexcept
 
-    @cython.locals(k=Py_ssize_t)
-    cdef inline bint _at(self, Py_ssize_t i, const unsigned char *word, Py_ssize_t n) except -1
+    @cython.locals(k=Py_ssize_t, differ="unsigned char")
+    cdef inline bint _at(self, Py_ssize_t i, const unsigned char *word, Py_ssize_t n) noexcept
 
-    cdef inline Py_ssize_t _blanks(self, Py_ssize_t i) except -2
+    cdef inline Py_ssize_t _blanks(self, Py_ssize_t i) noexcept
 
     @cython.locals(n="long long", first=Py_ssize_t, c=int)
-    cdef inline Py_ssize_t _digits(self, Py_ssize_t i) except -2
+    cdef inline Py_ssize_t _digits(self, Py_ssize_t i) noexcept
 
     @cython.locals(negative=bint)
-    cdef inline Py_ssize_t _integer(self, Py_ssize_t i) except -2
+    cdef inline Py_ssize_t _integer(self, Py_ssize_t i) noexcept
 
     @cython.locals(k=Py_ssize_t)
-    cdef inline Py_ssize_t _header(self, Py_ssize_t i) except -2
+    cdef inline Py_ssize_t _header(self, Py_ssize_t i) noexcept
 
-    cdef inline Py_ssize_t _tgid(self, Py_ssize_t i) except -2
+    cdef inline Py_ssize_t _tgid(self, Py_ssize_t i) noexcept
 
     @cython.locals(c=int, first=Py_ssize_t)
-    cdef inline Py_ssize_t _flags(self, Py_ssize_t i) except -2
+    cdef inline Py_ssize_t _flags(self, Py_ssize_t i) noexcept
 
-    @cython.locals(ts="long long", k=Py_ssize_t, fraction=bint)
-    cdef inline Py_ssize_t _time(self, Py_ssize_t i) except -2
+    cdef inline Py_ssize_t _time(self, Py_ssize_t i) noexcept
+
+    @cython.locals(n="long long", bad=int, k=Py_ssize_t, c=int)
+    cdef inline Py_ssize_t _microseconds(self, Py_ssize_t i) noexcept
 
     @cython.locals(first=Py_ssize_t, found=Py_ssize_t, i=Py_ssize_t, m=Py_ssize_t)
-    cdef Py_ssize_t _loose_header(self, Py_ssize_t start) except -2
+    cdef Py_ssize_t _loose_header(self, Py_ssize_t start) noexcept
 
     @cython.locals(first=Py_ssize_t)
-    cdef bint _event_name(self, Py_ssize_t i) except -1
+    cdef bint _event_name(self, Py_ssize_t i) noexcept
+
+    cdef inline Py_ssize_t _printk(self, Py_ssize_t start, Py_ssize_t i) except -2
+
+    @cython.locals(kind=int, k=Py_ssize_t)
+    cdef Py_ssize_t _event(self, Py_ssize_t start, Py_ssize_t i) except -2
+
+    cdef Py_ssize_t _numbers(self, Py_ssize_t i) noexcept
+
+    cdef inline int _open(self, int kind, int pid) noexcept
+
+    @cython.locals(stop=Py_ssize_t)
+    cdef Py_ssize_t _name_and_rest(self, Py_ssize_t i) except -2
+
+    @cython.locals(i=Py_ssize_t, sig=int, ended=bint)
+    cdef bint _ended(self, Py_ssize_t start, Py_ssize_t stop) except -1
+
+    @cython.locals(i=Py_ssize_t)
+    cdef Py_ssize_t _left(self, Py_ssize_t start, Py_ssize_t stop, const unsigned char *word, Py_ssize_t n) noexcept
+
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, res=int, grp=int, target=int)
+    cdef bint _generate(self, Py_ssize_t start, Py_ssize_t stop) except -1
+
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, handler=int)
+    cdef bint _deliver(self, Py_ssize_t start) except -1
+
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, kind=int, dead=bint)
+    cdef bint _exit(self, Py_ssize_t start, Py_ssize_t stop) except -1
+
+    @cython.locals(i=Py_ssize_t, k=Py_ssize_t, row=Py_ssize_t, target=int)
+    cdef bint _fork(self, Py_ssize_t start, Py_ssize_t stop) except -1
+
+    cdef bint _same(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t other, Py_ssize_t end)
+
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, target=int)
+    cdef bint _exec(self, Py_ssize_t start, Py_ssize_t stop) except -1
+
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t)
+    cdef bint _oom(self, Py_ssize_t start, Py_ssize_t stop) except -1
+
+    cdef bint _refused(self) noexcept
+
+    @cython.locals(shape=int, row=Py_ssize_t)
+    cdef Py_ssize_t _evidence(self, int kind, int comm) except -1
 
     @cython.locals(c=int)
     cdef inline Py_ssize_t _message(self, Py_ssize_t start, Py_ssize_t i) except -2
 
-    @cython.locals(k=Py_ssize_t, stop=Py_ssize_t, close=Py_ssize_t)
+    @cython.locals(k=Py_ssize_t)
     cdef inline Py_ssize_t _sent(self, Py_ssize_t i) except -2
 
-    @cython.locals(i=Py_ssize_t)
-    cdef inline Py_ssize_t _close(self, Py_ssize_t start, Py_ssize_t stop) except -2
+    @cython.locals(slot=Py_ssize_t, n=Py_ssize_t, i=Py_ssize_t, at=Py_ssize_t, k=Py_ssize_t)
+    cdef inline Py_ssize_t _known_comm(self, Py_ssize_t start) noexcept
 
-    cdef inline Py_ssize_t _trim(self, Py_ssize_t start, Py_ssize_t stop) except -2
+    cdef inline Py_ssize_t _trim(self, Py_ssize_t start, Py_ssize_t stop) noexcept
 
     @cython.locals(stop=Py_ssize_t, k=Py_ssize_t, target=int)
     cdef inline Py_ssize_t _to(self, Py_ssize_t start, Py_ssize_t i) except -2
 
     @cython.locals(cpu=int, at=Py_ssize_t)
-    cdef inline void _pend(self, int comm) except *
+    cdef inline int _pend(self, int comm, int sig) except -1
 
-    @cython.locals(cpu=int, at=Py_ssize_t, row=Py_ssize_t)
-    cdef inline void _complete(self, Py_ssize_t start, int target, int ret) except *
+    @cython.locals(cpu=int, at=Py_ssize_t, row=Py_ssize_t, comm=int)
+    cdef inline int _complete(self, Py_ssize_t start, int target, int ret) except -1
 
-    cdef void _flush(self, int cpu) except *
+    cdef int _flush(self, int cpu) except -1
 
     @cython.locals(at=Py_ssize_t, row=Py_ssize_t)
-    cdef inline void _take(self, int cpu, int shape, int target, int ret) except *
+    cdef inline int _take(self, int cpu, int shape, int target, int ret) except -1
 
     @cython.locals(row=Py_ssize_t)
-    cdef inline void _row(self, int shape, int cpu, long long line, long long ts) except *
+    cdef inline int _row(self, int shape, int cpu, long long line, long long ts) except -1
 
     cdef _grow(self, Py_ssize_t cpus)
 
-    @cython.locals(stop=Py_ssize_t, c=int)
+    @cython.locals(stop=Py_ssize_t, i=Py_ssize_t, c=int)
     cdef Py_ssize_t _headerless(self, Py_ssize_t start) except -2
 
     @cython.locals(cpu=int, k=Py_ssize_t, count="long long")
     cdef bint _loss(self, Py_ssize_t i, Py_ssize_t stop) except -1
 
-    @cython.locals(n=Py_ssize_t, close=Py_ssize_t, comm=int)
+    @cython.locals(n=Py_ssize_t, end=Py_ssize_t)
     cdef _continue(self, Py_ssize_t start, Py_ssize_t stop)
 
     @cython.locals(first=Py_ssize_t, stop=Py_ssize_t)

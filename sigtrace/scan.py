@@ -14,14 +14,40 @@ anew at each byte; compiled, the checks would cost a third of the speed, and the
 from __future__ import annotations
 
 import re
+from typing import Any
 
-SHAPES = ("kill", "kill_half", "kill_half", "lost")
-"""The event's name by the code that stands in column `event`; a half is of one shape or of the other."""
+ROWS = (
+    ("kill", "ts tid pid comm sig target ret"),
+    ("kill_half", "ts tid pid comm sig"),
+    ("kill_half", "ts tid pid comm target ret"),
+    ("lost", "lost"),
+    ("lost", ""),
+    ("signal_generate", "ts tid pid comm sig target target_comm code grp res"),
+    ("signal_deliver", "ts tid pid comm sig code handler"),
+    ("sched_process_exit", "ts tid pid comm group_dead"),
+    ("sched_process_exit", "ts tid pid comm"),
+    ("sched_process_fork", "ts tid pid comm target target_comm"),
+    ("sched_process_exec", "ts tid pid comm target filename"),
+    ("mark_victim", "ts tid pid comm target target_comm"),
+    ("mark_victim", "ts tid pid comm target"),
+)
+"""The kinds of rows: the event's name, and the columns that it fills beside cpu, event and line.
 
+The scanner's `shape` of a row is four times its place here, plus 1 where the pid is not known, plus 2 where the comm is
+not: the header does not always have them.
+"""
+
+# Their places.
 _KILL = 0
-_SENT_HALF = 1
-_TO_HALF = 2
-_LOST = 3
+_SENT = 1
+_TO = 2
+_LOST = 3  # and 4 where the kernel does not say how many
+_GENERATE = 5
+_DELIVER = 6
+_EXIT = 7  # and 8 before Linux 6.10 had group_dead
+_FORK = 9
+_EXEC = 10
+_OOM = 11  # and 12 where the kernel does not print the victim's name
 
 _NEWLINE = 10
 _TAB = 9
@@ -40,10 +66,13 @@ _UPPER_P = 80
 _BRACKET = 91
 _BRACKET_END = 93
 _LOWER_B = 98
+_LOWER_M = 109
+_LOWER_S = 115
 _LOWER_T = 116
 
 _COMM = 16  # TASK_COMM_LEN, and the width of the header's first column
-_PIECES = 256  # a first half in pieces is never longer: 15 bytes of comm and three numbers
+_FOREIGN_LINE = 512  # more than a header and one of ours
+_PIECES = 8192  # trace_seq ends a record there, whatever newlines are in its names
 _SECONDS = 9_000_000_000_000  # in microseconds still 64 bits
 _CPUS = 65536  # more than any Linux has; bounds the state that a forged line can claim
 _NAMES = 65536  # names kept from batch to batch
@@ -51,6 +80,11 @@ _SLOTS = 4096  # of the cache from tid to name
 
 # One pending line a CPU: line (0: none), ts, tid, pid, comm, sig.
 _FIELDS = 6
+
+_COUNTS = (
+    "lines", "kill", "half", "losses", "other", "continuation", "comment", "blank", "malformed", "unstitchable",
+    "microseconds", "ticks",
+)  # fmt: skip
 
 # Our lines under headers that name no CPU and tid to stitch by, each named by the option that makes it.
 _OURS = rb"(bpf_string=)?(PID \d+ \(.*\) sent signal -?\d+|to PID -?\d+, ret = -?\d+)[ \t\r]*$"
@@ -71,8 +105,9 @@ class Scanner:
     memoryviews over bytearrays, of `capacity` rows; `rows` of them are filled.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, utc_offset_us: int = 0) -> None:
         self.capacity = capacity
+        self._utc_offset_us = utc_offset_us
         self.lines = 0
         self.other = self.continuation = self.comment = self.blank = self.malformed = self.unstitchable = 0
         self.kill = self.half = self.losses = 0
@@ -80,6 +115,7 @@ class Scanner:
         self.lost_by_cpu: dict[int, int] = {}
         self.lost_unknown: dict[int, int] = {}
         self.layouts: set[str] = set()
+        self.seen = memoryview(bytearray(8 * len(ROWS))).cast("q")
         self._cpus = 0
         self._pending = memoryview(bytearray()).cast("q")
         self._grow(64)
@@ -92,9 +128,11 @@ class Scanner:
         self._pieces = b""
         self._after_piece = False
         self._seen_header = False
-        self._num = 0
+        self._fraction = False
+        self._num = self._end = self._minus = 0
         self._cpu = self._tid = self._pid = self._ts = 0
-        self._open_line = self._open_cpu = self._open_tid = self._open_pid = self._open_ts = 0
+        self._open_kind = self._open_line = self._open_cpu = self._open_ts = self._open_tid = self._open_pid = 0
+        self._open_comm = self._open_sig = self._open_code = 0
         self._buf = b""
         self.new_columns()
 
@@ -105,8 +143,9 @@ class Scanner:
         n = self.capacity
         self.rows = 0
         self.ts = memoryview(bytearray(8 * n)).cast("q")
+        self.time = memoryview(bytearray(8 * n)).cast("q")
         self.cpu = memoryview(bytearray(4 * n)).cast("i")
-        self.event = memoryview(bytearray(n)).cast("b")
+        self.shape = memoryview(bytearray(n))
         self.tid = memoryview(bytearray(4 * n)).cast("i")
         self.pid = memoryview(bytearray(4 * n)).cast("i")
         self.comm = memoryview(bytearray(4 * n)).cast("i")
@@ -115,10 +154,16 @@ class Scanner:
         self.ret = memoryview(bytearray(4 * n)).cast("i")
         self.line = memoryview(bytearray(8 * n)).cast("q")
         self.lost = memoryview(bytearray(8 * n)).cast("q")
+        self.target_comm = memoryview(bytearray(4 * n)).cast("i")
+        self.filename = memoryview(bytearray(4 * n)).cast("i")
+        self.code = memoryview(bytearray(4 * n)).cast("i")
+        self.small = memoryview(bytearray(n))
+        self.bit = memoryview(bytearray(n))
 
     def scan(self, block: bytes, start: int, end: int) -> int:
         """Scan the lines of block[start:end]; return where it stopped: `end`, or before, where the batch is full."""
         self._buf = block
+        self._end = end
         i = start
         while i < end and self.rows + 2 <= self.capacity:
             self.lines += 1
@@ -144,8 +189,69 @@ class Scanner:
         """Return how many lines are read and not yet of any kind."""
         return len(self._pending_cpus()) + self._opened
 
+    def state(self) -> dict[str, Any]:
+        """Return what the next line's meaning depends on, and the counts so far, as JSON can hold it."""
+        pending = {}
+        for cpu in self._pending_cpus():
+            fields = [self._pending[cpu * _FIELDS + i] for i in range(_FIELDS)]
+            pending[str(cpu)] = [*fields[:4], self.names[fields[4]], fields[5]]
+        opened = None
+        if self._opened:
+            opened = [
+                self._open_kind, self._open_line, self._open_cpu, self._open_ts, self._open_tid, self._open_pid,
+                None if self._open_comm < 0 else self.names[self._open_comm], self._open_sig, self._open_code,
+                self._pieces.hex(),
+            ]  # fmt: skip
+        return {
+            "pending": pending,
+            "opened": opened,
+            "after_piece": bool(self._after_piece),
+            "seen_header": bool(self._seen_header),
+            "counts": [getattr(self, name) for name in _COUNTS],
+            "seen": [self.seen[kind] for kind in range(len(ROWS))],
+            "lost_by_cpu": list(self.lost_by_cpu.items()),
+            "lost_unknown": list(self.lost_unknown.items()),
+            "layouts": sorted(self.layouts),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on where another scanner's `state` was taken."""
+        for key, (line, ts, tid, pid, name, sig) in state["pending"].items():
+            cpu = int(key)
+            if cpu >= self._cpus:
+                self._grow(cpu + 1)
+            for i, value in enumerate((line, ts, tid, pid, self._intern_name(name), sig)):
+                self._pending[cpu * _FIELDS + i] = value
+        if state["opened"] is not None:
+            (
+                self._open_kind, self._open_line, self._open_cpu, self._open_ts, self._open_tid, self._open_pid,
+                comm, self._open_sig, self._open_code, pieces,
+            ) = state["opened"]  # fmt: skip
+            self._open_comm = -1 if comm is None else self._intern_name(comm)
+            self._pieces = bytes.fromhex(pieces)
+            self._opened = True
+        self._after_piece = state["after_piece"]
+        self._seen_header = state["seen_header"]
+        (
+            self.lines, self.kill, self.half, self.losses, self.other, self.continuation, self.comment, self.blank,
+            self.malformed, self.unstitchable, self.microseconds, self.ticks,
+        ) = state["counts"]  # fmt: skip
+        for kind, n in enumerate(state["seen"]):
+            self.seen[kind] = n
+        self.lost_by_cpu = dict(state["lost_by_cpu"])
+        self.lost_unknown = dict(state["lost_unknown"])
+        self.layouts = set(state["layouts"])
+
     def _pending_cpus(self) -> list[int]:
         return [cpu for cpu in range(self._cpus) if self._pending[cpu * _FIELDS] != 0]
+
+    def bits(self, filled: bytes, *, of_bit: bool = False) -> bytearray:
+        """Return Arrow's bitmap of the rows whose shape has a 1 in `filled`; with `of_bit`, and whose `bit` is set."""
+        bits = bytearray((self.rows + 7) // 8)
+        for row in range(self.rows):
+            if filled[self.shape[row]] != 0 and (not of_bit or self.bit[row] != 0):
+                bits[row >> 3] |= 1 << (row & 7)
+        return bits
 
     # Lines
 
@@ -153,7 +259,8 @@ class Scanner:
         # The kernel pads the header's comm to 16 bytes, so its minus stands at a place that no comm can move.
         i = start + _COMM
         m = -1
-        if i < end and self._buf[i] == _MINUS and not self._has_newline(start, i):
+        if i < end and self._buf[i] == _MINUS and not self._has_newline(start):
+            self._minus = i
             m = self._header(i)
         if m < 0:
             m = self._loose_header(start)
@@ -162,15 +269,19 @@ class Scanner:
         if self._opened:
             self._abandon()
         self._seen_header = True
+        if self._fraction:
+            self.microseconds += 1
+        else:
+            self.ticks += 1
         i = self._message(start, m)
         self._after_piece = False
         return i
 
-    def _has_newline(self, start: int, end: int) -> bool:
-        for i in range(start, end):
-            if self._buf[i] == _NEWLINE:
-                return True
-        return False
+    def _has_newline(self, start: int) -> bool:
+        found = 0
+        for i in range(16):  # _COMM, as a number that the compiler knows
+            found |= self._buf[start + i] == _NEWLINE
+        return found != 0
 
     def _newline(self, i: int) -> int:
         while self._buf[i] != _NEWLINE:
@@ -178,11 +289,13 @@ class Scanner:
         return i
 
     def _at(self, i: int, word: bytes, n: int) -> bool:
-        # A block ends with a newline and no word holds one: a mismatch comes before the end of the buffer.
+        # All bytes at once, and no leaving at the first that differs: the compiler makes one comparison of them.
+        if i + n > self._end:
+            return False
+        differ = 0
         for k in range(n):
-            if self._buf[i + k] != word[k]:
-                return False
-        return True
+            differ |= self._buf[i + k] ^ word[k]
+        return differ == 0
 
     def _blanks(self, i: int) -> int:
         while self._buf[i] == _BLANK or self._buf[i] == _TAB:
@@ -277,24 +390,30 @@ class Scanner:
         i = self._digits(i)
         if i < 0:
             return -1
-        ts = self._num
+        self._ts = self._num
         if self._buf[i] == _DOT:
-            k = self._digits(i + 1)
-            if k - i != 7 or ts > _SECONDS:
+            self._fraction = True
+            i = self._microseconds(i + 1)
+            if i < 0:
                 return -1
-            i = k
-            self._ts = ts * 1000000 + self._num
-            fraction = True
         else:
-            self._ts = ts
-            fraction = False
+            self._fraction = False
         if self._buf[i] != _COLON or self._buf[i + 1] != _BLANK:
             return -1
-        if fraction:
-            self.microseconds += 1
-        else:
-            self.ticks += 1
         return i + 2
+
+    def _microseconds(self, i: int) -> int:
+        # Always six digits, taken without a branch between.
+        if i + 6 > self._end or self._ts > _SECONDS:
+            return -1
+        n = 0
+        bad = 0
+        for k in range(6):
+            c = self._buf[i + k]
+            bad |= (c < _ZERO) | (c > _NINE)
+            n = n * 10 + (c - _ZERO)
+        self._ts = self._ts * 1000000 + n
+        return -1 if bad else i + 6
 
     def _loose_header(self, start: int) -> int:
         # A pasted line has lost its padding, and a name with a newline puts its last piece here. The last minus
@@ -305,25 +424,12 @@ class Scanner:
         i = first
         while i - first <= _COMM and self._buf[i] != _NEWLINE:
             if self._buf[i] == _MINUS:
-                microseconds = self.microseconds
-                ticks = self.ticks
                 m = self._header(i)
-                if m >= 0 and not self._event_name(m):
-                    m = -1
-                if m < 0 or found >= 0:
-                    self.microseconds = microseconds
-                    self.ticks = ticks
-                if m >= 0:
+                if m >= 0 and self._event_name(m):
                     found = i
             i += 1
-        if found < 0:
-            return -1
-        microseconds = self.microseconds
-        ticks = self.ticks
-        m = self._header(found)
-        self.microseconds = microseconds
-        self.ticks = ticks
-        return m
+        self._minus = found
+        return self._header(found) if found >= 0 else -1
 
     def _event_name(self, i: int) -> bool:
         first = i
@@ -337,58 +443,127 @@ class Scanner:
         # -> where the next line begins.
         c = self._buf[i]
         if c == _LOWER_B and self._at(i, b"bpf_trace_printk: ", 18):
-            i += 18
-        elif c == _ZERO:
+            return self._printk(start, i + 18)
+        if c in (_LOWER_S, _LOWER_M):
+            return self._event(start, i)
+        if c == _ZERO:
             # Before Linux 5.9 bpf_trace_printk had no name: a bare 0x00000001, or 0.
             while self._buf[i] > _BLANK and self._buf[i] != _COLON:
                 i += 1
-            if self._buf[i] != _COLON or self._buf[i + 1] != _BLANK:
-                self.other += 1
-                return self._newline(i) + 1
-            i += 2
-        else:
-            self.other += 1
-            return self._newline(i) + 1
-        c = self._buf[i]
-        if c == _LOWER_B and self._at(i, b"bpf_string=", 11):
+            if self._buf[i] == _COLON and self._buf[i + 1] == _BLANK:
+                return self._printk(start, i + 2)
+        self.other += 1
+        return self._newline(i) + 1
+
+    def _printk(self, start: int, i: int) -> int:
+        if self._buf[i] == _LOWER_B and self._at(i, b"bpf_string=", 11):
             i += 11
-            c = self._buf[i]
-        if c == _UPPER_P and self._at(i, b"PID ", 4):
+        if self._buf[i] == _UPPER_P and self._at(i, b"PID ", 4):
             return self._sent(i + 4)
-        if c == _LOWER_T and self._at(i, b"to PID ", 7):
+        if self._buf[i] == _LOWER_T and self._at(i, b"to PID ", 7):
             return self._to(start, i + 7)
         self.other += 1
         return self._newline(i) + 1
 
-    def _sent(self, i: int) -> int:
-        # PID %d (%s) sent signal %d
-        k = self._integer(i)
-        if k < 0 or self._buf[k] != _BLANK or self._buf[k + 1] != _OPEN:
+    def _event(self, start: int, i: int) -> int:
+        # The kernel's own events, by the name that begins at i.
+        kind = 0
+        if self._at(i, b"signal_generate: ", 17):
+            kind = _GENERATE
+            k = self._numbers(i + 17)
+            if k >= 0 and self._at(k, b" comm=", 6):
+                k += 6
+            else:
+                k = -1
+        elif self._at(i, b"signal_deliver: ", 16):
+            kind = _DELIVER
+            k = self._numbers(i + 16)
+        elif self._at(i, b"sched_process_exit: comm=", 25):
+            kind = _EXIT
+            k = i + 25
+        elif self._at(i, b"sched_process_fork: comm=", 25):
+            kind = _FORK
+            k = i + 25
+        elif self._at(i, b"sched_process_exec: filename=", 29):
+            kind = _EXEC
+            k = i + 29
+        elif self._at(i, b"mark_victim: pid=", 17):
+            kind = _OOM
+            k = self._integer(i + 17)
+            self._open_sig = self._num
+        else:
             self.other += 1
             return self._newline(i) + 1
-        if self._num < 0:
-            self.other += 1
+        if k < 0:
+            self.malformed += 1
             return self._newline(i) + 1
+        self._open(kind, self._pid)
+        self._open_comm = self._header_comm(start)
+        return self._name_and_rest(k)
+
+    def _numbers(self, i: int) -> int:
+        # sig=%d errno=%d code=%d; -> where they end, or -1.
+        if not self._at(i, b"sig=", 4):
+            return -1
+        i = self._integer(i + 4)
+        self._open_sig = self._num
+        if i < 0 or not self._at(i, b" errno=", 7):
+            return -1
+        i = self._integer(i + 7)
+        if i < 0 or not self._at(i, b" code=", 6):
+            return -1
+        i = self._integer(i + 6)
+        self._open_code = self._num
+        return i
+
+    def _open(self, kind: int, pid: int) -> None:
+        self._open_kind = kind
         self._open_line = self.lines
         self._open_cpu = self._cpu
         self._open_ts = self._ts
         self._open_tid = self._tid
-        self._open_pid = self._num
-        k += 2
-        stop = self._newline(k)
-        close = self._close(k, stop)
-        if close > k + _PIECES:
-            self.malformed += 1
-        elif close >= 0:
-            self._pend(self._intern(k, close, self._open_tid))
-        else:
+        self._open_pid = pid
+
+    def _name_and_rest(self, i: int) -> int:
+        # A name, and what follows it to the end of the line; or a piece of it, where the name holds a newline.
+        stop = self._newline(i)
+        if not self._ended(i, stop):
+            if (
+                self._open_kind == _SENT
+                and self._open_cpu < self._cpus
+                and self._pending[self._open_cpu * _FIELDS] != 0
+            ):
+                self._flush(self._open_cpu)  # what completes this one must not complete that one
             self._opened = True
-            self._pieces = bytes(self._buf[k:stop])
+            self._pieces = bytes(self._buf[i:stop])
         return stop + 1
 
-    def _close(self, start: int, stop: int) -> int:
-        # Matched from the right: the comm before it may say anything. -> where the comm ends, or -1.
+    def _ended(self, start: int, stop: int) -> bool:
+        # Matched from the right, for a name may say anything. False where the end is not in start:stop.
         stop = self._trim(start, stop)
+        if self._open_kind == _SENT:
+            i = self._left(start, stop, b") sent signal ", 14)
+            if i < 0:
+                return False
+            sig = self._num
+            self._pend(self._intern(start, i, self._open_tid), sig)
+            return True
+        if self._open_kind == _GENERATE:
+            ended = self._generate(start, stop)
+        elif self._open_kind == _DELIVER:
+            ended = self._deliver(start)
+        elif self._open_kind == _EXIT:
+            ended = self._exit(start, stop)
+        elif self._open_kind == _FORK:
+            ended = self._fork(start, stop)
+        elif self._open_kind == _EXEC:
+            ended = self._exec(start, stop)
+        else:
+            ended = self._oom(start, stop)
+        return ended
+
+    def _left(self, start: int, stop: int, word: bytes, n: int) -> int:
+        # The word and an integer that ends at stop; -> where the word begins, or -1.
         i = stop
         while i > start and _ZERO <= self._buf[i - 1] <= _NINE:
             i -= 1
@@ -396,9 +571,170 @@ class Scanner:
             return -1
         if i > start and self._buf[i - 1] == _MINUS:
             i -= 1
-        if i - start < 14 or not self._at(i - 14, b") sent signal ", 14) or self._integer(i) != stop:
+        if i - start < n or not self._at(i - n, word, n) or self._integer(i) != stop:
             return -1
-        return i - 14
+        return i - n
+
+    def _generate(self, start: int, stop: int) -> bool:
+        # comm=%s pid=%d grp=%d res=%d
+        i = self._left(start, stop, b" res=", 5)
+        if i < 0:
+            return False
+        res = self._num
+        i = self._left(start, i, b" grp=", 5)
+        if i < 0:
+            return False
+        grp = self._num
+        i = self._left(start, i, b" pid=", 5)
+        if i < 0:
+            return False
+        target = self._num
+        row = self._evidence(_GENERATE, self._open_comm)
+        self.sig[row] = self._open_sig
+        self.code[row] = self._open_code
+        self.target[row] = target
+        self.target_comm[row] = self._intern(start, i, target)
+        self.bit[row] = grp != 0
+        self.small[row] = res & 127
+        return True
+
+    def _deliver(self, start: int) -> bool:
+        # sa_handler=%lx sa_flags=%lx: SIG_DFL is 0, SIG_IGN 1.
+        if not self._at(start, b" sa_handler=", 12):
+            return self._refused()
+        i = start + 12
+        while self._buf[i] > _BLANK:
+            i += 1
+        if i == start + 12 or not self._at(i, b" sa_flags=", 10):
+            return self._refused()
+        handler = 2
+        if i == start + 13 and self._buf[i - 1] <= _ZERO + 1:
+            handler = self._buf[i - 1] - _ZERO
+        row = self._evidence(_DELIVER, self._open_comm)
+        self.sig[row] = self._open_sig
+        self.code[row] = self._open_code
+        self.small[row] = handler
+        return True
+
+    def _exit(self, start: int, stop: int) -> bool:
+        # comm=%s pid=%d prio=%d group_dead=true
+        kind = _EXIT
+        dead = stop - start > 16 and self._at(stop - 16, b" group_dead=true", 16)
+        if dead:
+            i = stop - 16
+        elif stop - start > 17 and self._at(stop - 17, b" group_dead=false", 17):
+            i = stop - 17
+        elif self.seen[_EXIT] == 0:
+            kind = _EXIT + 1
+            i = stop
+        else:
+            return False
+        i = self._left(start, i, b" prio=", 6)
+        if i < 0:
+            return False
+        i = self._left(start, i, b" pid=", 5)
+        if i < 0 or self._num != self._open_tid:
+            return False
+        row = self._evidence(kind, self._intern(start, i, self._open_tid))
+        self.bit[row] = dead
+        return True
+
+    def _fork(self, start: int, stop: int) -> bool:
+        # comm=%s pid=%d child_comm=%s child_pid=%d: a child is born with its parent's name (dup_task_struct), and no
+        # name has room for all that stands between the two.
+        stop = self._left(start, stop, b" child_pid=", 11)
+        if stop < 0:
+            return False
+        target = self._num
+        for i in range(start, stop):
+            if self._buf[i] == _BLANK and self._at(i, b" pid=", 5):
+                k = self._integer(i + 5)
+                if 0 <= k < stop and self._at(k, b" child_comm=", 12) and self._same(start, i, k + 12, stop):
+                    row = self._evidence(_FORK, self._intern(start, i, self._open_tid))
+                    self.target[row] = target
+                    self.target_comm[row] = self._intern(k + 12, stop, target)
+                    return True
+        return False
+
+    def _same(self, start: int, stop: int, other: int, end: int) -> bool:
+        if stop - start != end - other:
+            return False
+        return all(self._buf[start + i] == self._buf[other + i] for i in range(stop - start))
+
+    def _exec(self, start: int, stop: int) -> bool:
+        # filename=%s pid=%d old_pid=%d
+        i = self._left(start, stop, b" old_pid=", 9)
+        if i < 0:
+            return False
+        target = self._num
+        i = self._left(start, i, b" pid=", 5)
+        if i < 0:
+            return False
+        row = self._evidence(_EXEC, self._open_comm)
+        self.target[row] = target
+        self.filename[row] = self._intern(start, i, target)
+        return True
+
+    def _oom(self, start: int, stop: int) -> bool:
+        # pid=%d comm=%s total-vm=%lukB ...; only pid=%d before Linux 6.8
+        if start == stop:
+            self.target[self._evidence(_OOM + 1, self._open_comm)] = self._open_sig
+            return True
+        if not self._at(start, b" comm=", 6):
+            return self._refused()
+        start += 6
+        for i in range(stop - 1, start - 1, -1):
+            if self._buf[i] == _BLANK and self._at(i, b" total-vm=", 10):
+                row = self._evidence(_OOM, self._open_comm)
+                self.target[row] = self._open_sig
+                self.target_comm[row] = self._intern(start, i, self._open_sig)
+                return True
+        return False
+
+    def _refused(self) -> bool:
+        # An event of a known name and of another form, in which no name can hide a newline.
+        self.malformed += 1
+        return True
+
+    def _evidence(self, kind: int, comm: int) -> int:
+        shape = 4 * kind + (self._open_pid < 0) + 2 * (comm < 0)
+        self._row(shape, self._open_cpu, self._open_line, self._open_ts)
+        row = self.rows - 1
+        self.tid[row] = self._open_tid
+        self.pid[row] = self._open_pid
+        self.comm[row] = max(comm, 0)
+        self.seen[kind] += 1
+        return row
+
+    def _sent(self, i: int) -> int:
+        # PID %d (%s) sent signal %d
+        k = self._integer(i)
+        if k < 0 or self._num < 0 or self._buf[k] != _BLANK or self._buf[k + 1] != _OPEN:
+            self.other += 1
+            return self._newline(i) + 1
+        self._open(_SENT, self._num)
+        i = self._known_comm(k + 2)
+        if i >= 0:
+            self._pend(self._name_code[self._tid & (_SLOTS - 1)], self._num)
+            return i
+        return self._name_and_rest(k + 2)
+
+    def _known_comm(self, start: int) -> int:
+        # The name that this thread had last, and all that must follow it up to the end of the line: what is matched
+        # from the right below would be the same. -> where the next line begins, or -1.
+        slot = self._tid & (_SLOTS - 1)
+        n = self._name_len[slot] - 1
+        i = start + n
+        if n < 0 or i > self._end or not self._at(i, b") sent signal ", 14):
+            return -1
+        at = slot * _COMM
+        for k in range(n):
+            if self._name_bytes[at + k] != self._buf[start + k]:
+                return -1
+        i = self._integer(i + 14)
+        if i < 0 or self._buf[i] != _BLANK or self._buf[i + 1] != _NEWLINE:
+            return -1
+        return i + 2
 
     def _trim(self, start: int, stop: int) -> int:
         while stop > start and (
@@ -409,25 +745,22 @@ class Scanner:
 
     def _to(self, start: int, i: int) -> int:
         # to PID %d, ret = %d
-        stop = self._newline(i)
         k = self._integer(i)
         if k < 0:
             self.other += 1
-            return stop + 1
+            return self._newline(i) + 1
         target = self._num
-        if not self._at(k, b", ret = ", 8):
-            self.malformed += 1
-            return stop + 1
-        k = self._integer(k + 8)
-        if k < 0 or self._trim(k, stop) != k:
-            self.malformed += 1
-            return stop + 1
-        self._complete(start, target, self._num)
-        return stop + 1
+        if self._at(k, b", ret = ", 8):
+            k = self._integer(k + 8)
+            if k >= 0 and (self._buf[k] == _NEWLINE or self._trim(k, self._newline(k)) == k):
+                self._complete(start, target, self._num)
+                return self._newline(k) + 1
+        self.malformed += 1
+        return self._newline(i) + 1
 
     # Stitching
 
-    def _pend(self, comm: int) -> None:
+    def _pend(self, comm: int, sig: int) -> None:
         cpu = self._open_cpu
         if cpu >= self._cpus:
             self._grow(cpu + 1)
@@ -439,7 +772,7 @@ class Scanner:
         self._pending[at + 2] = self._open_tid
         self._pending[at + 3] = self._open_pid
         self._pending[at + 4] = comm
-        self._pending[at + 5] = self._num
+        self._pending[at + 5] = sig
 
     def _complete(self, start: int, target: int, ret: int) -> None:
         # The two lines of a call come from one CPU, next to each other in its stream; a tid dictionary across a
@@ -449,22 +782,23 @@ class Scanner:
             self._grow(cpu + 1)
         at = cpu * _FIELDS
         if self._pending[at] != 0 and self._pending[at + 2] == self._tid:
-            self._take(cpu, _KILL, target, ret)
+            self._take(cpu, 4 * _KILL, target, ret)
             self.kill += 2
-            return
-        if self._pending[at] != 0:
-            self._flush(cpu)
-        self._row(_TO_HALF, cpu, self.lines, self._ts)
-        row = self.rows - 1
-        self.tid[row] = self._tid
-        self.pid[row] = self._pid
-        self.comm[row] = self._header_comm(start)
-        self.target[row] = target
-        self.ret[row] = ret
-        self.half += 1
+        else:
+            if self._pending[at] != 0:
+                self._flush(cpu)
+            comm = self._header_comm(start)
+            self._row(4 * _TO + (self._pid < 0) + 2 * (comm < 0), cpu, self.lines, self._ts)
+            row = self.rows - 1
+            self.tid[row] = self._tid
+            self.pid[row] = self._pid
+            self.comm[row] = max(comm, 0)
+            self.target[row] = target
+            self.ret[row] = ret
+            self.half += 1
 
     def _flush(self, cpu: int) -> None:
-        self._take(cpu, _SENT_HALF, 0, 0)
+        self._take(cpu, 4 * _SENT, 0, 0)
         self.half += 1
 
     def _take(self, cpu: int, shape: int, target: int, ret: int) -> None:
@@ -481,10 +815,11 @@ class Scanner:
 
     def _row(self, shape: int, cpu: int, line: int, ts: int) -> None:
         row = self.rows
-        self.event[row] = shape
+        self.shape[row] = shape
         self.cpu[row] = cpu
         self.line[row] = line
         self.ts[row] = ts
+        self.time[row] = ts + self._utc_offset_us
         self.rows = row + 1
 
     def _grow(self, cpus: int) -> None:
@@ -499,8 +834,10 @@ class Scanner:
 
     def _headerless(self, start: int) -> int:
         stop = self._newline(start)
-        if self._at(start, b"CPU:", 4) and self._loss(start + 4, stop):
+        i = self._blanks(start)
+        if self._at(i, b"CPU:", 4) and self._loss(i + 4, stop):
             return stop + 1
+        self._after_piece = True
         if self._opened:
             self._continue(start, stop)
             return stop + 1
@@ -514,10 +851,8 @@ class Scanner:
         elif self._seen_header:
             # A piece of the record before, or of the name in the next one's header.
             self.continuation += 1
-            self._after_piece = True
         else:
             self.malformed += 1
-            self._after_piece = True
         return stop + 1
 
     def _loss(self, i: int, stop: int) -> bool:
@@ -537,11 +872,12 @@ class Scanner:
         if not self._at(i, b"EVENTS]", 7) or self._trim(i, stop) != i + 7:
             return False
         self._abandon()
+        self._after_piece = False
         if cpu >= self._cpus:
             self._grow(cpu + 1)
         if self._pending[cpu * _FIELDS] != 0:
             self._flush(cpu)
-        self._row(_LOST, cpu, self.lines, 0)
+        self._row(4 * (_LOST + (count < 0)), cpu, self.lines, 0)
         self.lost[self.rows - 1] = count
         self.losses += 1
         if count >= 0:
@@ -559,15 +895,13 @@ class Scanner:
         if n > _PIECES:
             self._abandon()
             return
-        block = self._buf
+        block, end = self._buf, self._end
         self._buf = self._pieces + b"\n"
-        close = self._close(0, n)
-        comm = self._intern(0, close, self._open_tid) if close >= 0 else -1
-        self._buf = block
-        if close >= 0:
+        self._end = n + 1
+        if self._ended(0, n):
             self._opened = False
             self._pieces = b""
-            self._pend(comm)
+        self._buf, self._end = block, end
 
     def _abandon(self) -> None:
         # The rest of an opened message never came.
@@ -577,6 +911,8 @@ class Scanner:
             self.malformed += 1
 
     def _unstitchable(self, line: bytes) -> bool:
+        if len(line) > _FOREIGN_LINE:
+            return False
         for option, layout in _FOREIGN:
             if layout.match(line):
                 self.layouts.add(option)
@@ -587,14 +923,10 @@ class Scanner:
 
     def _header_comm(self, start: int) -> int:
         # `<...>` is the kernel's word for a name it has forgotten; a name in pieces is not all here.
-        if self._after_piece:
+        stop = self._minus
+        if self._after_piece and stop != start + _COMM:
             return -1
         first = self._blanks(start)
-        stop = start + _COMM
-        if self._buf[stop] != _MINUS:
-            stop = first
-            while self._buf[stop] != _MINUS:
-                stop += 1
         first = min(first, stop)
         if stop - first == 5 and self._at(first, b"<...>", 5):
             return -1
@@ -612,16 +944,15 @@ class Scanner:
             if k == n:
                 return self._name_code[slot]
         key = bytes(self._buf[start:stop])
-        code = self._intern_bytes(key)
-        if n <= _COMM:
+        code = self._intern_name(key.decode("utf-8", "backslashreplace"))
+        if n <= _COMM and b"\n" not in key:  # _known_comm stays in its line
             self._name_len[slot] = n + 1
             for k in range(n):
                 self._name_bytes[at + k] = self._buf[start + k]
             self._name_code[slot] = code
         return code
 
-    def _intern_bytes(self, key: bytes) -> int:
-        name = key.decode("utf-8", "backslashreplace")
+    def _intern_name(self, name: str) -> int:
         code = self._codes.get(name)
         if code is None:
             code = len(self.names)
@@ -635,10 +966,8 @@ class Scanner:
         self.names = []
         self._codes = {}
         self._name_len = memoryview(bytearray(_SLOTS))
-        for cpu in range(self._cpus):
-            at = cpu * _FIELDS
-            if self._pending[at] != 0:
-                name = names[self._pending[at + 4]]
-                self._pending[at + 4] = self._codes.setdefault(name, len(self.names))
-                if self._pending[at + 4] == len(self.names):
-                    self.names.append(name)
+        if self._opened and self._open_comm >= 0:
+            self._open_comm = self._intern_name(names[self._open_comm])
+        for cpu in self._pending_cpus():
+            at = cpu * _FIELDS + 4
+            self._pending[at] = self._intern_name(names[self._pending[at]])

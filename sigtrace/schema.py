@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from sigtrace import scan
@@ -13,7 +13,8 @@ from sigtrace import scan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    _Values = np.ndarray[Any, Any]
+VERSION = 1
+"""The version of the schema: a session says by which it was written."""
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -29,6 +30,15 @@ SCHEMA = pa.schema(
         ("sig", pa.int32()),
         ("target", pa.int32()),
         ("ret", pa.int32()),
+        ("target_comm", _NAME),
+        ("filename", _NAME),
+        ("code", pa.int32()),
+        ("grp", pa.bool_()),
+        ("res", pa.int8()),
+        ("handler", pa.dictionary(pa.int8(), pa.string())),
+        ("group_dead", pa.bool_()),
+        ("cgroup", _NAME),
+        ("pidns", pa.int64()),
         ("lost", pa.int64()),
         ("line", pa.int64()),
         ("log", _NAME),
@@ -39,68 +49,103 @@ SCHEMA = pa.schema(
 PLAIN = pa.schema([pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in SCHEMA])
 """The same columns as a frame has them: names are plain strings."""
 
-_EVENTS = sorted(set(scan.SHAPES), key=scan.SHAPES.index)
-_EVENT_OF_SHAPE = np.array([_EVENTS.index(event) for event in scan.SHAPES], np.int8)
-
-# Which columns a shape of row fills, in the order of scan.SHAPES; the columns that are not here are always filled.
-_FILLED = {
-    "ts": np.array([1, 1, 1, 0], np.bool_),
-    "tid": np.array([1, 1, 1, 0], np.bool_),
-    "pid": np.array([1, 1, 1, 0], np.bool_),
-    "comm": np.array([1, 1, 1, 0], np.bool_),
-    "sig": np.array([1, 1, 0, 0], np.bool_),
-    "target": np.array([1, 0, 1, 0], np.bool_),
-    "ret": np.array([1, 0, 1, 0], np.bool_),
-    "lost": np.array([0, 0, 0, 1], np.bool_),
-}
-# And where the scanner says by a negative number that it does not know.
-_NEGATIVE_IS_NULL = {"pid", "comm", "lost"}
+_EVENTS = list(dict.fromkeys(event for event, _ in scan.ROWS))
+_HANDLERS = ["default", "ignored", "handled"]
+# By shape, of which each kind of row has four.
+_EVENT_OF_SHAPE = bytes(_EVENTS.index(event) for event, _ in scan.ROWS for _ in range(4)).ljust(256)
+_ALWAYS = ("cpu", "event", "line")
+_NOT_SCANNED = ("log", "cgroup", "pidns")
 
 
-def batch(scanner: scan.Scanner, log: str | None, utc_offset_us: int | None) -> pa.RecordBatch:
+def _shapes_that_fill(column: str) -> bytes:
+    unknown = {"pid": 1, "comm": 2}.get(column, 0)
+    return bytes(column in filled.split() and not shape & unknown for _, filled in scan.ROWS for shape in range(4))
+
+
+_FILLED = {name: _shapes_that_fill("ts" if name == "time" else name) for name in SCHEMA.names if name not in _ALWAYS}
+_NEVER = bytes(4 * len(scan.ROWS))
+_EVERY = bytes([1]) * (4 * len(scan.ROWS))
+
+
+def batch(scanner: scan.Scanner, log: str | None, *, utc: bool) -> pa.RecordBatch:
     """Return the rows that the scanner holds as a record batch of `SCHEMA`, sharing its memory.
 
-    `log` names the log, and `utc_offset_us` is added to `ts` to have UTC; where either is None its column is null.
+    `log` names the log, and is null without. `utc` says that the scanner's `time` is UTC; else that is null.
     """
     n = scanner.rows
-    shapes = np.frombuffer(scanner.event, np.int8, n)
-    columns: dict[str, pa.Array[Any]] = {
-        "event": _dictionary(_array(pa.int8(), _EVENT_OF_SHAPE[shapes]), _EVENTS),
-        "log": _dictionary(
-            _array(pa.int32(), np.zeros(n, np.int32), None if log else np.zeros(n, np.bool_)), [log or ""]
-        ),
-        "time": pa.nulls(n, pa.timestamp("us", tz="UTC")),
-    }
-    for name in ("ts", "cpu", "tid", "pid", "comm", "sig", "target", "ret", "lost", "line"):
-        type_ = pa.int32() if name == "comm" else SCHEMA.field(name).type
-        values = np.frombuffer(getattr(scanner, name), type_.to_pandas_dtype(), n)
-        valid = _valid(name, shapes, values)
-        columns[name] = _array(type_, values, valid)
-        if name == "ts" and utc_offset_us is not None:
-            columns["time"] = _array(SCHEMA.field("time").type, values + utc_offset_us, valid)
-    columns["comm"] = _dictionary(columns["comm"], scanner.names)
+    shapes = bytes(scanner.shape[:n])
+    here = set(shapes)
+    zeros = bytes(8 * n)
+    filled = {**_FILLED, "log": _NEVER if log is None else _EVERY, "time": _FILLED["time"] if utc else _NEVER}
+    columns: dict[str, pa.Array[Any]] = {}
+    for name, type_ in zip(SCHEMA.names, SCHEMA.types, strict=True):
+        fills = filled.get(name, _EVERY)
+        bits = None if all(fills[shape] for shape in here) else scanner.bits(fills)
+        if name == "event":
+            columns[name] = _dictionary(_array(pa.int8(), n, shapes.translate(_EVENT_OF_SHAPE)), _EVENTS)
+        elif name == "handler":
+            codes = zeros if _none(fills, here) else bytes(scanner.small[:n]).translate(_HANDLER_OR_0)
+            columns[name] = _dictionary(_array(pa.int8(), n, codes, bits), _HANDLERS)
+        elif name in _NOT_SCANNED:
+            of_zeros = _array(pa.int32() if type_ == _NAME else type_, n, zeros, bits)
+            columns[name] = _dictionary(of_zeros, [log or ""]) if type_ == _NAME else of_zeros
+        elif type_ == _NAME:
+            columns[name] = _dictionary(_array(pa.int32(), n, getattr(scanner, name), bits), scanner.names)
+        elif type_ == pa.bool_():
+            columns[name] = _array(type_, n, scanner.bits(fills, of_bit=True), bits)
+        else:
+            columns[name] = _array(type_, n, getattr(scanner, "small" if name == "res" else name), bits)
     return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
-def _valid(name: str, shapes: _Values, values: _Values) -> _Values | None:
-    if name not in _FILLED:
-        return None
-    valid = _FILLED[name][shapes]
-    if name in _NEGATIVE_IS_NULL:
-        valid &= values >= 0
-    return None if valid.all() else valid
+_HANDLER_OR_0 = bytes(code if code < len(_HANDLERS) else 0 for code in range(256))
+
+
+def _none(fills: bytes, here: set[int]) -> bool:
+    return not any(fills[shape] for shape in here)
+
+
+def processes(snapshot: Sequence[dict[str, Any]], utc_offset_us: int | None) -> pa.RecordBatch:
+    """Return what `sigtrace.processes.snapshot` found as rows of the event `process`.
+
+    `ts` is when it started, `target` its parent, and `filename` its command line; `line` is 0, for no line says it.
+    """
+    rows = [
+        {
+            "ts": one["start_us"],
+            "time": None if utc_offset_us is None else one["start_us"] + utc_offset_us,
+            "event": "process",
+            "tid": one["pid"],
+            "pid": one["pid"],
+            "comm": one["comm"],
+            "target": one["ppid"],
+            "filename": one["command"],
+            "cgroup": one["cgroup"],
+            "pidns": one["pidns"],
+            "line": 0,
+        }
+        for one in snapshot
+    ]
+    plain = pa.RecordBatch.from_pylist(rows, schema=PLAIN)
+    # The event's codes are 8 bits wide, and arrow encodes in 32 only.
+    columns = [
+        column if column.type == type_ else column.dictionary_encode().cast(type_)
+        for column, type_ in zip(plain.columns, SCHEMA.types, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
 # pa.array would import pandas, which costs more than all the rest of a short log.
 
 
-def _array(type_: pa.DataType, values: _Values, valid: _Values | None = None) -> pa.Array[Any]:
-    bits = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little").data)
-    return pa.Array.from_buffers(type_, len(values), [bits, pa.py_buffer(values.data)])
+def _array(
+    type_: pa.DataType, n: int, values: bytes | bytearray | memoryview, bits: bytearray | None = None
+) -> pa.Array[Any]:
+    return pa.Array.from_buffers(type_, n, [None if bits is None else pa.py_buffer(bits), pa.py_buffer(values)])
 
 
 def _dictionary(codes: pa.Array[Any], names: Sequence[str]) -> pa.DictionaryArray[Any, Any]:
     encoded = [name.encode() for name in names]
-    offsets = np.fromiter(accumulate(map(len, encoded), initial=0), np.int32, len(encoded) + 1)
-    strings = pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets.data), pa.py_buffer(b"".join(encoded)))
+    offsets = memoryview(array("i", accumulate(map(len, encoded), initial=0)))
+    strings = pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
     return pa.DictionaryArray.from_arrays(codes, strings)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
-import queue
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from sigtrace import __version__
 from sigtrace.accounting import Accounting
-from sigtrace.errors import SessionError
-from sigtrace.log import PARQUET_MAGIC, Log
+from sigtrace.folder import Folder
+from sigtrace.log import Log
+from sigtrace.parse import Parser
+from sigtrace.part import MAGIC, Part
+from sigtrace.part import read as read_part
 from sigtrace.schema import PLAIN, SCHEMA
+from sigtrace.spool import read as read_spool
+from sigtrace.spool import spools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,24 +27,20 @@ if TYPE_CHECKING:
 
     from sigtrace.log import Source
 
-METADATA_KEY = "sigtrace"
-"""The key of a Parquet file's metadata under which the account stands, as JSON."""
-
-_SCHEMA_VERSION = 1
-_INCREASING = ("ts", "time", "line")
-
 
 @dataclass(frozen=True)
 class Session:
-    """The rows of a log or of a Parquet file, with the account of the lines that they came from.
+    """The rows of a recording, of a Parquet file or of a log, with the account of the lines that they came from.
 
     `table` is a pyarrow table with the columns of `sigtrace.schema.PLAIN`; pandas, polars, DuckDB and narwhals take it
-    as it is, and the session itself wherever they take Arrow streams.
+    as it is, and the session itself wherever they take Arrow streams. `about` is what a recording says of itself: host,
+    kernel, clock, events, when it began and ended; of anything else, only the account.
     """
 
     name: str
     table: pa.Table
     accounting: Accounting
+    about: dict[str, Any]
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -60,16 +56,22 @@ class Session:
 
 
 def read(source: Source) -> Session:
-    """Read a Parquet file that sigtrace wrote, or a raw log, into a session.
+    """Read a recording, a Parquet file that sigtrace wrote, or a raw log, into a session.
 
-    `source` is a path (`-` is standard input), bytes or a binary stream. Raises `LogError` for a log without an answer
-    in it, and `SessionError` for a Parquet file that is not sigtrace's.
+    `source` is a path (`-` is standard input), bytes or a binary stream. A recording whose recorder was killed is
+    recovered; one that goes on is read up to now. Raises `LogError` for a log without an answer in it, and
+    `SessionError` for a folder or Parquet file that is not sigtrace's.
     """
-    if isinstance(source, (str, os.PathLike)) and source != "-" and _is_parquet(Path(source)):
-        return _read_parquet(Path(source))
+    if isinstance(source, (str, os.PathLike)) and source != "-":
+        path = Path(source)
+        if path.is_dir():
+            return _read_folder(Folder(path))
+        if _is_parquet(path):
+            table, about = read_part(path)
+            return Session(os.fspath(path), table, Accounting.from_dict(about), about)
     log = Log(source)
-    table = pa.Table.from_batches(log, schema=SCHEMA).cast(PLAIN)
-    return Session(log.name or "log", table, log.accounting)
+    table = _plain(log)
+    return Session(log.name or "log", table, log.accounting, log.accounting.to_dict())
 
 
 def write(logs: Iterable[Log], path: Path) -> Accounting:
@@ -77,96 +79,88 @@ def write(logs: Iterable[Log], path: Path) -> Accounting:
 
     The file appears whole or not at all. Raises `SessionError` where it cannot be written, and what the logs raise.
     """
-    logs = list(logs)
+    part = Part(path)
+    names = []
+    account = Accounting()
     try:
-        with _replacing(path) as temporary, _Writer(temporary) as writer:
-            account = Accounting()
-            for log in logs:
-                for batch in log:
-                    writer.write(batch)
-                account += log.accounting
-            writer.metadata = {**account.to_dict(), "logs": [log.name for log in logs]}
-    except OSError as error:
-        raise SessionError(f"{path}: {error.strerror or error}") from error
+        for log in logs:
+            for batch in log:
+                part.write(batch)
+            names.append(log.name)
+            account += log.accounting
+    except BaseException:
+        part.abandon()
+        raise
+    part.close({**account.to_dict(), "logs": names})
     return account
 
 
 def _is_parquet(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(4) == PARQUET_MAGIC
+            return file.read(4) == MAGIC
     except OSError:
         return False  # Log says what is wrong with it
 
 
-def _read_parquet(path: Path) -> Session:
-    try:
-        with pq.ParquetFile(path) as file:
-            stored = (file.metadata.metadata or {}).get(METADATA_KEY.encode())
-            if stored is None:
-                raise SessionError(f"{path}: not written by sigtrace: make it with `sigtrace parse LOG -o OUT.parquet`")
-            table = file.read().select(PLAIN.names).cast(PLAIN)
-    except (OSError, pa.ArrowException) as error:
-        raise SessionError(f"{path}: {error}") from error
-    return Session(os.fspath(path), table, Accounting.from_dict(json.loads(stored)))
+def _plain(batches: Iterable[pa.RecordBatch]) -> pa.Table:
+    return pa.Table.from_batches(batches, schema=SCHEMA).cast(PLAIN)
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.touch()
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _read_folder(folder: Folder) -> Session:
+    about = folder.description()
+    if folder.hold():
+        try:
+            about = _recovered(folder, about)
+        finally:
+            folder.release()
+    # The spools first: one that is gone by the time it is read has become a part meanwhile.
+    waiting = spools(folder.path)
+    tables = []
+    of_part: dict[str, Any] = {}
+    for path in folder.parts():
+        table, of_part = read_part(path)
+        tables.append(table)
+    about = {**Accounting().to_dict(), **of_part, **about}
+    for number, path in waiting:
+        if not folder.part(number).exists():
+            parser = _parser(about)
+            tables.append(_plain(_spooled(parser, path, last=False)))
+            about = {**about, **parser.accounting.to_dict()}
+    table = pa.concat_tables(tables) if tables else PLAIN.empty_table()
+    return Session(os.fspath(folder.path), table, Accounting.from_dict(about), about)
 
 
-class _Writer:
-    """Encode batches in a thread of its own, so that the next ones are scanned meanwhile."""
+def _recovered(folder: Folder, about: dict[str, Any]) -> dict[str, Any]:
+    # Its recorder is gone, for we hold the folder: what is in a spool and in no part becomes one.
+    waiting = spools(folder.path)
+    for number, path in waiting:
+        if not folder.part(number).exists():
+            parser = _parser(about)
+            part = Part(folder.part(number))
+            for batch in _spooled(parser, path, last=number == waiting[-1][0]):
+                part.write(batch)
+            account = parser.accounting.to_dict()
+            if part.rows:
+                part.close(account)
+            else:
+                part.abandon()
+            about = {**about, **account, "recovered": datetime.now(UTC).isoformat(timespec="microseconds")}
+            folder.describe(about)
+        path.unlink()
+    return about
 
-    def __init__(self, path: Path) -> None:
-        self.metadata: dict[str, Any] = {}
-        self._writer = pq.ParquetWriter(
-            path,
-            SCHEMA,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=[name for name in SCHEMA.names if name not in _INCREASING],  # type: ignore[arg-type]
-            column_encoding=dict.fromkeys(_INCREASING, "DELTA_BINARY_PACKED"),
-            store_schema=False,  # so that names come back as plain strings everywhere
-        )
-        self._batches: queue.Queue[pa.RecordBatch | None] = queue.Queue(maxsize=2)
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._encode, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+def _parser(about: dict[str, Any]) -> Parser:
+    return Parser(utc_offset_us=about["utc_offset_us"])
 
-    def __exit__(self, *raised: object) -> None:
-        self._batches.put(None)
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        stored = {"schema": _SCHEMA_VERSION, "sigtrace": __version__, **self.metadata}
-        self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(stored)})
-        self._writer.close()
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        if self._error is not None:
-            raise self._error
-        self._batches.put(batch)
-
-    def _encode(self) -> None:
-        while (batch := self._batches.get()) is not None:
-            if self._error is None:
-                try:
-                    self._writer.write_batch(batch)
-                except BaseException as error:  # noqa: BLE001  (raised again where the caller is)
-                    self._error = error
+def _spooled(parser: Parser, path: Path, *, last: bool) -> Iterator[pa.RecordBatch]:
+    state, blocks = read_spool(path)
+    parser.resume(state)
+    for block in blocks:
+        yield from parser.feed(block)
+    if last:
+        yield from parser.finish()
+    elif (batch := parser.take()) is not None:
+        yield batch

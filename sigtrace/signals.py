@@ -40,6 +40,15 @@ SIGNALS = {
 }
 """Linux's signals by number, as on x86 and ARM (signal(7)); the real-time ones begin at 34 for a C program."""
 
+HARMLESS = frozenset({0, 17, 18, 19, 20, 21, 22, 23, 28})
+"""The signals that end no process which does not handle them: they are ignored, or stop it, or let it go on."""
+
+DEADLY = frozenset(range(1, 65)) - HARMLESS
+"""The signals that end a process which does not handle them (signal(7))."""
+
+FAULTS = frozenset({4, 5, 7, 8, 11, 31})
+"""The signals by which the kernel answers a fault: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS."""
+
 ERRORS = {
     1: ("EPERM", "not permitted"),
     3: ("ESRCH", "no such process"),
@@ -80,3 +89,17 @@ def target_name(target: int) -> str:
     if target == -1:
         return "every process it may signal"
     return f"process group {-target}"
+
+
+def signal_number(name: str) -> int:
+    """Return a signal's number from its number or its name: `9`, `KILL`, `SIGKILL`, `SIGRTMIN+3`.
+
+    Raises `ValueError` where there is none of that name.
+    """
+    if name.isdigit():
+        return int(name)
+    known = {signal_name(sig).removeprefix("SIG"): sig for sig in range(1, _SIGRTMAX + 1)}
+    try:
+        return known[name.upper().removeprefix("SIG")]
+    except KeyError:
+        raise ValueError(f"{name}: no such signal: give a number or a name as KILL or SIGTERM") from None

@@ -28,9 +28,9 @@ def sentence(text: str) -> None:
     print("\n".join(textwrap.wrap(text, width())))
 
 
-def count(n: int, noun: str) -> str:
-    """Return a number with its noun: `1 call`, `1,234 calls`."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+def count(n: int, noun: str, nouns: str | None = None) -> str:
+    """Return a number with its noun: `1 call`, `1,234 calls`; `nouns` is its plural where that is no plain s."""
+    return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

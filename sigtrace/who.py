@@ -1,90 +1,153 @@
-"""Who: who sent what to a process, when, and with what result."""
+"""Who: who ended a process, or sent it what, and how that is known; each answer in a sentence, or as an object."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sigtrace import analyze, terminal
+from sigtrace import analyze
 from sigtrace.errors import SessionError
 from sigtrace.signals import error_name, signal_name, target_name
+from sigtrace.terminal import count, escaped, sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sigtrace.session import Session
+
+_SOURCES = {
+    "terminal": "from its terminal",
+    "timer": "from a timer of its own",
+    "parent": "when its parent ended",
+    "kernel": "from the kernel",
+    "oom": "from the OOM killer",
+    "fault": "for a fault of its own",
+}
 
 
 def who(session: Session, asked: str = "all") -> list[dict[str, Any]]:
-    """Return who sent what to `asked`: a pid, a name, or `all`; the earliest first.
+    """Return how `asked` ended: a pid, a name, or `all`; in the order of time.
 
-    Each object has sender_pid, sender_comm, sig, signal, target, target_comm (null where the target made no call of
-    its own under which to know it), means (the target in words), group (true where it is a group: the lines do not
-    say who is in it), ret, result, calls, first_ts, last_ts, line. Raises `SessionError` where nobody of that name
-    made a call.
+    Where the session has the kernel's events, an object is a death, with the columns of `sigtrace.analyze.deaths` and
+    `signal` by name. Where it has none, or `asked` did not end, an object is a kind of calls that named it, or a group
+    that it may have been in: with `verdict` unknown, for two lines do not say who died, and `result` and `calls`
+    besides. Every object has victim_pid, victim_comm, time, ts, signal, verdict, killer_pid, killer_comm, group,
+    ancestors, lost and lines; what is not known is null. Raises `SessionError` where nobody of that name is known.
     """
+    dead = [{**row, "signal": _signal(row["sig"])} for row in analyze.deaths(session.table).to_pylist()]
+    if asked == "all":
+        return sorted(dead, key=lambda death: death["ts"]) if dead else _sent(session, None)
+    if asked.isdigit():
+        found = [death for death in dead if death["victim_pid"] == int(asked)]
+        return found or _sent(session, {int(asked)})
+    found = [death for death in dead if asked in (death["victim_comm"], _file(death["command"]))]
+    return found or _sent(session, _pids(session, asked))
+
+
+def tell(session: Session, asked: str, answer: list[dict[str, Any]], unknown: str | None) -> None:
+    """Print what `who` returned, a sentence each, and what losses leave unknown."""
+    whom = "anybody" if asked == "all" else escaped(asked)
+    if not answer:
+        sentence(f"Who sent {whom} a signal is unknown." if unknown else f"Nobody sent {whom} a signal in this log.")
+    for one in answer if asked != "all" else [one for one in answer if one["verdict"] != "exited"]:
+        sentence(death_sentence(one, session) if "calls" not in one else _sent_sentence(one, session))
+    if asked == "all" and (exited := sum(one["verdict"] == "exited" for one in answer)):
+        sentence(f"{count(exited, 'process', 'processes')} more ended by exiting.")
+    if unknown:
+        sentence(f"Unknown: {unknown}")
+
+
+def death_sentence(death: dict[str, Any], session: Session) -> str:
+    """Return a death of `who` in a sentence or two, with the lines that it rests on."""
+    victim = f"{escaped(death['victim_comm'] or '?')} ({death['victim_pid']})"
+    parts = [f"{when(death, session)} {victim} {_ended(death)}"]
+    if death["earlier_sig"] is not None:
+        grace = f"{death['grace_us'] / 1e6:,.3f} s before"
+        parts.append(f"{signal_name(death['earlier_sig'])} had come {grace} ({death['earlier_fate']})")
+    if death["killer_pid"] is not None and death["ancestors"] and death["killer_pid"] != death["victim_pid"]:
+        line = " < ".join(map(escaped, death["ancestors"]))
+        parts.append(f"the killer's ancestors: {line}")
+    if death["lost"]:
+        parts.append("events were lost about then")
+    lines = ", ".join(map(str, death["lines"]))
+    return f"{'; '.join(parts)}. [{'line' if len(death['lines']) == 1 else 'lines'} {lines}]"
+
+
+def when(row: dict[str, Any], session: Session) -> str:
+    """Return the time of a row: UTC where it is known, else seconds or ticks of the trace clock."""
+    if isinstance(row.get("time"), datetime):
+        return f"{row['time']:%Y-%m-%d %H:%M:%S.%f}Z"
+    return f"{row['ts'] / 1e6:.6f}" if session.accounting.ts_unit == "us" else str(row["ts"])
+
+
+def _ended(death: dict[str, Any]) -> str:
+    signal = death["signal"]
+    after = "" if death["delay_us"] is None else f", {_duration(death['delay_us'])} after it was sent"
+    if death["verdict"] == "exited":
+        return "exited"
+    if death["verdict"] == "unknown":
+        return "ended, and why is unknown" + (f"; {signal} was delivered to it" if signal else "")
+    if death["verdict"] == "self":
+        return f"ended itself with {signal}" + (", as one of a group" if death["group"] else "")
+    if death["killer_pid"] is None:
+        return f"was ended by {signal} {_SOURCES[death['source']]}{after}"
+    killer = f"{escaped(death['killer_comm'] or '?')} ({death['killer_pid']})"
+    if death["actor_pid"] not in (None, death["killer_pid"]):
+        killer += f" for {escaped(death['actor_comm'])} ({death['actor_pid']})"
+    group = ", as one of a group" if death["group"] else ""
+    return f"was killed by {killer} with {signal}{group}{after}"
+
+
+def _sent_sentence(one: dict[str, Any], session: Session) -> str:
+    sender = f"{escaped(one['killer_comm'])} ({one['killer_pid']})"
+    target = target_name(one["target"]) + (f" ({escaped(one['victim_comm'])})" if one["victim_comm"] else "")
+    times = "" if one["calls"] == 1 else f", {one['calls']:,} times"
+    doubt = "; whether it was among them, the lines do not say" if one["group"] else ""
+    return (
+        f"{when(one, session)} {sender} sent {one['signal']} to {target}: {one['result']}{times}{doubt}. "
+        f"[line {one['lines'][0]}]"
+    )
+
+
+def _sent(session: Session, pids: set[int] | None) -> list[dict[str, Any]]:
     events = session.table
     names = _names(events)
-    rows = analyze.sent(events).to_pylist()
-    if asked != "all":
-        pids = {int(asked)} if asked.lstrip("-").isdigit() else {pid for pid, comms in names.items() if asked in comms}
-        if not pids:
-            raise SessionError(
-                f"{session.name}: no process called {terminal.escaped(asked)} made a call, so its pid is not known: "
-                "ask by pid"
-            )
-        rows = [row for row in rows if row["target"] in pids or (row["target"] <= 0 <= row["ret"])]
-    rows.sort(key=lambda row: (row["first_ts"], row["first_line"]))
+    rows = sorted(analyze.sent(events).to_pylist(), key=lambda row: (row["first_ts"], row["first_line"]))
     return [
         {
-            "sender_pid": row["pid"],
-            "sender_comm": row["comm"],
+            "victim_pid": row["target"] if row["target"] > 0 else None,
+            "victim_comm": min(names[row["target"]]) if row["target"] in names else None,
+            "time": row["first_time"],
+            "ts": row["first_ts"],
             "sig": row["sig"],
             "signal": signal_name(row["sig"]),
-            "target": row["target"],
-            "target_comm": min(names[row["target"]]) if row["target"] in names else None,
-            "means": target_name(row["target"]),
+            "verdict": "unknown",
+            "killer_pid": row["pid"],
+            "killer_comm": row["comm"],
             "group": row["target"] <= 0,
+            "ancestors": [],
+            "lost": session.accounting.lossy,
+            "lines": [row["first_line"]],
+            "target": row["target"],
+            "means": target_name(row["target"]),
             "ret": row["ret"],
             "result": error_name(row["ret"]),
             "calls": row["calls"],
-            "first_ts": row["first_ts"],
             "last_ts": row["last_ts"],
-            "line": row["first_line"],
         }
         for row in rows
+        # A call to a group that failed reached nobody.
+        if pids is None or row["target"] in pids or (row["target"] <= 0 <= row["ret"])
     ]
 
 
-def write_text(session: Session, asked: str, answer: list[dict[str, Any]], unknown: str | None) -> None:
-    """Print what `who` returned as a sentence and a table, and what losses leave unknown."""
-    whom = "anybody" if asked == "all" else terminal.escaped(asked)
-    if not answer:
-        nobody = f"Nobody sent {whom} a signal in this log."
-        terminal.sentence(f"Who sent {whom} a signal is unknown." if unknown else nobody)
-    else:
-        named = terminal.count(sum(row["calls"] for row in answer if not row["group"]), "call")
-        groups = sum(row["calls"] for row in answer if row["group"])
-        besides = f"; {groups:,} went to groups, and the log does not say who was in them" if groups else ""
-        terminal.table(
-            f"{named} named {whom}{besides}",
-            ["at", "sender", "signal", "target", "result", "calls", "line"],
-            [
-                [
-                    _at(session, row["first_ts"]),
-                    f"{row['sender_comm']} ({row['sender_pid']})",
-                    row["signal"],
-                    row["means"] + (f" ({row['target_comm']})" if row["target_comm"] else ""),
-                    row["result"],
-                    row["calls"],
-                    row["line"],
-                ]
-                for row in answer
-            ],
+def _pids(session: Session, name: str) -> set[int]:
+    pids = {pid for pid, comms in _names(session.table).items() if name in comms}
+    if not pids:
+        raise SessionError(
+            f"{session.name}: no process called {name} is known by that name here: ask by pid, or `who` for all"
         )
-    if unknown:
-        terminal.sentence(f"Unknown: {unknown}")
-
-
-def _at(session: Session, ts: int) -> str:
-    return f"{ts / 1e6:.6f}" if session.accounting.ts_unit == "us" else str(ts)
+    return pids
 
 
 def _names(events: Any) -> dict[int, list[str]]:  # noqa: ANN401  (a frame of any engine)
@@ -92,3 +155,25 @@ def _names(events: Any) -> dict[int, list[str]]:  # noqa: ANN401  (a frame of an
     for row in analyze.names(events).to_pylist():
         names.setdefault(row["pid"], []).append(row["comm"])
     return names
+
+
+def _signal(sig: int | None) -> str | None:
+    return None if sig is None else signal_name(sig)
+
+
+def _file(command: str | None) -> str | None:
+    return None if not command else command.split(" ", 1)[0].rsplit("/", 1)[-1]
+
+
+def _duration(us: int) -> str:
+    if us < 1_000:
+        return f"{us} µs"
+    return f"{us / 1e3:.1f} ms" if us < 1_000_000 else f"{us / 1e6:,.1f} s"
+
+
+def verdicts(deaths: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Return how many deaths there are of each verdict."""
+    counts: dict[str, int] = {}
+    for death in deaths:
+        counts[death["verdict"]] = counts.get(death["verdict"], 0) + 1
+    return counts

@@ -1,0 +1,30 @@
+"""Measure sigtrace beside its peers, and say which promises are kept: `make bench`.
+
+Exits 1 where a target is missed or a peer's rows differ. A new section is a module with a function that
+gives a Section; name it in main.
+"""
+
+import argparse
+import sys
+
+import parsing
+from measure import machine
+
+
+def main() -> None:
+    """Run the sections and print what they found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=300, metavar="MB", help="size of the logs (300)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each process (5)")
+    parser.add_argument("--slow-runs", type=int, default=3, help="runs of the slow peers (3)")
+    args = parser.parse_args()
+    print(machine(), end="\n\n")
+    ok = True
+    for section in parsing.sections(args.size, args.runs, args.slow_runs):
+        print(section.text(), flush=True)
+        ok = ok and section.ok
+    sys.exit(0 if ok else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Folder: a recorded session on disk, `NAME.parquet/` of parts, which says of itself what it is.
+
+Names that begin with `_` or `.` are passed over by every reader of Parquet folders: `_session.json` describes the
+session, `_lock` is held by its recorder, and spools hold what is in no part yet.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+from sigtrace.errors import SessionError
+from sigtrace.part import sync_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DESCRIPTION = "_session.json"
+_LOCK = "_lock"
+
+
+class Folder:
+    """A session's folder, held by this process from `make` or `hold` until `release`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @classmethod
+    def make(cls, path: Path) -> Self:
+        """Make a new folder and hold it. Raises `SessionError` where it is there already, or cannot be made."""
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise SessionError(f"{path}: is there already: give another name with -o, or remove it") from None
+        except OSError as error:
+            raise SessionError(f"{path}: {error.strerror}: give a path in a folder that can be written") from error
+        folder = cls(path)
+        folder.hold()
+        return folder
+
+    def hold(self) -> bool:
+        """Hold the folder; False where a recorder still does, or where it cannot be written."""
+        try:
+            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let others hold it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def part(self, number: int) -> Path:
+        """Return the path of a part."""
+        return self.path / f"part-{number:05}.parquet"
+
+    def parts(self) -> list[Path]:
+        """Return the parts that are whole, in their order."""
+        return sorted(self.path.glob("part-*.parquet"))
+
+    def describe(self, description: dict[str, Any]) -> None:
+        """Write what the session says of itself, whole or not at all."""
+        temporary = self.path / f".{_DESCRIPTION}"
+        try:
+            with temporary.open("w") as file:
+                json.dump(description, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / _DESCRIPTION)
+            sync_folder(self.path)
+        except OSError as error:
+            raise SessionError(f"{self.path}: {error.strerror}: give a path in a folder that can be written") from error
+
+    def description(self) -> dict[str, Any]:
+        """Return what the session says of itself. Raises `SessionError` where the folder is no session."""
+        try:
+            described: dict[str, Any] = json.loads((self.path / _DESCRIPTION).read_bytes())
+        except (OSError, ValueError) as error:
+            raise SessionError(f"{self.path}: no session of sigtrace: `sigtrace record -o` makes one") from error
+        return described
+
+    def size(self) -> int:
+        """Return the bytes that it takes on disk."""
+        return sum(entry.stat().st_size for entry in os.scandir(self.path))

@@ -1,0 +1,158 @@
+"""Recorder: a stream of trace_pipe's bytes becomes a session's folder, of which a crash loses nothing that was read."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from sigtrace import __version__, schema
+from sigtrace.accounting import Accounting
+from sigtrace.folder import Folder
+from sigtrace.parse import Parser
+from sigtrace.part import Part
+from sigtrace.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+
+_PART_ROWS = 1 << 20
+_PART_BYTES = 1 << 28
+_PART_SECONDS = 900.0  # a reader in another place sees rows no later than this
+_SYNC_SECONDS = 1.0
+
+
+class Recorder:
+    """Write a session: feed it what trace_pipe gives, in any pieces.
+
+    `path` is the folder to make. `origin` is what the session says of itself: clock, events, options and the like;
+    `processes` is a `sigtrace.processes.snapshot`, which becomes the first part.
+    What is fed survives the death of this process at once, and a power cut after a second. A context manager; left
+    without an exception, the session is whole. Raises `SessionError` where the folder is there already, or the disk
+    does not take it; then what was fed before is kept.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        origin: dict[str, Any],
+        *,
+        utc_offset_us: int | None = None,
+        processes: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        self._folder = Folder.make(path)
+        self._origin = {
+            "schema": schema.VERSION,
+            "sigtrace": __version__,
+            "host": os.uname().nodename,
+            "boot_id": _boot_id(),
+            "kernel": os.uname().release,
+            "machine": os.uname().machine,
+            "utc_offset_us": utc_offset_us,
+            "started": datetime.now(UTC).isoformat(timespec="microseconds"),
+            **origin,
+        }
+        self._folder.describe(self._origin)
+        self._parser = Parser(utc_offset_us=utc_offset_us)
+        self._number = 0
+        if processes:
+            known = Part(self._folder.part(self._number))
+            known.write(schema.processes(processes, utc_offset_us))
+            known.close(Accounting().to_dict())
+            self._number += 1
+        self._begun = self._synced = 0.0
+        self.rows = 0
+        self._begin()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._part.abandon()
+            self._spool.close()
+            self._folder.release()
+
+    @property
+    def accounting(self) -> Accounting:
+        """The account of what was fed up to now."""
+        return self._parser.accounting
+
+    @property
+    def size(self) -> int:
+        """Bytes that the session takes on disk now."""
+        return self._folder.size()
+
+    def feed(self, chunk: bytes) -> None:
+        """Keep the next bytes, and their rows."""
+        self._spool.append(chunk)
+        for batch in self._parser.feed(chunk):
+            self._write(batch)
+        self.tick()
+
+    def tick(self) -> None:
+        """Do what time asks for: sync the spool, and end a part that is due. `feed` does so itself."""
+        now = time.monotonic()
+        if now - self._synced > _SYNC_SECONDS:
+            self._spool.sync()
+            self._synced = now
+        due = self._part.rows >= _PART_ROWS or self._spool.size >= _PART_BYTES
+        if due or (now - self._begun > _PART_SECONDS and self._spool.size):
+            self._roll()
+
+    def finish(self, lost: dict[int, int]) -> Accounting:
+        """End the session, and return its account. `lost` is what the kernel counted as lost, by CPU, at the end."""
+        for batch in self._parser.finish():
+            self._write(batch)
+        account = self.accounting
+        self._end_part(account)
+        self._folder.describe(
+            {
+                **self._origin,
+                "ended": datetime.now(UTC).isoformat(timespec="microseconds"),
+                "lost_by_kernel_count": {str(cpu): n for cpu, n in lost.items()},
+                **account.to_dict(),
+            }
+        )
+        self._spool.remove()
+        self._folder.release()
+        return account
+
+    def _begin(self) -> None:
+        self._spool = Spool(self._folder.path, self._number, self._parser.state())
+        self._part = Part(self._folder.part(self._number))
+        self._begun = self._synced = time.monotonic()
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        self._part.write(batch)
+        self.rows += batch.num_rows
+
+    def _end_part(self, account: Accounting) -> None:
+        if self._part.rows:
+            self._part.close(account.to_dict())
+        else:
+            self._part.abandon()
+
+    def _roll(self) -> None:
+        if (batch := self._parser.take()) is not None:
+            self._write(batch)
+        spool, part = self._spool, self._part
+        if not part.rows:
+            return
+        self._number += 1
+        # First the new spool, then the part, then away with the old spool: a crash between leaves nothing out.
+        self._begin()
+        part.close(self.accounting.to_dict())
+        spool.remove()
+
+
+def _boot_id() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,114 @@
+"""Judge: the answer of `sigtrace who` beside the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from zoo.truth import Death, Truth
+
+_BY_A_CALL = (None, "call", "queue")
+_SLACK = 0.05  # seconds between the kernel's clock and the one of a scene
+
+
+@dataclass
+class Judgement:
+    """One scene: the truth and the answer in words, and what is wrong with the answer."""
+
+    scene: str
+    truth: str
+    answer: str
+    wrong: list[str]
+    skipped: str | None = None
+
+
+def judge(truth: Truth, answers: Iterable[dict[str, Any]]) -> Judgement:
+    """Compare the answers of `sigtrace who all --json` with the truth of one scene."""
+    if truth.skipped or truth.broken:
+        return Judgement(truth.scene, "", "", [f"no truth: {truth.broken}"] if truth.broken else [], truth.skipped)
+    mine: dict[int, list[dict[str, Any]]] = {}
+    for answer in answers:
+        if answer["victim_pid"] in truth.pids and truth.began - _SLACK < _at(answer) < truth.ended + _SLACK:
+            mine.setdefault(answer["victim_pid"], []).append(answer)
+    wrong: list[str] = []
+    shown = None
+    for death in truth.deaths:
+        found = mine.get(death.pid)
+        answer = found.pop(0) if found else None
+        wrong += _complaints(death, answer)
+        if shown is None or (shown[0].verdict == "exited" and _telling(death)):
+            shown = (death, answer)
+    for answer in (one for rest in mine.values() for one in rest):
+        if answer["verdict"] not in ("exited", "unknown"):
+            wrong.append(f"{answer['victim_comm']} ({answer['victim_pid']}) is alive, and said to be {_said(answer)}")
+    if shown is None:
+        return Judgement(truth.scene, "nobody died", "", wrong)
+    return Judgement(truth.scene, _true(shown[0]), _said(shown[1]), wrong)
+
+
+def _telling(death: Death) -> bool:
+    return death.verdict != "exited" or death.comm == "victim"
+
+
+def _complaints(death: Death, answer: dict[str, Any] | None) -> list[str]:
+    who = f"{death.comm} ({death.pid})"
+    if answer is None:
+        return [f"{who}: {_true(death)}, and nothing is said"]
+    expected = {
+        "verdict": death.verdict,
+        "victim_comm": death.comm,
+        "signal": death.signal,
+        "lost": False,
+    }
+    if death.verdict == "killed":
+        expected |= {"killer_pid": death.killer_pid, "killer_comm": death.killer_comm}
+    if death.actor is not None:
+        expected["actor_comm"] = death.actor
+    if death.source is None:
+        expected["group"] = death.group
+    wrong = [
+        f"{who}: {column} is {value!r}, and said to be {answer.get(column)!r}"
+        for column, value in expected.items()
+        if answer.get(column) != value
+    ]
+    source = answer.get("source")
+    if death.verdict != "exited" and source not in (_BY_A_CALL if death.source is None else (death.source,)):
+        wrong.append(f"{who}: source is {death.source!r}, and said to be {source!r}")
+    if _at(answer) > death.at + _SLACK:
+        wrong.append(f"{who}: it was dead at {death.at}, and is said to have died at {_at(answer)}")
+    if not answer["lines"]:
+        wrong.append(f"{who}: the answer rests on no line")
+    return wrong
+
+
+def _true(death: Death) -> str:
+    return _words(death.verdict, death.signal, death.source, death.killer_comm, death.actor)
+
+
+def _said(answer: dict[str, Any] | None) -> str:
+    if answer is None:
+        return "nothing"
+    source = None if answer.get("source") in _BY_A_CALL else answer["source"]
+    killer = answer["killer_comm"] if answer["verdict"] == "killed" else None
+    return _words(answer["verdict"], answer["signal"], source, killer, answer.get("actor_comm") if killer else None)
+
+
+def _words(verdict: str, signal: str | None, source: str | None, killer: str | None, actor: str | None) -> str:
+    words = [verdict]
+    if signal is not None:
+        words.append(signal)
+    if source not in (None, verdict):
+        words.append(f"from {source}")
+    if killer is not None:
+        words.append(f"by {killer!r}"[:-1].replace("by '", "by ").replace('by "', "by "))
+    if actor not in (None, killer):
+        words.append(f"for {actor}")
+    return " ".join(words)
+
+
+def _at(answer: dict[str, Any]) -> float:
+    return datetime.fromisoformat(answer["time"]).timestamp()

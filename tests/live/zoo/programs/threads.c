@@ -1,0 +1,65 @@
+/* Three threads beside the first; what they do is the first argument. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *how;
+static volatile sig_atomic_t done;
+
+static void note(int sig)
+{
+	done = sig;
+}
+
+static void leave(int sig)
+{
+	exit(0);
+}
+
+static void *wait_for_signals(void *last)
+{
+	if (last && !strcmp(how, "exec")) {
+		execlp("true", "true", NULL);
+		abort();
+	}
+	if (last && !strcmp(how, "abort"))
+		abort();
+	if (last && !strcmp(how, "kill_self"))
+		kill(getpid(), SIGTERM);
+	if (last && !strcmp(how, "handle")) {
+		sigset_t none;
+		sigemptyset(&none);
+		pthread_sigmask(SIG_SETMASK, &none, NULL);
+	}
+	if (last)
+		write(1, "ready\n", 6);
+	for (;;) {
+		usleep(1000);
+		if (done)
+			exit(0);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+
+	how = argc > 1 ? argv[1] : "";
+	if (!strcmp(how, "exit"))
+		signal(SIGUSR1, leave);
+	if (!strcmp(how, "handle")) {
+		sigset_t term;
+		sigemptyset(&term);
+		sigaddset(&term, SIGTERM);
+		signal(SIGTERM, note);
+		pthread_sigmask(SIG_SETMASK, &term, NULL);
+	}
+	for (int i = 0; i < 3; i++)
+		pthread_create(&thread, NULL, wait_for_signals, i == 2 ? "last" : NULL);
+	if (!strcmp(how, "leader_gone"))
+		pthread_exit(NULL);
+	for (;;)
+		pause();
+}

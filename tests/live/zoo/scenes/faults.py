@@ -1,0 +1,59 @@
+"""Died of a fault of its own."""
+
+import signal
+
+from zoo.stage import Stage
+
+
+def _fault(stage: Stage, how: str, number: signal.Signals) -> None:
+    stage.faulted(stage.spawned(stage.program("die"), how), number)
+
+
+def segmentation_fault(stage: Stage) -> None:
+    _fault(stage, "segmentation_fault", signal.SIGSEGV)
+
+
+def general_protection_fault(stage: Stage) -> None:
+    # A non-canonical address is no page fault: its siginfo is the kernel's own.
+    _fault(stage, "general_protection_fault", signal.SIGSEGV)
+
+
+def segmentation_fault_in_a_thread(stage: Stage) -> None:
+    _fault(stage, "segmentation_fault_in_a_thread", signal.SIGSEGV)
+
+
+def segmentation_fault_while_ignored(stage: Stage) -> None:
+    _fault(stage, "segmentation_fault_while_ignored", signal.SIGSEGV)
+
+
+def bus_error(stage: Stage) -> None:
+    _fault(stage, "bus_error", signal.SIGBUS)
+
+
+def illegal_instruction(stage: Stage) -> None:
+    _fault(stage, "illegal_instruction", signal.SIGILL)
+
+
+def division_by_zero(stage: Stage) -> None:
+    _fault(stage, "division_by_zero", signal.SIGFPE)
+
+
+def breakpoint_trap(stage: Stage) -> None:
+    _fault(stage, "breakpoint_trap", signal.SIGTRAP)
+
+
+def stack_overflow(stage: Stage) -> None:
+    _fault(stage, "stack_overflow", signal.SIGSEGV)
+
+
+def stack_overflow_with_a_handler(stage: Stage) -> None:
+    # The handler cannot run: there is no stack left for it.
+    _fault(stage, "stack_overflow_with_a_handler", signal.SIGSEGV)
+
+
+def forbidden_system_call(stage: Stage) -> None:
+    _fault(stage, "forbidden_system_call", signal.SIGSYS)
+
+
+def fault_survived(stage: Stage) -> None:
+    stage.exited(stage.spawned(stage.program("die"), "fault_survived"))

@@ -1,0 +1,90 @@
+"""Processes of many threads, of which one is enough."""
+
+import os
+import signal
+import threading
+
+from zoo import calls
+from zoo.stage import Process, Stage, forever
+
+
+def _many(stage: Stage, how: str) -> Process:
+    return stage.spawned(stage.program("threads"), how, ready=True)
+
+
+def _last_thread(victim: Process) -> int:
+    return max(int(tid) for tid in os.listdir(f"/proc/{victim.pid}/task"))
+
+
+def many_threads_terminated(stage: Stage) -> None:
+    victim = _many(stage, "wait")
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.killed(victim, signal.SIGTERM, hunter)
+
+
+def many_threads_killed(stage: Stage) -> None:
+    victim = _many(stage, "wait")
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL))
+    stage.killed(victim, signal.SIGKILL, hunter)
+
+
+def tgkill_of_another_thread(stage: Stage) -> None:
+    victim = _many(stage, "wait")
+    tid = _last_thread(victim)
+    hunter = stage.acts(lambda: calls.tgkill(victim.pid, tid, signal.SIGTERM))
+    stage.killed(victim, signal.SIGTERM, hunter)
+
+
+def tkill_of_another_thread(stage: Stage) -> None:
+    victim = _many(stage, "wait")
+    tid = _last_thread(victim)
+    hunter = stage.acts(lambda: calls.tkill(tid, signal.SIGKILL))
+    stage.killed(victim, signal.SIGKILL, hunter)
+
+
+def kill_by_the_number_of_a_thread(stage: Stage) -> None:
+    # kill takes a tid, too, and means the process.
+    victim = _many(stage, "wait")
+    tid = _last_thread(victim)
+    hunter = stage.acts(lambda: os.kill(tid, signal.SIGTERM))
+    stage.killed(victim, signal.SIGTERM, hunter)
+
+
+def exit_of_many_threads(stage: Stage) -> None:
+    # exit_group ends the other threads with a KILL that nobody sent.
+    victim = _many(stage, "exit")
+    stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
+    stage.exited(victim)
+
+
+def another_thread_handles_it(stage: Stage) -> None:
+    victim = _many(stage, "handle")
+    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.exited(victim)
+
+
+def first_thread_is_gone(stage: Stage) -> None:
+    victim = _many(stage, "leader_gone")
+    stage.until(lambda: stage.state(victim) == "Z", "its first thread is still there")
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.killed(victim, signal.SIGTERM, hunter)
+
+
+def abort_in_a_thread(stage: Stage) -> None:
+    stage.itself(stage.spawned(stage.program("threads"), "abort"), signal.SIGABRT)
+
+
+def thread_terminates_its_process(stage: Stage) -> None:
+    stage.itself(stage.spawned(stage.program("threads"), "kill_self"), signal.SIGTERM)
+
+
+def killed_by_a_thread(stage: Stage) -> None:
+    victim = stage.started(lambda ready: (ready(), forever()))
+
+    def act() -> None:
+        thread = threading.Thread(target=lambda: os.kill(victim.pid, signal.SIGTERM))
+        thread.start()
+        thread.join()
+
+    hunter = stage.acts(act)
+    stage.killed(victim, signal.SIGTERM, hunter)
