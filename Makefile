@@ -3,18 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench lint clean
+.PHONY: live demo test zoo bench lint clean
 
-demo: $(VENV)/ready
-	@$(BIN)/sigtrace parse tests/fixtures/evidence_events.txt -o demo.parquet
-	@$(BIN)/sigtrace report demo.parquet
-	@echo
-	@$(BIN)/sigtrace who demo.parquet
+live:
+	@sh tools/live.sh
 
-test: $(VENV)/ready
+demo: $(VENV)/ready live
+	@$(BIN)/sigtrace demo
+
+test: $(VENV)/ready live
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/ready
+zoo: $(VENV)/ready live
+	@cd tests/live && ../../$(BIN)/python -m zoo
+
+bench: $(VENV)/ready live
 	$(BIN)/python benchmarks/bench.py
 
 lint: $(VENV)/ready
@@ -23,7 +26,7 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build *.egg-info sigtrace/*.so sigtrace/scan.c demo.parquet
+	rm -rf $(VENV) build *.egg-info sigtrace/*.so sigtrace/scan.c
 
 $(VENV)/ready: requirements-dev.txt pyproject.toml setup.py sigtrace/scan.py sigtrace/scan.pxd
 	@PYTHON=$(PYTHON) sh tools/setup.sh $(VENV)

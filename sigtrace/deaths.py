@@ -47,11 +47,11 @@ _MESSENGERS = frozenset(
 
 _KILL = 9
 _IGNORED = 1  # TRACE_SIGNAL_IGNORED
-_SI_KERNEL = 128
 _SI_TIMER = -2
-_TERMINAL = (1, 2, 3, 20)  # SIGHUP, SIGINT, SIGQUIT, SIGTSTP
+_SI_OTHERS = (-3, -4, -5, -60)  # SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_ASYNCNL
+_HUP = 1
+_TERMINAL = (2, 3, 20)  # SIGINT, SIGQUIT, SIGTSTP
 _TIMERS = (14, 24, 26, 27)  # SIGALRM, SIGXCPU, SIGVTALRM, SIGPROF
-_EXIT_GROUP_US = 100_000
 _BATCH = 1 << 16
 _NEEDED = (
     *("event", "ts", "time", "cpu", "tid", "pid", "comm", "sig", "target", "ret"),
@@ -71,7 +71,8 @@ def deaths(events: pa.Table) -> pa.Table:
         for values in zip(*(column.to_pylist() for column in batch.columns), strict=True)
     )
     lives = Lives(rows)
-    return pa.Table.from_pylist([_death(process, died, lives.losses) for process, died in lives.dead], schema=SCHEMA)
+    ended = lives.dead + [(process, fatal) for process, fatal in lives.dying if _fatal_sending(process, fatal)]
+    return pa.Table.from_pylist([_death(process, last, lives.losses) for process, last in ended], schema=SCHEMA)
 
 
 def _death(process: Process, died: Row, losses: list[Loss]) -> dict[str, Any]:
@@ -82,7 +83,10 @@ def _death(process: Process, died: Row, losses: list[Loss]) -> dict[str, Any]:
     if verdict == "self":
         killer = process
     line = [] if killer is None else killer.ancestors()
-    actor = next((one for one in line if _name(one) not in _MESSENGERS), line[0] if line else None)
+    names = [one.comm or "?" for one in line]
+    if line:
+        names[0] = _killer_comm(line[0], sending)
+    actor = next((i for i, name in enumerate(names) if name not in _MESSENGERS), 0)
     earlier = _earlier(process, sending)
     return {
         "victim_pid": process.pid,
@@ -96,10 +100,10 @@ def _death(process: Process, died: Row, losses: list[Loss]) -> dict[str, Any]:
         "verdict": verdict,
         "source": source,
         "killer_pid": None if killer is None else killer.pid,
-        "killer_comm": None if killer is None else _killer_comm(killer, sending),
-        "actor_pid": None if actor is None else actor.pid,
-        "actor_comm": None if actor is None else _name(actor),
-        "ancestors": [f"{_name(one)} ({one.pid})" for one in line[1:]],
+        "killer_comm": names[0] if names else None,
+        "actor_pid": line[actor].pid if line else None,
+        "actor_comm": names[actor] if names else None,
+        "ancestors": [f"{name} ({one.pid})" for name, one in zip(names[1:], line[1:], strict=True)],
         "group": sending is not None and sending.call is not None and _to_group(sending.call),
         "delay_us": None if sending is None else died["ts"] - sending.row["ts"],
         "earlier_sig": None if earlier is None else earlier.sig,
@@ -114,32 +118,33 @@ def _fatal_sending(process: Process, died: Row) -> Sending | None:
     """Return the signal that ended a process, as far as the rows show one."""
     fatal = process.fatal
     before = died["line"] if fatal is None else fatal["line"]
-    # res is not 0 where the signal was ignored, already pending, or came to one that was dying already.
-    on_the_way = [
+    queued = [
         sending
         for sending in process.sendings
-        if sending.row["line"] < before and sending.row["res"] == 0 and sending.sig in DEADLY
+        if sending.row["line"] < before and sending.came_through and sending.sig in DEADLY
     ]
-    kills = [sending for sending in on_the_way if sending.sig == _KILL]
     if fatal is None:
         # It was on its way out by itself when SIGKILL came, and takes that for its reason (do_group_exit).
-        return kills[-1] if kills else None
+        return _last([sending for sending in queued if sending.sig == _KILL])
     if fatal["sig"] != _KILL:
-        same = [sending for sending in on_the_way if sending.sig == fatal["sig"]]
-        return same[-1] if same else None
-    # A deadly signal without a core dump is delivered as SIGKILL to every thread (complete_signal). What comes after
-    # it is dropped with res 1, so it is the last that came through and was not handled. But exit_group(2) ends the
-    # other threads by SIGKILL too, and then one thread, its caller, exits without a delivery.
-    unhandled = [sending for sending in on_the_way if sending.fate in ("pending", "fatal")]
-    if not unhandled:
+        # Delivered under its own number: the first of them, for the later ones found it pending.
+        same = [sending for sending in queued if sending.sig == fatal["sig"]]
+        return next((sending for sending in same if sending.fate == "fatal"), same[0] if same else None)
+    # A deadly signal that dumps no core is delivered as SIGKILL to every thread (complete_signal). What comes after is
+    # dropped, so it is the last that was queued and not handled.
+    last = _last([sending for sending in queued if sending.fate in ("pending", "fatal")])
+    if last is not None and last.sig != _KILL and _left_by_itself(process, last):
         return None
-    if unhandled[-1].sig != _KILL and _left_by_itself(process, fatal):
-        return None
-    return unhandled[-1]
+    return last
 
 
-def _left_by_itself(process: Process, fatal: Row) -> bool:
-    return any(fatal["ts"] - row["ts"] < _EXIT_GROUP_US for row in process.quiet_exits)
+def _last(sendings: list[Sending]) -> Sending | None:
+    return sendings[-1] if sendings else None
+
+
+def _left_by_itself(process: Process, sending: Sending) -> bool:
+    # exit_group(2) ends the other threads by SIGKILL too; its caller then exits without a delivery.
+    return any(row["line"] > sending.row["line"] for row in process.quiet_exits)
 
 
 def _verdict(process: Process, sending: Sending | None, *, lost: bool) -> tuple[str, str | None]:
@@ -159,18 +164,23 @@ def _verdict(process: Process, sending: Sending | None, *, lost: bool) -> tuple[
 
 def _source(process: Process, sending: Sending) -> str:
     """Return where a signal came from, by si_code (siginfo.h) and the context that it was generated in."""
-    code, sig = sending.row["code"], sending.sig
-    itself = sending.sender is process
+    code, sig, sender = sending.row["code"], sending.sig, sending.sender
+    itself = sender is process
+    hangs_up = sig == _HUP and not (sending.in_exit and sender is not None and not sender.sent_itself(_HUP))
     cases = (
         ("call", sending.call is not None),
-        ("fault", code > 0 and code != _SI_KERNEL and sig in FAULTS),
+        ("timer", code == _SI_TIMER),
+        ("kernel", code in _SI_OTHERS),
+        ("parent", code == 0 and sending.in_exit),
+        ("kernel", code == 0 and itself and not sending.row["grp"]),  # SIGPIPE, SIGXFSZ: the answer to what it did
+        ("queue", code <= 0),  # a call that the probe does not see: sigqueue, pidfd_send_signal, cgroup.kill
         ("oom", process.oom is not None and sig == _KILL),
-        ("parent", sending.in_exit and (code == 0 or sig == _KILL)),
-        ("terminal", code == _SI_KERNEL and sig in _TERMINAL),
-        ("timer", code == _SI_TIMER or (code == _SI_KERNEL and sig in _TIMERS)),
-        # SIGPIPE, SIGXFSZ: what the process did, the kernel answers
-        ("kernel", code == _SI_KERNEL or (code == 0 and itself)),
-        ("queue", True),  # a call that the probe does not see: sigqueue, pidfd_send_signal
+        ("fault", sig in FAULTS and itself),
+        ("timer", sig in _TIMERS),
+        ("terminal", sig in _TERMINAL or hangs_up),
+        ("parent", sending.in_exit),
+        ("timer", sig == _KILL and itself),  # the hard RLIMIT_CPU
+        ("kernel", True),
     )
     return next(source for source, holds in cases if holds)
 
@@ -205,15 +215,10 @@ def _to_group(call: Row) -> bool:
     return call["target"] is not None and call["target"] <= 0
 
 
-def _name(process: Process) -> str:
-    return process.comm or "?"
-
-
-def _killer_comm(killer: Process, sending: Sending | None) -> str | None:
+def _killer_comm(killer: Process, sending: Sending | None) -> str:
     # The call's message has the name of that moment, to the letter.
-    if sending is not None and sending.call is not None and sending.call["comm"] is not None:
-        return str(sending.call["comm"])
-    return killer.comm
+    called = None if sending is None or sending.call is None else sending.call["comm"]
+    return called or killer.comm or "?"
 
 
 def _lines(process: Process, died: Row, sending: Sending | None, earlier: Sending | None) -> list[int]:

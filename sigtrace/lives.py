@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 """A row of a session, by column."""
 
+_DELIVERED, _LOSE_INFO = 0, 4  # TRACE_SIGNAL_*, include/trace/events/signal.h
+
 
 @dataclass
 class Sending:
@@ -28,6 +30,11 @@ class Sending:
     call: Row | None = None
     in_exit: bool = False
     fate: str = "pending"
+
+    @property
+    def came_through(self) -> bool:
+        """Whether it was queued: neither ignored, nor pending already, nor dropped since its process was dying."""
+        return self.row["res"] in (_DELIVERED, _LOSE_INFO)
 
     @property
     def sig(self) -> int:
@@ -51,6 +58,10 @@ class Process:
     quiet_exits: list[Row] = field(default_factory=list)
     oom: Row | None = None
     seen: Row | None = None
+
+    def sent_itself(self, sig: int) -> bool:
+        """Tell whether it has generated a signal to itself."""
+        return any(sending.sig == sig and sending.sender is self for sending in self.sendings)
 
     def ancestors(self) -> list[Process]:
         """Return the process itself, its parent, and so on up."""
@@ -109,6 +120,11 @@ class Lives:
             self._tick(row)
             if (step := steps.get(row["event"])) is not None:
                 step(row)
+
+    @property
+    def dying(self) -> list[tuple[Process, Row]]:
+        """Those to whom a fatal signal was delivered, and whose exit is not in the rows."""
+        return [(process, process.fatal) for process in self._alive.values() if process.fatal is not None]
 
     def _tick(self, row: Row) -> None:
         if row["event"] != "process":
@@ -188,7 +204,7 @@ class Lives:
                 sending.fate = fate
                 break
         if fate == "fatal":
-            process.fatal = row
+            process.fatal = process.fatal or row
             process.delivered.add(row["tid"])
 
     def _forked(self, row: Row) -> None:

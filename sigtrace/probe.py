@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -102,8 +102,12 @@ class Probe:
         self.close()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield what there is to read until `stop`, then what is still in the buffer."""
+        """Yield what there is to read until `stop`, then what is still in the buffer; where nothing is, nothing."""
         return iter(self._pipe)
+
+    def read(self, room: Callable[[], memoryview]) -> Iterator[bytes]:
+        """Yield the same, having read each chunk straight into a `room()`: nothing is in the process alone."""
+        return self._pipe.read(room)
 
     def stop(self) -> None:
         """End the iteration, once what is in the buffer has been read.

@@ -1,12 +1,15 @@
 """Spool: what a recorder has read and no part of the session holds yet, as a raw log beside the parts.
 
 A spool's first line is the parser's state where it begins, so that it can be read without the ones before; the rest is
-as the kernel printed it. Spool N becomes part N.
+as the kernel printed it, and after that zeros, which are nothing: room for more. Spool N becomes part N.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import mmap
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BLOCK = 1 << 20
+_WINDOW = 1 << 22
+_LEAST_ROOM = 1 << 21
+_MADV_POPULATE_WRITE = 23  # Linux 5.14; mmap has no name for it
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 class Spool:
@@ -29,19 +36,31 @@ class Spool:
         self._path = folder / f"_spool-{number:05}.log"
         temporary = folder / f".{self._path.name}"
         try:
-            self._file = temporary.open("wb", buffering=0)
-            self._file.write(json.dumps(state).encode() + b"\n")
+            self._file = temporary.open("w+b", buffering=0)
+            self._begin = self._file.write(json.dumps(state).encode() + b"\n")
             os.fsync(self._file.fileno())
             temporary.replace(self._path)
             sync_folder(folder)
         except OSError as error:
+            temporary.unlink(missing_ok=True)
             raise SessionError(_full(self._path, error)) from error
+        self._window: mmap.mmap | bytearray = bytearray()
+        self._window_at = self._begin
+
+    def room(self) -> memoryview:
+        """Return the place of the bytes that `append` is given next, 2 MB at least.
+
+        It is the file itself: what the kernel has copied there, a kill of this process leaves there.
+        """
+        if len(self._left()) < _LEAST_ROOM:
+            self._move_window()
+        return self._left()
 
     def append(self, chunk: bytes) -> None:
-        """Keep bytes; from here on they survive the death of this process."""
+        """Keep bytes; from here on they survive the death of this process, as those do that stand in the room."""
         try:
             while chunk:
-                written = self._file.write(chunk)
+                written = os.pwrite(self._file.fileno(), chunk, self._begin + self.size)
                 self.size += written
                 chunk = chunk[written:]
         except OSError as error:
@@ -49,16 +68,40 @@ class Spool:
 
     def sync(self) -> None:
         """Have what was appended survive a power cut as well."""
-        os.fdatasync(self._file.fileno())
+        try:
+            os.fdatasync(self._file.fileno())
+        except OSError as error:
+            raise SessionError(_full(self._path, error)) from error
 
     def close(self) -> None:
         """Leave the spool where it is, for whoever opens the session next."""
+        read = len(self._left().tobytes().rstrip(b"\0"))
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file.fileno(), self._begin + self.size + read)
         self._file.close()
 
     def remove(self) -> None:
         """Remove the spool: a part holds it now."""
         self._file.close()
         self._path.unlink()
+
+    def _left(self) -> memoryview:
+        return memoryview(self._window)[self._begin + self.size - self._window_at :]
+
+    def _move_window(self) -> None:
+        end = self._begin + self.size
+        self._window_at = end - end % mmap.ALLOCATIONGRANULARITY
+        try:
+            # Without blocks of its own, a page of a full disk would be a SIGBUS; not yet in memory, a kill would
+            # interrupt the kernel's copy to it.
+            os.posix_fallocate(self._file.fileno(), self._window_at, _WINDOW)
+            self._window = mmap.mmap(self._file.fileno(), _WINDOW, offset=self._window_at)
+            with contextlib.suppress(OSError):
+                self._window.madvise(_MADV_POPULATE_WRITE)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise SessionError(_full(self._path, error)) from error
+            self._window = bytearray(_WINDOW)  # a filesystem without such mappings: `append` alone keeps
 
 
 def spools(folder: Path) -> list[tuple[int, Path]]:
@@ -72,9 +115,14 @@ def read(path: Path) -> tuple[dict[str, Any], Iterator[bytes]]:
     state = json.loads(file.readline())
 
     def blocks() -> Iterator[bytes]:
+        zeros = 0
         with file:
             while block := file.read(_BLOCK):
-                yield block
+                read = block.rstrip(b"\0")
+                if read:
+                    yield bytes(zeros) + read
+                    zeros = 0
+                zeros += len(block) - len(read)
 
     return state, blocks()
 

@@ -6,7 +6,7 @@ import os
 import re
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -227,9 +227,9 @@ class Instance:
 class Pipe:
     """The reader of a trace_pipe: iterate over it for bytes as they come, not cut to lines.
 
-    A chunk is what there was to read, somewhat over 1 MB at most. A reader that has caught up lets 10 ms of
-    lines gather before it looks again. `instance` is None for the global trace of `root`, which is never
-    switched off.
+    A chunk is what there was to read, somewhat over 1 MB at most, and empty about twice a second where there
+    is nothing. A reader that has caught up lets 10 ms of lines gather before it looks again. `instance` is None
+    for the global trace of `root`, which is never switched off.
 
     Reading takes the lines away. An exception that a signal handler raises in the iterating thread can take a
     chunk with it: a handler should call `stop` instead.
@@ -246,18 +246,22 @@ class Pipe:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield what trace_pipe has until `stop`, then what is still in the buffer."""
+        place = memoryview(bytearray(_CHUNK + _READ))
+        return self.read(lambda: place)
+
+    def read(self, room: Callable[[], memoryview]) -> Iterator[bytes]:
+        """Yield what trace_pipe has, as iterating does, having read each chunk straight into a `room()`."""
         news, bell = select.poll(), select.poll()
         news.register(self._file, select.POLLIN)
         for poll in (news, bell):
             poll.register(self._bell, select.POLLIN)
         while not self._stopped:
             news.poll(_LOOK_MS)
-            chunk = self._chunk()
-            if chunk:
-                yield chunk
+            chunk = self._chunk(room())
+            yield chunk
             if len(chunk) < _CHUNK:
                 bell.poll(_NAP_MS)
-        yield from self._rest()
+        yield from self._rest(room)
 
     def stop(self) -> None:
         """End the iteration after what is in the buffer now.
@@ -273,23 +277,22 @@ class Pipe:
         self._file.close()
         self._bell.close()
 
-    def _rest(self) -> Iterator[bytes]:
+    def _rest(self, room: Callable[[], memoryview]) -> Iterator[bytes]:
         end = float("inf")
         if self._instance:
             self._instance.off()
         else:
             end = time.monotonic() + 1  # others go on writing to the global trace
-        while (chunk := self._chunk()) and time.monotonic() < end:
+        while (chunk := self._chunk(room())) and time.monotonic() < end:
             yield chunk
 
-    def _chunk(self) -> bytes:
+    def _chunk(self, room: memoryview) -> bytes:
         # A read gives no more than a page or two of lines, whatever is asked for. splice gives more at once,
         # but on 6.18 half of the lines were missing from it.
-        pieces, size = [], 0
-        while size < _CHUNK and (piece := self._file.read(_READ)):
-            pieces.append(piece)
-            size += len(piece)
-        return b"".join(pieces)
+        size = 0
+        while size < _CHUNK and (read := self._file.readinto(room[size : size + _READ])):
+            size += read
+        return room[:size].tobytes()
 
 
 def _make(instances: Path) -> Path:

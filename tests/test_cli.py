@@ -67,28 +67,58 @@ def test_where_nothing_was_lost_nobody_is_an_answer(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "Nobody sent 4711 a signal in this log.\n"
 
 
-def test_who_finds_a_process_by_pid_and_by_the_name_under_which_it_made_calls(
+def test_who_finds_the_dead_by_pid_by_name_and_by_the_file_they_executed(capsys: pytest.CaptureFixture[str]) -> None:
+    by_pid = _json(capsys, "who", EVIDENCE, "5570", "--json")
+    assert by_pid == _json(capsys, "who", EVIDENCE, "night sleeper", "--json")
+    assert isinstance(by_pid, list)
+    (death,) = by_pid
+    assert (death["victim_comm"], death["signal"], death["verdict"]) == ("night sleeper", "SIGKILL", "killed")
+    assert (death["killer_pid"], death["killer_comm"], death["actor_comm"]) == (5568, "bash", "python3")
+    assert death["ancestors"] == ["python3 (5567)"]
+    assert death["lines"] == [57, 58, 64, 65]
+    assert (death["group"], death["lost"]) == (False, False)
+
+
+def test_a_death_is_told_in_a_sentence_with_the_lines_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["who", EVIDENCE, "memory hog"]) == 0
+    told = "831.298111 memory hog (5583) was ended by SIGKILL from the OOM killer, 3.9 ms after it was sent."
+    assert capsys.readouterr().out == f"{told} [lines 85, 86, 87, 88]\n"
+
+
+def test_a_group_kill_has_its_victims_and_says_that_its_sender_was_among_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    by_pid = _json(capsys, "who", EVIDENCE, "5575", "--json")
-    by_name = _json(capsys, "who", EVIDENCE, "aborts", "--json")
-    assert by_pid == by_name
-    assert isinstance(by_pid, list)
-    named = [row for row in by_pid if not row["group"]]
-    assert [(row["sender_comm"], row["signal"], row["result"], row["line"]) for row in named] == [
-        ("aborts", "SIGABRT", "ok", 20)
-    ]
-
-
-def test_a_group_kill_is_among_the_answers_and_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = _json(capsys, "who", EVIDENCE, "5572", "--json")
+    answer = _json(capsys, "who", EVIDENCE, "all", "--json")
     assert isinstance(answer, list)
-    assert [(row["means"], row["group"]) for row in answer] == [("its own process group", True), ("5572", False)]
+    group = [(death["victim_pid"], death["verdict"], death["killer_pid"]) for death in answer if death["group"]]
+    assert group == [(5573, "self", 5573), (5580, "killed", 5573)]
 
 
-def test_a_name_that_made_no_call_is_an_error_that_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_of_the_two_lines_alone_answers_with_the_calls_and_leaves_the_verdict_unknown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer = _json(capsys, "who", str(FIXTURES / "stacktrace.txt"), "--json")
+    assert isinstance(answer, list)
+    assert [(row["verdict"], row["signal"], row["result"], row["calls"]) for row in answer] == [
+        ("unknown", "signal 0", "ok", 1)
+    ] * 3
+    asked = {
+        "victim_pid",
+        "victim_comm",
+        "time",
+        "signal",
+        "verdict",
+        "killer_pid",
+        "killer_comm",
+        "group",
+        "ancestors",
+    }
+    assert all(asked | {"lost", "lines"} <= row.keys() for row in answer)
+
+
+def test_a_name_that_is_not_known_is_an_error_that_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["who", EVIDENCE, "nobody"]) == 1
-    assert capsys.readouterr().err.endswith("so its pid is not known: ask by pid\n")
+    assert capsys.readouterr().err.endswith("ask by pid, or `who` for all\n")
 
 
 @pytest.mark.parametrize(

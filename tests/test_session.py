@@ -35,6 +35,8 @@ COLUMNS = {
     "res": pa.int8(),
     "handler": pa.string(),
     "group_dead": pa.bool_(),
+    "cgroup": pa.string(),
+    "pidns": pa.int64(),
     "lost": pa.int64(),
     "line": pa.int64(),
     "log": pa.string(),

@@ -71,7 +71,7 @@ def test_the_account_of_any_bytes_adds_up(parse: Parse, log: bytes) -> None:
 @given(cut=forge.cut(forge.anything))
 def test_the_account_of_what_is_read_so_far_adds_up(cut: tuple[bytes, list[int]]) -> None:
     log, cuts = cut
-    parser = Parser()
+    parser = Parser(rows=1 << 10)
     for start, stop in pairwise([0, *sorted(cuts), len(log)]):
         assert list(parser.feed(log[start:stop])) == []
         account = parser.accounting
@@ -85,11 +85,11 @@ def test_a_parser_that_goes_on_from_anothers_state_gives_the_same(
     log, cuts = cut
     for module in (twin, scan):  # what the interpreted one would raise at, the compiled one may crash at
         with mock.patch.object(sigtrace.parse, "scan", module):
-            parser = Parser()
+            parser = Parser(rows=1 << 10)
             rows: list[dict[str, Any]] = []
             for start, stop in pairwise([0, *sorted(cuts)[:12], len(log)]):
                 state = json.loads(json.dumps(parser.state()))
-                parser = Parser()
+                parser = Parser(rows=1 << 10)
                 parser.resume(state)
                 assert list(parser.feed(log[start:stop])) == []
                 if (batch := parser.take()) is not None:

@@ -1,4 +1,4 @@
-"""Control groups for scenes, of version 2 or 1, whichever has what is needed."""
+"""Cgroup: control groups for scenes, of version 2 or 1, whichever has what is needed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def cgroup(name: str, memory: int | None = None) -> Iterator[Path]:
+def cgroup(scene: str, memory: int | None = None) -> Iterator[Path]:
     """Make a control group, limited to `memory` bytes, and remove it at the end."""
-    group = _home(memory is not None) / f"zoo-{name}-{os.getpid()}"
+    group = _home("memory" if memory is not None else "") / f"zoo-{scene}-{os.getpid()}"
     try:
         group.mkdir()
     except OSError as error:
@@ -25,23 +25,21 @@ def cgroup(name: str, memory: int | None = None) -> Iterator[Path]:
     try:
         if memory is not None:
             limit = group / "memory.max"
-            if not limit.exists():
-                limit = group / "memory.limit_in_bytes"
-            limit.write_text(str(memory))
+            (limit if limit.exists() else group / "memory.limit_in_bytes").write_text(str(memory))
         yield group
     finally:
-        remove(group)
+        _remove(group)
 
 
-def sweep(name: str) -> None:
-    """Remove the control groups that a scene which did not come to its end has left."""
+def sweep(scene: str) -> None:
+    """Remove the control groups of a scene that did not come to its end."""
     for _, mount in _mounts():
-        for group in mount.glob(f"zoo-{name}-*"):
-            remove(group)
+        for group in mount.glob(f"zoo-{scene}-*"):
+            _remove(group)
 
 
-def remove(group: Path) -> None:
-    """Remove a control group as soon as the last process is out of it."""
+def _remove(group: Path) -> None:
+    # It is busy until the last of its processes is gone.
     for _ in range(500):
         with contextlib.suppress(OSError):
             group.rmdir()
@@ -49,20 +47,19 @@ def remove(group: Path) -> None:
         time.sleep(0.002)
 
 
-def _home(memory: bool) -> Path:  # noqa: FBT001
+def _home(controller: str) -> Path:
     for kind, mount in _mounts():
-        if kind == "cgroup2":
-            if not memory or "memory" in (mount / "cgroup.subtree_control").read_text().split():
-                return mount
-        elif memory:
+        if kind == "cgroup" and controller:
             return mount
-    raise Skip("no control groups with a memory limit" if memory else "no cgroup v2")
+        if kind == "cgroup2" and (not controller or controller in (mount / "cgroup.subtree_control").read_text()):
+            return mount
+    raise Skip(f"no control groups with a limit of {controller}" if controller else "no cgroup v2")
 
 
 def _mounts() -> list[tuple[str, Path]]:
-    lines = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     return [
         (kind, Path(where))
-        for _, where, kind, options, *_ in lines
+        for _, where, kind, options, *_ in mounts
         if kind == "cgroup2" or (kind == "cgroup" and "memory" in options.split(","))
     ]

@@ -3,86 +3,77 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import os
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
-from zoo import calls
-from zoo.scenes import SCENES
-from zoo.stage import Broken, Skip, Stage, compile_programs, rename
-from zoo.truth import Death, Truth
+from zoo import calls, cgroup, truth
+from zoo.catalogue import SCENES
+from zoo.stage import Broken, Skip, Stage, rename
+from zoo.truth import Truth
 
 _LIMIT = 5.0
+_PROGRAMS = Path(__file__).parent / "programs"
 
 
 def main() -> None:
-    """Run the scenes named after the file for their truths: `python -m zoo.keeper TRUTHS.json [SCENE...]`."""
+    """Run scenes, or all of them, and write their truths: `python -m zoo.keeper TRUTHS.json [SCENE...]`."""
     output, names = Path(sys.argv[1]), sys.argv[2:] or list(SCENES)
     calls.adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
         programs = Path(folder) / "programs"
-        programs.mkdir()
-        compile_programs(programs)
-        truths = [_run(name, Path(folder), programs) for name in names]
-    output.write_text(json.dumps([dataclasses.asdict(truth) for truth in truths], indent=1))
+        _compile(programs)
+        truth.write(output, [_run(name, Path(folder) / name, programs) for name in names])
 
 
-def read(path: Path) -> list[Truth]:
-    """Read the truths that `main` wrote."""
-    truths = []
-    for truth in json.loads(path.read_text()):
-        deaths = [Death(**death) for death in truth.pop("deaths")]
-        pids = {int(pid): comm for pid, comm in truth.pop("pids").items()}
-        truths.append(Truth(deaths=deaths, pids=pids, **truth))
-    return truths
+def _compile(programs: Path) -> None:
+    programs.mkdir()
+    if shutil.which("gcc") is None:
+        return
+    for source in sorted(_PROGRAMS.glob("*.c")):
+        command = ["gcc", "-O0", "-w", "-pthread", "-o", str(programs / source.stem), str(source)]
+        subprocess.run(command, check=True, timeout=30)
 
 
-def _run(name: str, folder: Path, programs: Path) -> Truth:
-    home = folder / name
+def _run(name: str, home: Path, programs: Path) -> Truth:
     home.mkdir()
     began = time.time()
-    sys.stdout.flush()
     pid = os.fork()
     if not pid:
         _direct(name, home, programs)
-    late = not _wait(pid, began + _LIMIT)
+    late = not _ends(pid, began + _LIMIT)
     if late:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     left = _sweep()
+    cgroup.sweep(name)
     try:
-        (truth,) = read(home / "truth.json")
+        (told,) = truth.read(home / "truth.json")
     except OSError:
-        truth = Truth(name, broken="it took too long" if late else "it told no truth")
-    if left and not truth.broken and not truth.skipped:
-        truth.broken = f"it left processes behind: {left}"
-    if truth.broken:
-        truth.broken += "\n" + (home / "said").read_text(errors="replace")
-    truth.began, truth.ended = began, time.time()
+        told = Truth(name, broken="it takes too long" if late else "it tells no truth")
+    if left and not told.broken and not told.skipped:
+        told.broken = f"it leaves processes behind: {left}"
+    if told.broken:
+        told.broken += "\n" + (home / "said").read_text(errors="replace")
+    told.began, told.ended = began, time.time()
     shutil.rmtree(home, ignore_errors=True)
-    return truth
+    return told
 
 
-def _direct(name: str, home: Path, programs: Path) -> None:
-    # What a test runner or a shell's background job may have changed is as a login leaves it.
+def _direct(name: str, home: Path, programs: Path) -> NoReturn:
     try:
         os.setsid()
         os.dup2(os.open(home / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
+        _as_after_login()
         calls.adopt_orphans()
-        for number in range(1, signal.SIGRTMIN):
-            if number not in (signal.SIGKILL, signal.SIGSTOP):
-                with contextlib.suppress(OSError):
-                    signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         os.chdir(home)
         rename("director")
         stage = Stage(name, home, programs)
@@ -93,14 +84,23 @@ def _direct(name: str, home: Path, programs: Path) -> None:
             stage.truth.skipped = str(reason)
         except Broken as reason:
             stage.truth.broken = str(reason)
-        except BaseException:  # noqa: BLE001 -- whatever it is, the scene has no truth
+        except BaseException:  # noqa: BLE001  (whatever it is, the scene has no truth to tell)
             stage.truth.broken = traceback.format_exc()
-        (home / "truth.json").write_text(json.dumps([dataclasses.asdict(stage.truth)]))
+        truth.write(home / "truth.json", [stage.truth])
     finally:
         os._exit(0)
 
 
-def _wait(pid: int, until: float) -> bool:
+def _as_after_login() -> None:
+    # Python, test runners and background jobs of shells change what signals do.
+    for number in range(1, signal.SIGRTMIN):
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _ends(pid: int, until: float) -> bool:
     while time.time() < until:
         if os.waitpid(pid, os.WNOHANG)[0]:
             return True
@@ -117,16 +117,11 @@ def _sweep() -> list[int]:
         except ChildProcessError:
             return left
         if not pid:
-            for child in _children():
-                left.append(child)
+            for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+                left.append(int(child))
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
+                    os.kill(int(child), signal.SIGKILL)
             time.sleep(0.001)
-
-
-def _children() -> list[int]:
-    me = os.getpid()
-    return [int(pid) for pid in Path(f"/proc/{me}/task/{me}/children").read_text().split()]
 
 
 if __name__ == "__main__":

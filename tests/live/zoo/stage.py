@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from zoo.truth import Death, Truth
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+Ready = Callable[[], None]
+"""What the body of a process calls when it is as its scene needs it."""
 
-PATIENCE = 2.0
-"""Seconds that a scene waits for anything."""
+Body = Callable[[Ready], object]
+"""What a process does."""
 
 _COMM = 15
-_PROGRAMS = Path(__file__).parent / "programs"
+_PATIENCE = 2.0
+_REFUSED = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 
 
-class Skip(Exception):  # noqa: N818 -- it is no error
+class Skip(Exception):  # noqa: N818  (it is no error)
     """This machine cannot show the scene; the message says why."""
 
 
-class Broken(Exception):  # noqa: N818 -- of the scene, not of sigtrace
+class Broken(Exception):  # noqa: N818  (the scene's, not sigtrace's)
     """The scene did not go as it should have: it has no truth to tell."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process of the scene, by its pid in the host's numbers and the name that it has when it dies."""
+    """A process of the scene, by its pid in the host's numbers and the name that it has when it ends."""
 
     pid: int
     comm: str
@@ -45,102 +49,109 @@ class Process:
 class Stage:
     """What a scene works with; `folder` is its own, and the working folder of its processes.
 
-    A process is `started` from a function and goes on, or it `acts`: it does one thing and exits. `spawned` is a
-    command. `killed`, `itself`, `faulted` and `exited` wait for a process and note how it ended; they raise `Broken`
-    where waitpid says otherwise.
+    `killed`, `itself`, `faulted`, `oom`, `unexplained` and `exited` wait for a process and note how it ended. They
+    raise `Broken` where waitpid says otherwise. Where another process reaps it, they are given the status.
     """
 
     def __init__(self, scene: str, folder: Path, programs: Path) -> None:
-        self.name = scene
+        self.scene = scene
         self.folder = folder
-        self.truth = Truth(scene, began=time.time())
+        self.truth = Truth(scene)
         self._programs = programs
 
-    def started(self, body: Callable[[Callable[[], None]], object], comm: str = "victim") -> Process:
-        """Fork a process that runs `body`; return when that has called the function it is given."""
+    def started(self, body: Body, comm: str = "victim") -> Process:
+        """Fork a process that runs `body`; return when it is ready."""
         read, write = os.pipe()
         pid = os.fork()
         if not pid:
             os.close(read)
-            _perform(lambda: body(lambda: _ready(write)), comm)
+            _perform(body, comm, write)
         os.close(write)
-        self._await_ready(read, comm)
+        _await_ready(read, comm)
         return self.knows(pid, comm)
 
-    def acts(self, body: Callable[[], object], comm: str = "hunter") -> Process:
-        """Fork a process that runs `body`, wait until it has exited with 0, and return it."""
+    def waits(self, comm: str = "victim") -> Process:
+        """Fork a process that waits for what comes, and handles nothing."""
+        return self.started(lambda ready: (ready(), forever()), comm)
+
+    def survives(self, number: int, comm: str = "victim", seconds: float = 0.02) -> Process:
+        """Fork a process that handles a signal, and exits with 0 some time after it."""
+
+        def body(ready: Ready) -> None:
+            caught: list[int] = []
+            signal.signal(number, lambda *_: caught.append(number))
+            ready()
+            while not caught:
+                time.sleep(0.002)
+            time.sleep(seconds)
+
+        return self.started(body, comm)
+
+    def acts(self, act: Callable[[], object], comm: str = "hunter", later: str | None = None) -> Process:
+        """Fork a process that does one thing, wait until it has exited with 0, and return it.
+
+        Where it has another name at its end, that is `later`.
+        """
         pid = os.fork()
         if not pid:
-            _perform(body, comm)
-        process = self.knows(pid, comm)
-        self.exited(process)
-        return process
+            _perform(lambda _: act(), comm)
+        self.exited(self.knows(pid, later or comm))
+        return Process(pid, comm[:_COMM])
 
     def spawned(self, *argv: str, comm: str | None = None, ready: bool = False) -> Process:
         """Run a command; with `ready` wait until it has written a line."""
+        self.needs(argv[0])
         read, write = os.pipe()
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=write, cwd=self.folder)
-        child.returncode = 0  # this stage reaps it
+        child.returncode = 0  # the stage reaps it
         os.close(write)
-        name = comm or Path(argv[0]).name[:_COMM]
+        name = comm or Path(argv[0]).name
         if ready:
-            self._await_ready(read, name)
+            _await_ready(read, name)
         else:
             os.close(read)
         return self.knows(child.pid, name)
 
-    def program(self, name: str) -> str:
-        """Return the path of a program of programs/, compiled."""
-        return str(self._programs / name)
+    def needs(self, *tools: str) -> None:
+        """Skip the scene where a command is missing."""
+        for tool in tools:
+            if shutil.which(tool) is None:
+                raise Skip(f"no {Path(tool).name}")
 
-    def script(self, name: str, text: str, shell: str = "/bin/sh") -> str:
+    def program(self, name: str) -> str:
+        """Return the path of a program of programs/, compiled; skip the scene where there is no compiler."""
+        path = self._programs / name
+        if not path.exists():
+            raise Skip("no gcc")
+        return str(path)
+
+    def script(self, name: str, text: str, shell: str = "sh") -> str:
         """Write a shell script into the folder and return its path."""
         path = self.folder / name
-        path.write_text(f"#!{shell}\n{text}\n")
+        path.write_text(f"#!{shutil.which(shell)}\n{text}\n")
         path.chmod(0o755)
         return str(path)
 
+    def noted(self, name: str) -> int:
+        """Return the number that a process of the scene has written into a file."""
+        return int((self.folder / name).read_text())
+
     def knows(self, pid: int, comm: str) -> Process:
-        """Note that a process is of this scene."""
-        self.truth.pids[pid] = comm[:_COMM]
-        return Process(pid, comm[:_COMM])
+        """Take a process for one of the scene's."""
+        process = Process(pid, comm[:_COMM])
+        self.truth.pids[pid] = process.comm
+        return process
 
-    def wait(self, process: Process) -> int:
-        """Reap a process and return its wait status."""
-        status = None
+    def child(self, parent: Process, comm: str | None = None, index: int = 0) -> Process:
+        """Take a child of a process for one of the scene's: by its name when it has it, or by when it was born."""
+        found: list[int] = []
 
-        def reaped() -> bool:
-            nonlocal status
-            pid, status = os.waitpid(process.pid, os.WNOHANG)
-            return bool(pid)
+        def there() -> bool:
+            found[:] = [pid for pid in _children(parent) if comm is None or self.comm(pid) == comm]
+            return len(found) > index
 
-        self.until(reaped, f"{process.comm} ({process.pid}) has not ended")
-        assert status is not None
-        return status
-
-    def until(self, condition: Callable[[], object], otherwise: str) -> None:
-        """Wait until a condition holds; raise `Broken`, saying `otherwise`, when patience ends."""
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            if time.monotonic() > end:
-                raise Broken(otherwise)
-            time.sleep(0.001)
-
-    def state(self, process: Process) -> str:
-        """Return the state letter of /proc: R, S, T, t or Z; an empty string where there is no such process."""
-        with contextlib.suppress(OSError):
-            return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return ""
-
-    def until_state(self, process: Process, letters: str) -> None:
-        """Wait until a process is in one of these states."""
-        self.until(lambda: self.state(process) in letters, f"{process.comm} ({process.pid}) is not {letters}")
-
-    def children(self, process: Process) -> list[int]:
-        """Return the pids of a process's children, the eldest first."""
-        with contextlib.suppress(OSError):
-            return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
-        return []
+        self.until(there, f"{parent.comm} has no child {comm or index}")
+        return self.knows(found[index], self.comm(found[index]))
 
     def comm(self, pid: int) -> str:
         """Return the name of a process as it is now; an empty string where there is none."""
@@ -148,96 +159,79 @@ class Stage:
             return Path(f"/proc/{pid}/comm").read_text()[:-1]
         return ""
 
+    def until(self, condition: Callable[[], object], otherwise: str) -> None:
+        """Wait until a condition holds; raise `Broken`, saying `otherwise`, where patience ends."""
+        end = time.monotonic() + _PATIENCE
+        while not condition():
+            if time.monotonic() > end:
+                raise Broken(otherwise)
+            time.sleep(0.001)
+
+    def until_state(self, process: Process, letters: str) -> None:
+        """Wait until a process is in one of these states of /proc: R, S, T, t or Z."""
+        self.until(lambda: _state(process) in letters, f"{process.comm} ({process.pid}) is not {letters}")
+
+    def wait(self, process: Process) -> int:
+        """Reap a process and return its wait status."""
+        reaped = (0, 0)
+
+        def ended() -> bool:
+            nonlocal reaped
+            reaped = os.waitpid(process.pid, os.WNOHANG)
+            return reaped[0] != 0
+
+        self.until(ended, f"{process.comm} ({process.pid}) does not end")
+        return reaped[1]
+
     def killed(
-        self,
-        victim: Process,
-        number: signal.Signals | int,
-        by: Process | None = None,
-        *,
-        group: bool = False,
-        source: str | None = None,
-        actor: str | None = None,
-        status: int | None = None,
+        self, victim: Process, number: int, by: Process, *, group: bool = False, actor: str = "", status: int = -1
     ) -> None:
-        """Note that a signal from somebody ended a process; `status` where another process reaped it."""
-        death = self._ended(victim, "killed", number, status)
-        death.group, death.source = group, source
-        if by is not None:
-            death.killer_pid, death.killer_comm, death.actor = by.pid, by.comm, actor or by.comm
+        """Note that a call of another process ended one; `actor` is who had the killer do it."""
+        death = self._died(victim, "killed", number, status)
+        death.killer_pid, death.killer_comm, death.group, death.actor = by.pid, by.comm, group, actor or by.comm
 
-    def itself(self, victim: Process, number: signal.Signals | int, *, group: bool = False, status: int | None = None) -> None:
+    def ended(self, victim: Process, number: int, source: str, *, status: int = -1) -> None:
+        """Note that a signal which no call sent ended a process."""
+        self._died(victim, "killed", number, status).source = source
+
+    def itself(self, victim: Process, number: int, *, group: bool = False, status: int = -1) -> None:
         """Note that a process ended itself by a signal that it sent."""
-        self._ended(victim, "self", number, status).group = group
+        self._died(victim, "self", number, status).group = group
 
-    def faulted(self, victim: Process, number: signal.Signals | int) -> None:
+    def faulted(self, victim: Process, number: int) -> None:
         """Note that a process ended by a fault of its own."""
-        self._ended(victim, "fault", number, None).source = "fault"
+        self._died(victim, "fault", number, -1).source = "fault"
 
-    def oom(self, victim: Process, status: int | None = None) -> None:
+    def oom(self, victim: Process) -> None:
         """Note that the OOM killer ended a process."""
-        self._ended(victim, "oom", signal.SIGKILL, status).source = "oom"
+        self._died(victim, "oom", signal.SIGKILL, -1).source = "oom"
 
-    def exited(self, process: Process, code: int = 0, *, status: int | None = None) -> None:
+    def unexplained(self, victim: Process, number: int) -> None:
+        """Note that a process ended by a signal of which no event can tell whence it came."""
+        self._died(victim, "unknown", number, -1)
+
+    def exited(self, process: Process, code: int = 0, *, status: int = -1) -> None:
         """Note that a process exited, whatever it had been sent before."""
-        seen = self.wait(process) if status is None else status
+        seen = self.wait(process) if status < 0 else status
         if seen != code << 8:
             raise Broken(f"{process.comm} ({process.pid}) has wait status {seen:#x} and should have exited with {code}")
         self._note(process, "exited", None, seen)
 
-    def _ended(self, victim: Process, verdict: str, number: int, status: int | None) -> Death:
-        seen = self.wait(victim) if status is None else status
+    def _died(self, victim: Process, verdict: str, number: int, status: int) -> Death:
+        seen = self.wait(victim) if status < 0 else status
         if not os.WIFSIGNALED(seen) or os.WTERMSIG(seen) != number:
             raise Broken(f"{victim.comm} ({victim.pid}) has wait status {seen:#x} and should have died of {number}")
         return self._note(victim, verdict, _name(number), seen)
 
     def _note(self, process: Process, verdict: str, name: str | None, status: int) -> Death:
-        death = Death(process.pid, process.comm, verdict, name, status=status, at=time.time())
+        death = Death(process.pid, process.comm, verdict, name, status, time.time())
         self.truth.deaths.append(death)
         return death
-
-    def _await_ready(self, read: int, comm: str) -> None:
-        with os.fdopen(read, "rb", buffering=0) as pipe:
-            if not select.select([pipe], [], [], PATIENCE)[0] or not pipe.read(64):
-                raise Broken(f"{comm} did not become ready")
 
 
 def rename(comm: str) -> None:
     """Give the calling process a name."""
     Path("/proc/self/comm").write_bytes(comm.encode()[:_COMM])
-
-
-def _ready(write: int) -> None:
-    with contextlib.suppress(OSError):
-        os.write(write, b"\n")
-        os.close(write)
-
-
-def _perform(body: Callable[[], object], comm: str) -> NoReturn:
-    # A forked process: nothing of the scene may go on in it.
-    code = 1
-    try:
-        rename(comm)
-        body()
-        code = 0
-    except BaseException:  # noqa: BLE001 -- it ends here
-        traceback.print_exc(file=sys.stderr)
-    finally:
-        os._exit(code)
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
-
-
-def compile_programs(folder: Path) -> None:
-    """Compile programs/ into a folder."""
-    for source in sorted(_PROGRAMS.glob("*.c")):
-        subprocess.run(
-            ["gcc", "-O0", "-w", "-pthread", "-o", str(folder / source.stem), str(source)], check=True, timeout=20
-        )
 
 
 def forever() -> NoReturn:
@@ -246,16 +240,59 @@ def forever() -> NoReturn:
         signal.pause()
 
 
-def sequence(*steps: Callable[[], object]) -> Callable[[], None]:
-    """Return a function that does one thing after another."""
-
-    def run() -> None:
-        for step in steps:
-            step()
-
-    return run
+def spin() -> NoReturn:
+    """Use up the CPU until a signal ends the process."""
+    while True:
+        pass
 
 
-Scene = "Callable[[Stage], None]"
-__all__ = ["Broken", "Process", "Skip", "Stage", "compile_programs", "forever", "rename", "sequence"]
-_ = (Scene, Sequence) if TYPE_CHECKING else None
+def _perform(body: Body, comm: str, write: int | None = None) -> NoReturn:
+    # A forked process: nothing of the scene may go on in it.
+    code = 1
+    try:
+        rename(comm)
+        body(lambda: _say(write, b"\n"))
+        code = 0
+    except OSError as error:
+        if error.errno in _REFUSED:
+            _say(write, f"{comm}: {error}".encode())
+        traceback.print_exc()
+    except BaseException:  # noqa: BLE001  (whatever it is, it ends here)
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _say(write: int | None, text: bytes) -> None:
+    if write is not None:
+        with contextlib.suppress(OSError):
+            os.write(write, text)
+            os.close(write)
+
+
+def _await_ready(read: int, comm: str) -> None:
+    with os.fdopen(read, "rb", buffering=0) as pipe:
+        said = pipe.read(1000) if select.select([pipe], [], [], _PATIENCE)[0] else b""
+    if not said:
+        raise Broken(f"{comm} does not become ready")
+    if said.startswith(comm.encode() + b": "):
+        raise Skip(said.decode())
+
+
+def _children(process: Process) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    return []
+
+
+def _state(process: Process) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
+
+
+def _name(number: int) -> str:
+    if number >= signal.SIGRTMIN:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+    return signal.Signals(number).name

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 @dataclass
 class Death:
     """How one process ended.
 
-    `verdict` is `killed`, `self`, `fault`, `oom` or `exited`; `signal` its name, None where it exited. `killer_pid` and
-    `killer_comm` are of the process that made the call. `source` is of a signal that no call sent: `fault`, `oom`,
-    `terminal`, `timer`, `parent` or `kernel`. `actor` is the first ancestor of the killer, itself included, that is no
-    shell, kill, pkill, killall or timeout. `status` is what waitpid said, None where another process reaped it.
-    `at` is when it was reaped, in seconds since 1970.
+    `verdict` is `killed`, `self`, `fault`, `oom`, `exited`, or `unknown` where the kernel's events cannot say;
+    `signal` is its name, None where it exited. `killer_pid` and `killer_comm` are of the process that made the call.
+    `source` is of a signal that no call sent: `fault`, `oom`, `terminal`, `timer`, `parent` or `kernel`. `actor` is
+    the first of the killer and its ancestors that is no shell and no tool like kill, pkill or timeout. `status` is what
+    waitpid said. `at` is when it was reaped, in seconds since 1970.
     """
 
     pid: int
     comm: str
     verdict: str
-    signal: str | None = None
+    signal: str | None
+    status: int
+    at: float
     killer_pid: int | None = None
     killer_comm: str | None = None
     group: bool = False
     source: str | None = None
     actor: str | None = None
-    status: int | None = None
-    at: float = 0.0
 
 
 @dataclass
 class Truth:
     """What happened in a scene: its deaths, every pid that was in it, and when it began and ended.
 
-    Whoever is in `pids` and not in `deaths` must not be reported as killed. `skipped` says why this kernel cannot
+    Whoever is in `pids` and not in `deaths` must not be reported as killed. `skipped` says why this machine cannot
     show the scene, `broken` why the scene did not go as it should have.
     """
 
@@ -44,3 +51,18 @@ class Truth:
     ended: float = 0.0
     skipped: str | None = None
     broken: str | None = None
+
+
+def write(path: Path, truths: Sequence[Truth]) -> None:
+    """Write truths to a file."""
+    path.write_text(json.dumps([dataclasses.asdict(truth) for truth in truths], indent=1))
+
+
+def read(path: Path) -> list[Truth]:
+    """Read the truths that `write` wrote."""
+    truths = []
+    for truth in json.loads(path.read_text()):
+        deaths = [Death(**death) for death in truth.pop("deaths")]
+        pids = {int(pid): comm for pid, comm in truth.pop("pids").items()}
+        truths.append(Truth(deaths=deaths, pids=pids, **truth))
+    return truths
