@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from sigtrace.deaths import deaths as death_rows
+from sigtrace.victims import victims as victim_rows
 
 if TYPE_CHECKING:
     from narwhals.typing import FrameT
@@ -28,8 +29,9 @@ _TELLING = [
 ]
 
 
-def _arrow(events: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> Any:  # noqa: ANN401  (analyze names no engine)
-    return events.collect("pyarrow").to_native() if isinstance(events, nw.LazyFrame) else events.to_arrow()
+def _telling(events: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> Any:  # noqa: ANN401  (analyze names no engine)
+    kept = events.filter(nw.col("event").is_in(_TELLING) | ~(_FAILED | _PROBE))
+    return kept.collect("pyarrow").to_native() if isinstance(kept, nw.LazyFrame) else kept.to_arrow()
 
 
 def _like(events: nw.DataFrame[Any] | nw.LazyFrame[Any], table: Any) -> Any:  # noqa: ANN401
@@ -204,8 +206,26 @@ def deaths(events: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> Any:  # noqa: ANN40
     - lost: whether events were lost that could bear on this
     - lines: the lines of the log that this rests on
     """
-    kept = events.filter(nw.col("event").is_in(_TELLING) | ~(_FAILED | _PROBE))
-    return _like(events, death_rows(_arrow(kept)))
+    return _like(events, death_rows(_telling(events)))
+
+
+@nw.narwhalify
+def victims(events: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> Any:  # noqa: ANN401  (a frame of the same kind)
+    """Return a row for each signal that was sent to a process, by whom or what, and what became of it.
+
+    A plain log has none: its two lines do not name the victim. A group's kill is one call with several victims. The
+    columns:
+
+    - line, call_line: the line of signal_generate, and of the call that sent it (null where none did)
+    - ts, time, sig
+    - source: as of `deaths`
+    - sender_pid, sender_comm: null where no process sent it
+    - target: as the caller gave it, in the caller's pid namespace
+    - victim_pid (in the host's numbers), victim_start, victim_comm
+    - fate: `fatal`, `handled`, `ignored`, `already pending`, `queue full`, or `delivered` where no more is known
+    - group: whether the call named a group; sender_among_them: whether the call hit its sender too
+    """
+    return _like(events, victim_rows(_telling(events)))
 
 
 @nw.narwhalify

@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from sigtrace.lives import Lives, Loss, Process, Row, Sending
-from sigtrace.signals import DEADLY, FAULTS
+from sigtrace.signals import DEADLY
+from sigtrace.sources import source_of
 
 _TYPES: dict[str, pa.DataType] = {
     "victim_pid": pa.int64(),
@@ -47,11 +48,6 @@ _MESSENGERS = frozenset(
 
 _KILL = 9
 _IGNORED = 1  # TRACE_SIGNAL_IGNORED
-_SI_TIMER = -2
-_SI_OTHERS = (-3, -4, -5, -60)  # SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_ASYNCNL
-_HUP = 1
-_TERMINAL = (2, 3, 20)  # SIGINT, SIGQUIT, SIGTSTP
-_TIMERS = (14, 24, 26, 27)  # SIGALRM, SIGXCPU, SIGVTALRM, SIGPROF
 _BATCH = 1 << 16
 _NEEDED = (
     *("event", "ts", "time", "cpu", "tid", "pid", "comm", "sig", "target", "ret"),
@@ -64,19 +60,29 @@ _JUST_BEFORE_US = 1_000_000
 
 def deaths(events: pa.Table) -> pa.Table:
     """Return a death of `SCHEMA` for each process that ended in a session's events."""
+    lives = follow(events)
+    rows = [_death(process, last, sending, lives.losses) for process, last, sending in ended(lives)]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def follow(events: pa.Table) -> Lives:
+    """Return the lives in a session's events, followed in the order of their lines."""
     ordered = events.select(_NEEDED).sort_by("line")
-    rows = (
+    return Lives(
         dict(zip(_NEEDED, values, strict=True))
         for batch in ordered.to_batches(max_chunksize=_BATCH)
         for values in zip(*(column.to_pylist() for column in batch.columns), strict=True)
     )
-    lives = Lives(rows)
-    ended = lives.dead + [(process, fatal) for process, fatal in lives.dying if _fatal_sending(process, fatal)]
-    return pa.Table.from_pylist([_death(process, last, lives.losses) for process, last in ended], schema=SCHEMA)
 
 
-def _death(process: Process, died: Row, losses: list[Loss]) -> dict[str, Any]:
-    sending = _fatal_sending(process, died)
+def ended(lives: Lives) -> list[tuple[Process, Row, Sending | None]]:
+    """Return who ended, each with the last row of its life and the signal that ended it, where one did."""
+    dead = [(process, last, _fatal_sending(process, last)) for process, last in lives.dead]
+    dying = [(process, last, _fatal_sending(process, last)) for process, last in lives.dying]
+    return dead + [one for one in dying if one[2] is not None]
+
+
+def _death(process: Process, died: Row, sending: Sending | None, losses: list[Loss]) -> dict[str, Any]:
     lost = _lossy(died, sending, losses)
     verdict, source = _verdict(process, sending, lost=lost)
     killer = sending.sender if sending is not None and verdict == "killed" and source in ("call", "queue") else None
@@ -154,35 +160,12 @@ def _verdict(process: Process, sending: Sending | None, *, lost: bool) -> tuple[
         if process.fatal is not None and process.fatal["sig"] != _KILL:
             return "unknown", None  # delivered, and sent before the recording began
         return "exited", None
-    source = _source(process, sending)
+    source = source_of(sending)
     if source in ("fault", "oom"):
         return source, source
     if source in ("call", "queue") and sending.sender is process:
         return "self", source
     return "killed", source
-
-
-def _source(process: Process, sending: Sending) -> str:
-    """Return where a signal came from, by si_code (siginfo.h) and the context that it was generated in."""
-    code, sig, sender = sending.row["code"], sending.sig, sending.sender
-    itself = sender is process
-    hangs_up = sig == _HUP and not (sending.in_exit and sender is not None and not sender.sent_itself(_HUP))
-    cases = (
-        ("call", sending.call is not None),
-        ("timer", code == _SI_TIMER),
-        ("kernel", code in _SI_OTHERS),
-        ("parent", code == 0 and sending.in_exit),
-        ("kernel", code == 0 and itself and not sending.row["grp"]),  # SIGPIPE, SIGXFSZ: the answer to what it did
-        ("queue", code <= 0),  # a call that the probe does not see: sigqueue, pidfd_send_signal, cgroup.kill
-        ("oom", process.oom is not None and sig == _KILL),
-        ("fault", sig in FAULTS and itself),
-        ("timer", sig in _TIMERS),
-        ("terminal", sig in _TERMINAL or hangs_up),
-        ("parent", sending.in_exit),
-        ("timer", sig == _KILL and itself),  # the hard RLIMIT_CPU
-        ("kernel", True),
-    )
-    return next(source for source, holds in cases if holds)
 
 
 def _lossy(died: Row, sending: Sending | None, losses: list[Loss]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace.errors import SessionError
@@ -64,9 +65,9 @@ class Folder:
         """Return the path of a part."""
         return self.path / f"part-{number:05}.parquet"
 
-    def parts(self) -> list[Path]:
-        """Return the parts that are whole, in their order."""
-        return sorted(self.path.glob("part-*.parquet"))
+    def parts(self) -> list[int]:
+        """Return the numbers of the parts that are whole, in their order."""
+        return sorted(int(path.stem.removeprefix("part-")) for path in self.path.glob("part-*.parquet"))
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the session says of itself, whole or not at all."""
@@ -90,5 +91,15 @@ class Folder:
         return described
 
     def size(self) -> int:
-        """Return the bytes that it takes on disk."""
-        return sum(entry.stat().st_size for entry in os.scandir(self.path))
+        """Return the bytes of its parts, the one that is being written with them."""
+        return sum(entry.stat().st_size for entry in os.scandir(self.path) if "part-" in entry.name)
+
+    def sweep(self) -> None:
+        """Remove what a killed recorder did not finish. For who holds the folder."""
+        for unfinished in (*self.path.glob(".part-*"), *self.path.glob("._*")):
+            unfinished.unlink()
+
+    def remove(self) -> None:
+        """Remove the folder, and release it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.release()

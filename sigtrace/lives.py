@@ -26,7 +26,8 @@ class Sending:
     """A signal on its way to one process: the kernel's signal_generate, and the call that made it, where one did."""
 
     row: Row
-    sender: Process | None
+    sender: Process
+    victim: Process
     call: Row | None = None
     in_exit: bool = False
     fate: str = "pending"
@@ -90,11 +91,12 @@ class Loss:
 
 
 class Lives:
-    """Follow rows in the order of their lines. `dead` are who ended, each with its last row; `losses` the gaps."""
+    """Follow rows in the order of their lines. `dead` are who ended, each with its last row."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self.dead: list[tuple[Process, Row]] = []
         self.losses: list[Loss] = []
+        self.sendings: list[Sending] = []
         self._alive: dict[int, Process] = {}
         self._zombies: dict[int, Process] = {}
         self._pid_of: dict[int, int] = {}
@@ -189,8 +191,9 @@ class Lives:
         victim = self._hit(row)
         if victim.pid == row["target"]:
             victim.comm = row["target_comm"]
-        sending = Sending(row, sender, in_exit=row["tid"] in self._in_exit)
+        sending = Sending(row, sender, victim, in_exit=row["tid"] in self._in_exit)
         victim.sendings.append(sending)
+        self.sendings.append(sending)
         if row["code"] <= 0:
             self._uncalled.setdefault(row["tid"], []).append(sending)
 

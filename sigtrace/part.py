@@ -29,6 +29,8 @@ METADATA_KEY = "sigtrace"
 _INCREASING = ("ts", "time", "line")
 _SOUGHT = ("ts", "time", "line", "pid", "target")  # by which readers skip row groups; of the rest they cost time only
 _PAGE_ROWS = 1 << 16
+# A few values, or mostly null: nothing is left to compress, and each page would cost a compressor.
+_SMALL = ("event", "code", "grp", "res", "handler", "group_dead", "cgroup", "pidns", "lost", "log")
 
 
 class Part:
@@ -48,8 +50,8 @@ class Part:
         self._writer = pq.ParquetWriter(
             self._file,
             SCHEMA,
-            compression="zstd",
-            compression_level=1,
+            compression={name: "none" if name in _SMALL else "zstd" for name in SCHEMA.names},
+            compression_level={name: 1 for name in SCHEMA.names if name not in _SMALL},
             use_dictionary=[name for name in SCHEMA.names if name not in _INCREASING],  # type: ignore[arg-type]
             column_encoding=dict.fromkeys(_INCREASING, "DELTA_BINARY_PACKED"),
             write_statistics=list(_SOUGHT),
@@ -62,20 +64,16 @@ class Part:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take a batch of `SCHEMA`."""
-        if self._error is not None:
-            self.abandon()
-            with _told(self.path):
-                raise self._error
+        self._check()
         self.rows += batch.num_rows
         self._batches.put(batch)
 
     def close(self, metadata: dict[str, Any]) -> None:
         """Make the part whole, with metadata under `METADATA_KEY`; after this it survives a power cut."""
         self._join()
+        self._check()
         with _told(self.path):
             try:
-                if self._error is not None:
-                    raise self._error
                 stored = {"schema": VERSION, "sigtrace": __version__, **metadata}
                 self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(stored)})
                 self._writer.close()
@@ -83,8 +81,9 @@ class Part:
                 self._file.close()
                 self._temporary.replace(self.path)
                 sync_folder(self.path.parent)
-            finally:
-                self._temporary.unlink(missing_ok=True)
+            except BaseException:
+                self.abandon()
+                raise
 
     def abandon(self) -> None:
         """Leave nothing behind."""
@@ -94,6 +93,12 @@ class Part:
         with suppress(OSError):
             self._file.close()
         self._temporary.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        if self._error is not None:
+            self.abandon()
+            with _told(self.path):
+                raise self._error
 
     def _join(self) -> None:
         if self._thread.is_alive():
@@ -116,12 +121,20 @@ def read(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     """
     try:
         with pq.ParquetFile(path) as file:
-            stored = (file.metadata.metadata or {}).get(METADATA_KEY.encode())
-            if stored is None:
+            about = _about((file.metadata.metadata or {}).get(METADATA_KEY.encode(), b""))
+            if about is None:
                 raise SessionError(f"{path}: not written by sigtrace: make it with `sigtrace parse LOG -o OUT.parquet`")
-            return file.read().select(PLAIN.names).cast(PLAIN), json.loads(stored)
+            return file.read().select(PLAIN.names).cast(PLAIN), about
     except (OSError, KeyError, pa.ArrowException) as error:
         raise SessionError(f"{path}: {error}") from error
+
+
+def _about(stored: bytes) -> dict[str, Any] | None:
+    try:
+        about = json.loads(stored)
+    except ValueError:
+        return None
+    return about if isinstance(about, dict) and "lines" in about else None
 
 
 def sync_folder(folder: Path) -> None:

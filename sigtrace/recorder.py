@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace import __version__, schema
 from sigtrace.accounting import Accounting
+from sigtrace.errors import SessionError
 from sigtrace.folder import Folder
 from sigtrace.parse import Parser
 from sigtrace.part import Part
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_BATCH_ROWS = 1 << 16  # each is in memory up to four times: being filled, waiting, being encoded
 _PART_ROWS = 1 << 20
 _PART_BYTES = 1 << 28
 _PART_SECONDS = 900.0  # a reader in another place sees rows no later than this
@@ -33,8 +36,8 @@ class Recorder:
     `path` is the folder to make. `origin` is what the session says of itself: clock, events, options and the like;
     `processes` is a `sigtrace.processes.snapshot`, which becomes the first part.
     What is fed survives the death of this process at once, and a power cut after a second. A context manager; left
-    without an exception, the session is whole. Raises `SessionError` where the folder is there already, or the disk
-    does not take it; then what was fed before is kept.
+    without an exception, the session is whole; with one, what was fed is kept for whoever opens it, and where that is
+    nothing, no folder stays. Raises `SessionError` where the folder is there already, or the disk does not take it.
     """
 
     def __init__(
@@ -57,17 +60,20 @@ class Recorder:
             "started": datetime.now(UTC).isoformat(timespec="microseconds"),
             **origin,
         }
-        self._folder.describe(self._origin)
-        self._parser = Parser(utc_offset_us=utc_offset_us)
+        self._parser = Parser(utc_offset_us=utc_offset_us, rows=_BATCH_ROWS)
         self._number = 0
-        if processes:
-            known = Part(self._folder.part(self._number))
-            known.write(schema.processes(processes, utc_offset_us))
-            known.close(Accounting().to_dict())
-            self._number += 1
         self._begun = self._synced = 0.0
         self.rows = 0
-        self._begin()
+        with ExitStack() as undo:
+            undo.callback(self._folder.remove)
+            self._folder.describe(self._origin)
+            if processes:
+                known = Part(self._folder.part(self._number))
+                known.write(schema.processes(processes, utc_offset_us))
+                known.close(Accounting().to_dict())
+                self._number += 1
+            self._begin()
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +82,10 @@ class Recorder:
         if kind is not None:
             self._part.abandon()
             self._spool.close()
-            self._folder.release()
+            if self._spool.size or self.accounting.lines:
+                self._folder.release()
+            else:
+                self._folder.remove()
 
     @property
     def accounting(self) -> Accounting:
@@ -85,18 +94,18 @@ class Recorder:
 
     @property
     def size(self) -> int:
-        """Bytes that the session takes on disk now."""
-        return self._folder.size()
+        """Bytes of the session on disk now, in parts and in none yet."""
+        return self._folder.size() + self._spool.size
+
+    def room(self) -> memoryview:
+        """Return where to read the bytes that are fed next: what is read there survives, though it be never fed."""
+        return self._spool.room()
 
     def feed(self, chunk: bytes) -> None:
-        """Keep the next bytes, and their rows."""
+        """Keep the next bytes, and their rows; an empty chunk only passes the time."""
         self._spool.append(chunk)
         for batch in self._parser.feed(chunk):
             self._write(batch)
-        self.tick()
-
-    def tick(self) -> None:
-        """Do what time asks for: sync the spool, and end a part that is due. `feed` does so itself."""
         now = time.monotonic()
         if now - self._synced > _SYNC_SECONDS:
             self._spool.sync()
@@ -110,7 +119,7 @@ class Recorder:
         for batch in self._parser.finish():
             self._write(batch)
         account = self.accounting
-        self._end_part(account)
+        self._part.close(account.to_dict())  # the last one also without rows: no reader takes a folder of none
         self._folder.describe(
             {
                 **self._origin,
@@ -124,30 +133,34 @@ class Recorder:
         return account
 
     def _begin(self) -> None:
-        self._spool = Spool(self._folder.path, self._number, self._parser.state())
-        self._part = Part(self._folder.part(self._number))
+        spool = Spool(self._folder.path, self._number, self._parser.state())
+        try:
+            self._part = Part(self._folder.part(self._number))
+        except SessionError:
+            spool.remove()
+            raise
+        self._spool = spool
         self._begun = self._synced = time.monotonic()
 
     def _write(self, batch: pa.RecordBatch) -> None:
         self._part.write(batch)
         self.rows += batch.num_rows
 
-    def _end_part(self, account: Accounting) -> None:
-        if self._part.rows:
-            self._part.close(account.to_dict())
-        else:
-            self._part.abandon()
-
     def _roll(self) -> None:
         if (batch := self._parser.take()) is not None:
             self._write(batch)
         spool, part = self._spool, self._part
-        if not part.rows:
-            return
         self._number += 1
         # First the new spool, then the part, then away with the old spool: a crash between leaves nothing out.
         self._begin()
-        part.close(self.accounting.to_dict())
+        try:
+            if part.rows:
+                part.close(self.accounting.to_dict())
+            else:
+                part.abandon()
+        except SessionError:
+            spool.close()
+            raise
         spool.remove()
 
 

@@ -74,13 +74,13 @@ def batch(scanner: scan.Scanner, log: str | None, *, utc: bool) -> pa.RecordBatc
     """
     n = scanner.rows
     shapes = bytes(scanner.shape[:n])
-    here = set(shapes)
+    here = {0} if shapes.count(0) == n else set(shapes)  # of calls alone, mostly
     zeros = bytes(8 * n)
     filled = {**_FILLED, "log": _NEVER if log is None else _EVERY, "time": _FILLED["time"] if utc else _NEVER}
     columns: dict[str, pa.Array[Any]] = {}
     for name, type_ in zip(SCHEMA.names, SCHEMA.types, strict=True):
         fills = filled.get(name, _EVERY)
-        bits = None if all(fills[shape] for shape in here) else scanner.bits(fills)
+        bits = _bits(scanner, fills, here)
         if name == "event":
             columns[name] = _dictionary(_array(pa.int8(), n, shapes.translate(_EVENT_OF_SHAPE)), _EVENTS)
         elif name == "handler":
@@ -92,13 +92,19 @@ def batch(scanner: scan.Scanner, log: str | None, *, utc: bool) -> pa.RecordBatc
         elif type_ == _NAME:
             columns[name] = _dictionary(_array(pa.int32(), n, getattr(scanner, name), bits), scanner.names)
         elif type_ == pa.bool_():
-            columns[name] = _array(type_, n, scanner.bits(fills, of_bit=True), bits)
+            columns[name] = _array(type_, n, zeros if _none(fills, here) else scanner.bits(fills, of_bit=True), bits)
         else:
             columns[name] = _array(type_, n, getattr(scanner, "small" if name == "res" else name), bits)
     return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
 _HANDLER_OR_0 = bytes(code if code < len(_HANDLERS) else 0 for code in range(256))
+
+
+def _bits(scanner: scan.Scanner, fills: bytes, here: set[int]) -> bytearray | None:
+    if all(fills[shape] for shape in here):
+        return None
+    return bytearray((scanner.rows + 7) // 8) if _none(fills, here) else scanner.bits(fills)
 
 
 def _none(fills: bytes, here: set[int]) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sigtrace.accounting import Accounting
+from sigtrace.errors import SessionError
 from sigtrace.folder import Folder
 from sigtrace.log import Log
 from sigtrace.parse import Parser
@@ -112,23 +113,32 @@ def _read_folder(folder: Folder) -> Session:
     if folder.hold():
         try:
             about = _recovered(folder, about)
+        except SessionError:
+            pass  # no room for a part: the spools stay, and are read as they are
         finally:
             folder.release()
-    # The spools first: one that is gone by the time it is read has become a part meanwhile.
-    waiting = spools(folder.path)
-    tables = []
-    of_part: dict[str, Any] = {}
-    for path in folder.parts():
-        table, of_part = read_part(path)
-        tables.append(table)
-    about = {**Accounting().to_dict(), **of_part, **about}
-    for number, path in waiting:
-        if not folder.part(number).exists():
-            parser = _parser(about)
-            tables.append(_plain(_spooled(parser, path, last=False)))
-            about = {**about, **parser.accounting.to_dict()}
-    table = pa.concat_tables(tables) if tables else PLAIN.empty_table()
-    return Session(os.fspath(folder.path), table, Accounting.from_dict(about), about)
+    # Where a recorder goes on, a spool becomes a part between one look and the next: the spools first.
+    waiting = dict(spools(folder.path))
+    tables = [PLAIN.empty_table()]
+    account = Accounting().to_dict()
+    for number in sorted({*waiting, *folder.parts()}):
+        found = _rows(folder.part(number), waiting.get(number), _parser(about))
+        if found is not None:
+            tables.append(found[0])
+            account = found[1]
+    about = {**about, **account}
+    return Session(os.fspath(folder.path), pa.concat_tables(tables), Accounting.from_dict(about), about)
+
+
+def _rows(part: Path, spool: Path | None, parser: Parser) -> tuple[pa.Table, dict[str, Any]] | None:
+    # None of a spool without rows, which becomes no part.
+    if spool is not None and not part.exists():
+        try:
+            return _plain(_spooled(parser, spool, last=False)), parser.accounting.to_dict()
+        except FileNotFoundError:
+            if not part.exists():
+                return None
+    return read_part(part)
 
 
 def _recovered(folder: Folder, about: dict[str, Any]) -> dict[str, Any]:
@@ -136,19 +146,26 @@ def _recovered(folder: Folder, about: dict[str, Any]) -> dict[str, Any]:
     waiting = spools(folder.path)
     for number, path in waiting:
         if not folder.part(number).exists():
-            parser = _parser(about)
-            part = Part(folder.part(number))
-            for batch in _spooled(parser, path, last=number == waiting[-1][0]):
-                part.write(batch)
-            account = parser.accounting.to_dict()
-            if part.rows:
-                part.close(account)
-            else:
-                part.abandon()
+            account = _part_of(folder.part(number), path, _parser(about), last=number == waiting[-1][0])
             about = {**about, **account, "recovered": datetime.now(UTC).isoformat(timespec="microseconds")}
-            folder.describe(about)
-        path.unlink()
+    if waiting:
+        folder.describe(about)
+        for _, path in waiting:
+            path.unlink()
+    folder.sweep()
     return about
+
+
+def _part_of(path: Path, spool: Path, parser: Parser, *, last: bool) -> dict[str, Any]:
+    part = Part(path)
+    try:
+        for batch in _spooled(parser, spool, last=last):
+            part.write(batch)
+        part.close(parser.accounting.to_dict())
+    except BaseException:
+        part.abandon()
+        raise
+    return parser.accounting.to_dict()
 
 
 def _parser(about: dict[str, Any]) -> Parser:

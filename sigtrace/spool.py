@@ -35,15 +35,16 @@ class Spool:
         self.size = 0
         self._path = folder / f"_spool-{number:05}.log"
         temporary = folder / f".{self._path.name}"
-        try:
-            self._file = temporary.open("w+b", buffering=0)
+        with _told(self._path), contextlib.ExitStack() as undo:
+            self._file = temporary.open("w+b")
+            undo.callback(temporary.unlink, missing_ok=True)
+            undo.callback(self._file.close)
             self._begin = self._file.write(json.dumps(state).encode() + b"\n")
+            self._file.flush()
             os.fsync(self._file.fileno())
             temporary.replace(self._path)
             sync_folder(folder)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise SessionError(_full(self._path, error)) from error
+            undo.pop_all()
         self._window: mmap.mmap | bytearray = bytearray()
         self._window_at = self._begin
 
@@ -53,31 +54,28 @@ class Spool:
         It is the file itself: what the kernel has copied there, a kill of this process leaves there.
         """
         if len(self._left()) < _LEAST_ROOM:
-            self._move_window()
+            with _told(self._path):
+                self._move_window()
         return self._left()
 
     def append(self, chunk: bytes) -> None:
         """Keep bytes; from here on they survive the death of this process, as those do that stand in the room."""
-        try:
+        with _told(self._path):
             while chunk:
                 written = os.pwrite(self._file.fileno(), chunk, self._begin + self.size)
                 self.size += written
                 chunk = chunk[written:]
-        except OSError as error:
-            raise SessionError(_full(self._path, error)) from error
 
     def sync(self) -> None:
         """Have what was appended survive a power cut as well."""
-        try:
+        with _told(self._path):
             os.fdatasync(self._file.fileno())
-        except OSError as error:
-            raise SessionError(_full(self._path, error)) from error
 
     def close(self) -> None:
-        """Leave the spool where it is, for whoever opens the session next."""
-        read = len(self._left().tobytes().rstrip(b"\0"))
+        """Leave the spool where it is, for whoever opens the session next, with what stands in the room."""
+        self.size += len(self._left().tobytes().rstrip(b"\0"))
         with contextlib.suppress(OSError):
-            os.ftruncate(self._file.fileno(), self._begin + self.size + read)
+            os.ftruncate(self._file.fileno(), self._begin + self.size)
         self._file.close()
 
     def remove(self) -> None:
@@ -100,7 +98,7 @@ class Spool:
                 self._window.madvise(_MADV_POPULATE_WRITE)
         except OSError as error:
             if error.errno in _FULL:
-                raise SessionError(_full(self._path, error)) from error
+                raise
             self._window = bytearray(_WINDOW)  # a filesystem without such mappings: `append` alone keeps
 
 
@@ -127,5 +125,10 @@ def read(path: Path) -> tuple[dict[str, Any], Iterator[bytes]]:
     return state, blocks()
 
 
-def _full(path: Path, error: OSError) -> str:
-    return f"{path.parent}: {error.strerror}: recording ended; what was read is kept, and the next open finds it"
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = f"{error.strerror}: recording ended; what was read is kept, and the next open finds it"
+        raise SessionError(f"{path.parent}: {what}") from error

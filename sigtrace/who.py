@@ -29,19 +29,22 @@ def who(session: Session, asked: str = "all") -> list[dict[str, Any]]:
     """Return how `asked` ended: a pid, a name, or `all`; in the order of time.
 
     Where the session has the kernel's events, an object is a death, with the columns of `sigtrace.analyze.deaths` and
-    `signal` by name. Where it has none, or `asked` did not end, an object is a kind of calls that named it, or a group
-    that it may have been in: with `verdict` unknown, for two lines do not say who died, and `result` and `calls`
-    besides. Every object has victim_pid, victim_comm, time, ts, signal, verdict, killer_pid, killer_comm, group,
-    ancestors, lost and lines; what is not known is null. Raises `SessionError` where nobody of that name is known.
+    `signal` by name; of one that did not end, a signal that it got, with `verdict` alive and its `fate`. Where the
+    session has none, an object is a kind of calls that named it, or a group that it may have been in: with `verdict`
+    unknown, for two lines do not say who died, and `result` and `calls` besides. Every object has victim_pid,
+    victim_comm, time, ts, signal, verdict, killer_pid, killer_comm, group, ancestors, lost and lines; what is not known
+    is null. Raises `SessionError` where nobody of that name is known.
     """
     dead = [{**row, "signal": _signal(row["sig"])} for row in analyze.deaths(session.table).to_pylist()]
     if asked == "all":
         return sorted(dead, key=lambda death: death["ts"]) if dead else _sent(session, None)
     if asked.isdigit():
         found = [death for death in dead if death["victim_pid"] == int(asked)]
-        return found or _sent(session, {int(asked)})
-    found = [death for death in dead if asked in (death["victim_comm"], _file(death["command"]))]
-    return found or _sent(session, _pids(session, asked))
+        pids = {int(asked)}
+    else:
+        found = [death for death in dead if asked in (death["victim_comm"], _file(death["command"]))]
+        pids = set() if found else _pids(session, asked)
+    return found or _survived(session, pids) or _sent(session, pids)
 
 
 def tell(session: Session, asked: str, answer: list[dict[str, Any]], unknown: str | None) -> None:
@@ -50,7 +53,7 @@ def tell(session: Session, asked: str, answer: list[dict[str, Any]], unknown: st
     if not answer:
         sentence(f"Who sent {whom} a signal is unknown." if unknown else f"Nobody sent {whom} a signal in this log.")
     for one in answer if asked != "all" else [one for one in answer if one["verdict"] != "exited"]:
-        sentence(death_sentence(one, session) if "calls" not in one else _sent_sentence(one, session))
+        sentence(_sentence(one, session))
     if asked == "all" and (exited := sum(one["verdict"] == "exited" for one in answer)):
         sentence(f"{count(exited, 'process', 'processes')} more ended by exiting.")
     if unknown:
@@ -96,6 +99,47 @@ def _ended(death: dict[str, Any]) -> str:
         killer += f" for {escaped(death['actor_comm'])} ({death['actor_pid']})"
     group = ", as one of a group" if death["group"] else ""
     return f"was killed by {killer} with {signal}{group}{after}"
+
+
+def _sentence(one: dict[str, Any], session: Session) -> str:
+    if "calls" in one:
+        return _sent_sentence(one, session)
+    return _survived_sentence(one, session) if one["verdict"] == "alive" else death_sentence(one, session)
+
+
+def _survived_sentence(one: dict[str, Any], session: Session) -> str:
+    victim = f"{escaped(one['victim_comm'] or '?')} ({one['victim_pid']})"
+    source = _SOURCES.get(one["source"], "")
+    if one["killer_pid"] is not None:
+        source = f"from {escaped(one['killer_comm'] or '?')} ({one['killer_pid']})"
+    group = ", as one of a group" if one["group"] else ""
+    lines = ", ".join(map(str, one["lines"]))
+    got = f"{victim} got {one['signal']} {source}{group}: {one['fate']}"
+    return f"{when(one, session)} {got}; it lived on. [lines {lines}]"
+
+
+def _survived(session: Session, pids: set[int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "victim_pid": row["victim_pid"],
+            "victim_comm": row["victim_comm"],
+            "time": row["time"],
+            "ts": row["ts"],
+            "sig": row["sig"],
+            "signal": signal_name(row["sig"]),
+            "verdict": "alive",
+            "source": row["source"],
+            "killer_pid": row["sender_pid"],
+            "killer_comm": row["sender_comm"],
+            "group": row["group"],
+            "ancestors": [],
+            "lost": session.accounting.lossy,
+            "lines": [line for line in (row["line"], row["call_line"]) if line is not None],
+            "fate": row["fate"],
+        }
+        for row in analyze.victims(session.table).to_pylist()
+        if row["victim_pid"] in pids
+    ]
 
 
 def _sent_sentence(one: dict[str, Any], session: Session) -> str:

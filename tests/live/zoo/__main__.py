@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from zoo.judge import judge
+from zoo.judge import Judgement, judge
 from zoo.recording import record
 
 
@@ -27,7 +27,7 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _columns(judgement) -> tuple[str, str, str, str]:
+def _columns(judgement: Judgement) -> tuple[str, str, str, str]:
     if judgement.skipped:
         return judgement.scene, "skipped", judgement.skipped, ""
     return judgement.scene, "WRONG" if judgement.wrong else "right", judgement.truth, judgement.answer

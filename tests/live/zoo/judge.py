@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ _SLACK = 0.05  # seconds between the kernel's clock and the one of a scene
 
 @dataclass
 class Judgement:
-    """One scene: the truth and the answer in words, and what is wrong with the answer."""
+    """One scene: the truth and the answer in words, and what is wrong with the answer; or why it was skipped."""
 
     scene: str
     truth: str
@@ -35,23 +36,15 @@ def judge(truth: Truth, answers: Iterable[dict[str, Any]]) -> Judgement:
         if answer["victim_pid"] in truth.pids and truth.began - _SLACK < _at(answer) < truth.ended + _SLACK:
             mine.setdefault(answer["victim_pid"], []).append(answer)
     wrong: list[str] = []
-    shown = None
+    answered: list[dict[str, Any] | None] = []
     for death in truth.deaths:
         found = mine.get(death.pid)
-        answer = found.pop(0) if found else None
-        wrong += _complaints(death, answer)
-        if shown is None or (shown[0].verdict == "exited" and _telling(death)):
-            shown = (death, answer)
+        answered.append(found.pop(0) if found else None)
+        wrong += _complaints(death, answered[-1])
     for answer in (one for rest in mine.values() for one in rest):
         if answer["verdict"] not in ("exited", "unknown"):
             wrong.append(f"{answer['victim_comm']} ({answer['victim_pid']}) is alive, and said to be {_said(answer)}")
-    if shown is None:
-        return Judgement(truth.scene, "nobody died", "", wrong)
-    return Judgement(truth.scene, _true(shown[0]), _said(shown[1]), wrong)
-
-
-def _telling(death: Death) -> bool:
-    return death.verdict != "exited" or death.comm == "victim"
+    return Judgement(truth.scene, _summary(map(_true, truth.deaths)), _summary(map(_said, answered)), wrong)
 
 
 def _complaints(death: Death, answer: dict[str, Any] | None) -> list[str]:
@@ -85,6 +78,14 @@ def _complaints(death: Death, answer: dict[str, Any] | None) -> list[str]:
     return wrong
 
 
+def _summary(words: Iterable[str]) -> str:
+    # Those who only looked on have exited, too.
+    counts = Counter(words)
+    if len(counts) > 1:
+        del counts["exited"]
+    return ", ".join(text if n == 1 or text == "exited" else f"{n} {text}" for text, n in counts.items())
+
+
 def _true(death: Death) -> str:
     return _words(death.verdict, death.signal, death.source, death.killer_comm, death.actor)
 
@@ -104,7 +105,7 @@ def _words(verdict: str, signal: str | None, source: str | None, killer: str | N
     if source not in (None, verdict):
         words.append(f"from {source}")
     if killer is not None:
-        words.append(f"by {killer!r}"[:-1].replace("by '", "by ").replace('by "', "by "))
+        words.append(f"by {ascii(killer)[1:-1]}")
     if actor not in (None, killer):
         words.append(f"for {actor}")
     return " ".join(words)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import keeper
+from zoo import truth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ def record(folder: Path, scenes: Sequence[str] = ()) -> tuple[list[Truth], list[
     truths, session = folder / "truths.json", folder / "zoo.parquet"
     keep = [sys.executable, "-m", "zoo.keeper", str(truths), *scenes]
     _sigtrace("record", "-o", str(session), "--", *keep)
-    return keeper.read(truths), json.loads(_sigtrace("who", str(session), "all", "--json"))
+    return truth.read(truths), json.loads(_sigtrace("who", str(session), "all", "--json"))
 
 
 def _sigtrace(*arguments: str) -> str:

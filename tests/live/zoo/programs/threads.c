@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *how;
+static const char *how, *command;
 static volatile sig_atomic_t done;
 
 static void note(int sig)
@@ -21,7 +21,7 @@ static void leave(int sig)
 static void *wait_for_signals(void *last)
 {
 	if (last && !strcmp(how, "exec")) {
-		execlp("true", "true", NULL);
+		execlp(command, command, "5", NULL);
 		abort();
 	}
 	if (last && !strcmp(how, "abort"))
@@ -47,13 +47,15 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	how = argc > 1 ? argv[1] : "";
-	if (!strcmp(how, "exit"))
+	command = argc > 2 ? argv[2] : "";
+	if (!strcmp(how, "exit") || !strcmp(how, "block"))
 		signal(SIGUSR1, leave);
-	if (!strcmp(how, "handle")) {
+	if (!strcmp(how, "handle"))
+		signal(SIGTERM, note);
+	if (!strcmp(how, "handle") || !strcmp(how, "block")) {
 		sigset_t term;
 		sigemptyset(&term);
 		sigaddset(&term, SIGTERM);
-		signal(SIGTERM, note);
 		pthread_sigmask(SIG_SETMASK, &term, NULL);
 	}
 	for (int i = 0; i < 3; i++)

@@ -1,57 +1,58 @@
-"""Killed, or asked to die, by one call to one process."""
+"""Asked: killed, or asked to die, by one call to one process."""
+
+from __future__ import annotations
 
 import os
 import signal
 import time
+from typing import TYPE_CHECKING
 
 from zoo import calls
-from zoo.stage import Process, Stage, forever
+from zoo.stage import forever
+
+if TYPE_CHECKING:
+    from zoo.stage import Ready, Stage
 
 
-def _waiting(stage: Stage, comm: str = "victim") -> Process:
-    return stage.started(lambda ready: (ready(), forever()), comm)
-
-
-def _handling(stage: Stage, number: int, comm: str = "victim") -> Process:
-    # It handles one signal, and exits with 0 a moment later.
-    def body(ready) -> None:
-        caught = []
-        signal.signal(number, lambda *_: caught.append(1))
-        ready()
-        while not caught:
-            signal.pause()
-        time.sleep(0.02)
-
-    return stage.started(body, comm)
-
-
-def _ignoring(stage: Stage, number: int, comm: str = "victim") -> Process:
-    # It ignores one signal, and exits with 0 at SIGUSR1, which it handles.
-    def body(ready) -> None:
-        done = []
-        signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGUSR1, lambda *_: done.append(1))
-        ready()
-        while not done:
-            time.sleep(0.005)
-
-    return stage.started(body, comm)
+def _sent(stage: Stage, number: int, comm: str = "hunter") -> None:
+    victim = stage.waits()
+    hunter = stage.acts(lambda: os.kill(victim.pid, number), comm)
+    stage.killed(victim, number, hunter)
 
 
 def term_by_default(stage: Stage) -> None:
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.killed(victim, signal.SIGTERM, hunter)
+    _sent(stage, signal.SIGTERM)
 
 
-def term_handled_and_survived(stage: Stage) -> None:
-    victim = _handling(stage, signal.SIGTERM)
+def kill_signal(stage: Stage) -> None:
+    _sent(stage, signal.SIGKILL)
+
+
+def interrupt_by_kill(stage: Stage) -> None:
+    _sent(stage, signal.SIGINT)
+
+
+def real_time_signal(stage: Stage) -> None:
+    _sent(stage, signal.SIGRTMIN + 3)
+
+
+def segmentation_fault_by_kill(stage: Stage) -> None:
+    _sent(stage, signal.SIGSEGV)
+
+
+def abort_by_a_watchdog(stage: Stage) -> None:
+    _sent(stage, signal.SIGABRT, "watchdog")
+
+
+def term_handled(stage: Stage) -> None:
+    victim = stage.survives(signal.SIGTERM)
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
     stage.exited(victim)
 
 
 def term_handled_by_exit_143(stage: Stage) -> None:
-    def body(ready) -> None:
+    # As shells and init scripts do: it looks like a death by TERM, and is none.
+    def body(ready: Ready) -> None:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
         ready()
         forever()
@@ -62,12 +63,12 @@ def term_handled_by_exit_143(stage: Stage) -> None:
 
 
 def term_handled_and_raised_again(stage: Stage) -> None:
-    # What a careful program does: it cleans up, and then dies of the signal, by its own hand.
+    # What a careful program does: it cleans up, and then dies of the signal by its own hand.
     def again(*_: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    def body(ready) -> None:
+    def body(ready: Ready) -> None:
         signal.signal(signal.SIGTERM, again)
         ready()
         forever()
@@ -78,14 +79,18 @@ def term_handled_and_raised_again(stage: Stage) -> None:
 
 
 def term_ignored(stage: Stage) -> None:
-    victim = _ignoring(stage, signal.SIGTERM)
+    def body(ready: Ready) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ready()
+        time.sleep(0.05)
+
+    victim = stage.started(body)
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
     stage.exited(victim)
 
 
 def term_blocked_until_exit(stage: Stage) -> None:
-    def body(ready) -> None:
+    def body(ready: Ready) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         ready()
         while not signal.sigpending():
@@ -96,94 +101,53 @@ def term_blocked_until_exit(stage: Stage) -> None:
     stage.exited(victim)
 
 
-def term_blocked_then_let_in(stage: Stage) -> None:
+def term_blocked_and_then_let_in(stage: Stage) -> None:
     # Two ask while it is blocked: the first one's signal is the one that stays pending.
-    def body(ready) -> None:
+    def body(ready: Ready) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         ready()
-        while stage.state(gate) != "Z":
+        while not (stage.folder / "go").exists():
             time.sleep(0.001)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         forever()
 
-    gate = _handling(stage, signal.SIGUSR1, "gate")
     victim = stage.started(body)
     first = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "first hunter")
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "second hunter")
-    stage.acts(lambda: os.kill(gate.pid, signal.SIGUSR1), "gatekeeper")
+    (stage.folder / "go").touch()
     stage.killed(victim, signal.SIGTERM, first)
-    stage.exited(gate)
 
 
-def term_handled_then_killed_by_another(stage: Stage) -> None:
-    def body(ready) -> None:
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        ready()
-        forever()
+def term_waited_for(stage: Stage) -> None:
+    # As daemons do that have a thread for signals: sigwait takes it, and nothing is delivered.
+    victim = stage.spawned(stage.program("patient"), "sigwait", ready=True)
+    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.exited(victim)
 
-    victim = stage.started(body)
+
+def term_read_from_a_signalfd(stage: Stage) -> None:
+    victim = stage.spawned(stage.program("patient"), "signalfd", ready=True)
+    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.exited(victim)
+
+
+def term_handled_and_killed_by_another(stage: Stage) -> None:
+    victim = stage.survives(signal.SIGTERM, seconds=5)
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "polite hunter")
     hunter = stage.acts(lambda: (time.sleep(0.02), os.kill(victim.pid, signal.SIGKILL)))
     stage.killed(victim, signal.SIGKILL, hunter)
 
 
-def kill_signal(stage: Stage) -> None:
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL))
-    stage.killed(victim, signal.SIGKILL, hunter)
-
-
-def interrupt_by_kill(stage: Stage) -> None:
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGINT))
-    stage.killed(victim, signal.SIGINT, hunter)
-
-
-def hangup_by_kill_while_ignored_by_nohup(stage: Stage) -> None:
+def hangup_under_nohup(stage: Stage) -> None:
+    stage.needs("nohup")
     victim = stage.spawned("nohup", "sh", "-c", "echo ready; exec sleep 0.1", comm="sleep", ready=True)
     stage.acts(lambda: os.kill(victim.pid, signal.SIGHUP))
     stage.exited(victim)
 
 
-def segv_by_kill(stage: Stage) -> None:
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGSEGV))
-    stage.killed(victim, signal.SIGSEGV, hunter)
-
-
-def abort_by_a_watchdog(stage: Stage) -> None:
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGABRT), "watchdog")
-    stage.killed(victim, signal.SIGABRT, hunter)
-
-
-def real_time_signal(stage: Stage) -> None:
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGRTMIN + 3))
-    stage.killed(victim, signal.SIGRTMIN + 3, hunter)
-
-
-def tkill(stage: Stage) -> None:
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: calls.tkill(victim.pid, signal.SIGTERM))
-    stage.killed(victim, signal.SIGTERM, hunter)
-
-
-def sigqueue(stage: Stage) -> None:
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: calls.sigqueue(victim.pid, signal.SIGTERM))
-    stage.killed(victim, signal.SIGTERM, hunter)
-
-
-def pidfd_send_signal(stage: Stage) -> None:
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: calls.pidfd_kill(victim.pid, signal.SIGTERM))
-    stage.killed(victim, signal.SIGTERM, hunter)
-
-
-def harmless_signals(stage: Stage) -> None:
-    # Signal 0 only asks, SIGWINCH and SIGURG do nothing by default, and nobody dies of STOP and CONT.
-    victim = _ignoring(stage, signal.SIGTERM)
+def signals_that_do_no_harm(stage: Stage) -> None:
+    # Signal 0 only asks, WINCH and URG do nothing by default, and nobody dies of STOP and CONT.
+    victim = stage.survives(signal.SIGUSR1)
 
     def annoy() -> None:
         for number in (0, signal.SIGWINCH, signal.SIGURG, signal.SIGSTOP, signal.SIGCONT):
@@ -195,7 +159,7 @@ def harmless_signals(stage: Stage) -> None:
 
 
 def kill_without_permission(stage: Stage) -> None:
-    victim = _handling(stage, signal.SIGUSR1)
+    victim = stage.survives(signal.SIGUSR1)
 
     def attempt() -> None:
         os.setuid(65534)
@@ -208,3 +172,21 @@ def kill_without_permission(stage: Stage) -> None:
     stage.acts(attempt, "nobody")
     stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
     stage.exited(victim)
+
+
+def tkill(stage: Stage) -> None:
+    victim = stage.waits()
+    hunter = stage.acts(lambda: calls.tkill(victim.pid, signal.SIGTERM))
+    stage.killed(victim, signal.SIGTERM, hunter)
+
+
+def sigqueue(stage: Stage) -> None:
+    victim = stage.waits()
+    hunter = stage.acts(lambda: calls.sigqueue(victim.pid, signal.SIGTERM))
+    stage.killed(victim, signal.SIGTERM, hunter)
+
+
+def pidfd_send_signal(stage: Stage) -> None:
+    victim = stage.waits()
+    hunter = stage.acts(lambda: calls.pidfd_kill(victim.pid, signal.SIGTERM))
+    stage.killed(victim, signal.SIGTERM, hunter)

@@ -1,62 +1,67 @@
-"""Killed because of the control group that they are in."""
+"""Cgroups: killed because of the control group that they are in."""
+
+from __future__ import annotations
 
 import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.cgroup import cgroup
-from zoo.stage import Process, Skip, Stage, forever
+from zoo.stage import Skip, forever
+
+if TYPE_CHECKING:
+    from zoo.stage import Process, Ready, Stage
 
 _LIMIT = 16 << 20
 
 
-def _eater(stage: Stage, group: Path, comm: str, megabytes: int, more: int, score: int) -> Process:
+def _eater(stage: Stage, group: Path, comm: str, megabytes: tuple[int, int], score: int = 0) -> Process:
     # It eats some memory, and more at SIGUSR1; then it exits.
-    def body(ready) -> None:
+    def body(ready: Ready) -> None:
         (group / "cgroup.procs").write_text(str(os.getpid()))
         Path("/proc/self/oom_score_adj").write_text(str(score))
         hungry: list[int] = []
         signal.signal(signal.SIGUSR1, lambda *_: hungry.append(1))
-        eaten = [os.urandom(1 << 20) for _ in range(megabytes)]
+        eaten = [os.urandom(1 << 20) for _ in range(megabytes[0])]
         ready()
         while not hungry:
             time.sleep(0.001)
-        eaten += [os.urandom(1 << 20) for _ in range(more)]
+        eaten += [os.urandom(1 << 20) for _ in range(megabytes[1])]
 
     return stage.started(body, comm)
 
 
 def out_of_memory(stage: Stage) -> None:
-    with cgroup(stage.name, memory=_LIMIT) as group:
-        victim = _eater(stage, group, "memory hog", 1, 40, 0)
+    with cgroup(stage.scene, memory=_LIMIT) as group:
+        victim = _eater(stage, group, "memory hog", (1, 40))
         stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
         stage.oom(victim)
 
 
 def out_of_memory_of_another(stage: Stage) -> None:
-    # It is not the one that wanted memory who is chosen.
-    with cgroup(stage.name, memory=_LIMIT) as group:
-        victim = _eater(stage, group, "fat bystander", 8, 0, 1000)
-        eater = _eater(stage, group, "memory hog", 1, 9, 0)
+    # It is not the one that wanted more who is chosen.
+    with cgroup(stage.scene, memory=_LIMIT) as group:
+        victim = _eater(stage, group, "fat bystander", (8, 0), score=1000)
+        eater = _eater(stage, group, "memory hog", (1, 9))
         stage.acts(lambda: os.kill(eater.pid, signal.SIGUSR1), "friend")
         stage.oom(victim)
         stage.exited(eater)
 
 
 def control_group_killed(stage: Stage) -> None:
-    # cgroup.kill, as container engines stop a container: no call of kill is made.
-    with cgroup(stage.name) as group:
+    # cgroup.kill, as engines stop a container: nobody calls kill.
+    with cgroup(stage.scene) as group:
         if not (group / "cgroup.kill").exists():
-            raise Skip("no cgroup.kill: Linux before 5.14, or no cgroup v2")
+            raise Skip("no cgroup.kill: Linux before 5.14")
 
-        def body(ready) -> None:
+        def body(ready: Ready) -> None:
             (group / "cgroup.procs").write_text(str(os.getpid()))
             ready()
             forever()
 
-        victims = [stage.started(body, f"victim {i}") for i in range(2)]
+        victims = [stage.started(body, name) for name in ("first victim", "second victim")]
         hunter = stage.acts(lambda: (group / "cgroup.kill").write_text("1"), "container-shim")
         for victim in victims:
             stage.killed(victim, signal.SIGKILL, hunter)
-

@@ -1,8 +1,12 @@
-"""Died of a fault of its own."""
+"""Faults: died of what it did itself, and should not have."""
+
+from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
 
-from zoo.stage import Stage
+if TYPE_CHECKING:
+    from zoo.stage import Stage
 
 
 def _fault(stage: Stage, how: str, number: signal.Signals) -> None:

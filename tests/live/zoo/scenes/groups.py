@@ -1,13 +1,19 @@
-"""Killed as one of a group."""
+"""Groups: killed as one of several."""
+
+from __future__ import annotations
 
 import os
 import signal
+from typing import TYPE_CHECKING
 
-from zoo.stage import Process, Stage, forever
+from zoo.stage import forever
+
+if TYPE_CHECKING:
+    from zoo.stage import Process, Ready, Stage
 
 
 def _in_group(stage: Stage, leader: int, comm: str) -> Process:
-    def body(ready) -> None:
+    def body(ready: Ready) -> None:
         os.setpgid(0, leader)
         ready()
         forever()
@@ -15,12 +21,16 @@ def _in_group(stage: Stage, leader: int, comm: str) -> Process:
     return stage.started(body, comm)
 
 
+def _pair(stage: Stage) -> tuple[Process, Process]:
+    leader = _in_group(stage, 0, "leader")
+    return leader, _in_group(stage, leader.pid, "member")
+
+
 def kill_own_group(stage: Stage) -> None:
     # kill(0): the sender is among those who die of it.
-    leader = _in_group(stage, 0, "leader")
-    bystander = _in_group(stage, leader.pid, "member")
+    leader, member = _pair(stage)
 
-    def body(ready) -> None:
+    def body(ready: Ready) -> None:
         os.setpgid(0, leader.pid)
         ready()
         os.kill(0, signal.SIGTERM)
@@ -28,21 +38,19 @@ def kill_own_group(stage: Stage) -> None:
 
     hunter = stage.started(body, "hunter")
     stage.killed(leader, signal.SIGTERM, hunter, group=True)
-    stage.killed(bystander, signal.SIGTERM, hunter, group=True)
+    stage.killed(member, signal.SIGTERM, hunter, group=True)
     stage.itself(hunter, signal.SIGTERM, group=True)
 
 
 def kill_group_by_its_number(stage: Stage) -> None:
-    leader = _in_group(stage, 0, "leader")
-    member = _in_group(stage, leader.pid, "member")
+    leader, member = _pair(stage)
     hunter = stage.acts(lambda: os.kill(-leader.pid, signal.SIGTERM))
     stage.killed(leader, signal.SIGTERM, hunter, group=True)
     stage.killed(member, signal.SIGTERM, hunter, group=True)
 
 
 def killpg_from_another_session(stage: Stage) -> None:
-    leader = _in_group(stage, 0, "leader")
-    member = _in_group(stage, leader.pid, "member")
+    leader, member = _pair(stage)
 
     def act() -> None:
         os.setsid()
@@ -56,15 +64,13 @@ def killpg_from_another_session(stage: Stage) -> None:
 def group_of_which_one_ignores(stage: Stage) -> None:
     leader = _in_group(stage, 0, "leader")
 
-    def body(ready) -> None:
+    def body(ready: Ready) -> None:
         os.setpgid(0, leader.pid)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         ready()
-        while stage.state(leader) != "Z":
-            pass
+        stage.until_state(leader, "Z")
 
     deaf = stage.started(body, "deaf")
     hunter = stage.acts(lambda: os.killpg(leader.pid, signal.SIGTERM))
-    stage.until_state(leader, "Z")
     stage.exited(deaf)
     stage.killed(leader, signal.SIGTERM, hunter, group=True)

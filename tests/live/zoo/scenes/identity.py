@@ -1,18 +1,20 @@
-"""Who it was that died: a pid is used again, a name changes."""
+"""Identity: who it was that died; a pid is used again, a name changes."""
+
+from __future__ import annotations
 
 import os
 import signal
 import time
+from typing import TYPE_CHECKING
 
 from zoo import calls
-from zoo.stage import Process, Skip, Stage, forever, rename
+from zoo.stage import Skip, forever, rename
+
+if TYPE_CHECKING:
+    from zoo.stage import Process, Stage
 
 
-def _waiting(stage: Stage, comm: str = "victim") -> Process:
-    return stage.started(lambda ready: (ready(), forever()), comm)
-
-
-def _born_as(stage: Stage, pid: int, comm: str, seconds: float) -> Process:
+def _born_as(stage: Stage, pid: int, comm: str, seconds: float = 0.01) -> Process:
     # A process of this very pid, which exits after a while.
     try:
         child = calls.fork_as(pid)
@@ -22,81 +24,79 @@ def _born_as(stage: Stage, pid: int, comm: str, seconds: float) -> Process:
         rename(comm)
         time.sleep(seconds)
         os._exit(0)
-    process = stage.knows(pid, comm)
     stage.until(lambda: stage.comm(pid) == comm, f"{comm} has no name")
-    return process
+    return stage.knows(pid, comm)
 
 
-def pid_used_again_after_a_death(stage: Stage) -> None:
-    victim = _waiting(stage, "first")
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.killed(victim, signal.SIGTERM, hunter)
-    stage.exited(_born_as(stage, victim.pid, "second", 0.01))
+def _hunted(stage: Stage, victim: Process, number: int, comm: str = "hunter") -> Process:
+    hunter = stage.acts(lambda: os.kill(victim.pid, number), comm)
+    stage.killed(victim, number, hunter)
+    return hunter
 
 
-def pid_used_again_and_killed(stage: Stage) -> None:
+def pid_used_again_by_one_who_exits(stage: Stage) -> None:
+    first = stage.waits("first")
+    _hunted(stage, first, signal.SIGTERM)
+    stage.exited(_born_as(stage, first.pid, "second"))
+
+
+def pid_used_again_by_one_who_is_killed(stage: Stage) -> None:
     first = stage.started(lambda ready: (ready(), time.sleep(0.01)), "first")
     stage.exited(first)
-    second = _born_as(stage, first.pid, "second", 5)
-    hunter = stage.acts(lambda: os.kill(second.pid, signal.SIGTERM))
-    stage.killed(second, signal.SIGTERM, hunter)
+    _hunted(stage, _born_as(stage, first.pid, "second", 5), signal.SIGTERM)
 
 
-def pid_used_again_and_killed_by_others(stage: Stage) -> None:
-    first = _waiting(stage, "first")
-    hunter = stage.acts(lambda: os.kill(first.pid, signal.SIGTERM), "first hunter")
-    stage.killed(first, signal.SIGTERM, hunter)
-    second = _born_as(stage, first.pid, "second", 5)
-    hunter = stage.acts(lambda: os.kill(second.pid, signal.SIGKILL), "second hunter")
-    stage.killed(second, signal.SIGKILL, hunter)
+def pid_used_again_and_each_killed_by_another(stage: Stage) -> None:
+    first = stage.waits("first")
+    _hunted(stage, first, signal.SIGTERM, "first hunter")
+    _hunted(stage, _born_as(stage, first.pid, "second", 5), signal.SIGKILL, "second hunter")
 
 
-def hunters_pid_used_again(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (ready(), forever()))
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.killed(victim, signal.SIGTERM, hunter)
-    stage.exited(_born_as(stage, hunter.pid, "innocent", 0.01))
+def pid_of_the_hunter_used_again(stage: Stage) -> None:
+    hunter = _hunted(stage, stage.waits(), signal.SIGTERM)
+    stage.exited(_born_as(stage, hunter.pid, "innocent"))
 
 
 def renamed_before_it_dies(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (rename("new name"), ready(), forever()), "new name")
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    victim = stage.started(lambda ready: (rename("new name"), ready(), forever()), "old name")
+    _hunted(stage, stage.knows(victim.pid, "new name"), signal.SIGTERM)
+
+
+def hunter_renamed_after_the_call(stage: Stage) -> None:
+    victim = stage.waits()
+    hunter = stage.acts(lambda: (os.kill(victim.pid, signal.SIGTERM), rename("innocent")), later="innocent")
     stage.killed(victim, signal.SIGTERM, hunter)
 
 
-def renamed_hunter(stage: Stage) -> None:
-    # It had another name when it made the call than at its end.
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: (os.kill(victim.pid, signal.SIGTERM), rename("innocent")))
-    stage.killed(victim, signal.SIGTERM, hunter)
+def executes_before_it_dies(stage: Stage) -> None:
+    victim = stage.started(lambda ready: (ready(), os.execvp("sleep", ["sleep", "5"])), "launcher")
+    stage.until(lambda: stage.comm(victim.pid) == "sleep", "there is no exec")
+    _hunted(stage, stage.knows(victim.pid, "sleep"), signal.SIGTERM)
 
 
-def executed_before_it_dies(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (ready(), os.execvp("sleep", ["sleep", "5"])), "sleep")
-    stage.until(lambda: stage.comm(victim.pid) == "sleep", "there was no exec")
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.killed(victim, signal.SIGTERM, hunter)
+def killed_before_it_executes(stage: Stage) -> None:
+    victim = stage.started(lambda ready: (ready(), time.sleep(1), os.execvp("sleep", ["sleep", "5"])), "launcher")
+    _hunted(stage, victim, signal.SIGTERM)
 
 
 def hunter_executes_after_the_call(stage: Stage) -> None:
-    victim = _waiting(stage)
-    hunter = stage.acts(lambda: (os.kill(victim.pid, signal.SIGTERM), os.execvp("true", ["true"])))
+    victim = stage.waits()
+    hunter = stage.acts(lambda: (os.kill(victim.pid, signal.SIGTERM), os.execvp("true", ["true"])), later="true")
     stage.killed(victim, signal.SIGTERM, hunter)
 
 
-def name_of_a_liar(stage: Stage) -> None:
-    # Fifteen bytes of the attacker's choice.
-    victim = _waiting(stage, "a) sent signal ")
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "b pid=1 res=0 \n")
-    stage.killed(victim, signal.SIGTERM, hunter)
+def executes_from_a_second_thread(stage: Stage) -> None:
+    # The kernel ends the other threads with a KILL that nobody sent.
+    stage.exited(stage.spawned(stage.program("threads"), "exec", "true", comm="true"))
 
 
-def executed_by_a_second_thread(stage: Stage) -> None:
-    # The kernel ends the first thread with a KILL that nobody sent.
-    stage.exited(stage.spawned(stage.program("threads"), "exec", comm="true"))
+def executes_from_a_second_thread_and_is_killed(stage: Stage) -> None:
+    victim = stage.spawned(stage.program("threads"), "exec", "sleep", comm="sleep")
+    stage.until(lambda: stage.comm(victim.pid) == "sleep", "there is no exec")
+    _hunted(stage, victim, signal.SIGTERM)
 
 
-def killed_before_its_exec(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (ready(), time.sleep(1), os.execvp("sleep", ["sleep", "5"])), "launcher")
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.killed(victim, signal.SIGTERM, hunter)
+def names_of_liars(stage: Stage) -> None:
+    # Fifteen bytes of the attacker's choice, a newline among them.
+    victim = stage.waits("a) sent signal ")
+    _hunted(stage, victim, signal.SIGTERM, "b pid=1 res=0 \n")

@@ -1,142 +1,154 @@
-"""Killed in a pid namespace of their own, where pids are other numbers."""
+"""Namespaces: killed in a pid namespace of their own, where pids are other numbers."""
+
+from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from zoo import calls
-from zoo.stage import Process, Skip, Stage, forever
+from zoo.stage import forever
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zoo.stage import Body, Process, Ready, Stage
 
 
-def _container(stage: Stage, init: Callable[[Callable[[], None]], object]) -> tuple[Process, Process]:
-    # An engine outside, and the init of a new pid namespace, which is its child.
-    def body(ready) -> None:
+def _container(stage: Stage, init: Body) -> tuple[Process, Process]:
+    # An engine, and its child, which is the init of a new pid namespace.
+    def body(ready: Ready) -> None:
         calls.new_pid_namespace()
-        pid = os.fork()
-        if not pid:
-            init(ready)
-            os._exit(0)
-        _, status = os.waitpid(pid, 0)
-        (stage.folder / "init").write_text(str(status))
+        _reap(stage, _fork(lambda: init(ready)), "init")
 
-    try:
-        engine = stage.started(body, "engine")
-    except Exception as error:
-        raise Skip(f"no pid namespaces: {error}") from error
-    return engine, stage.knows(stage.children(engine)[0], "engine")
+    engine = stage.started(body, "engine")
+    return engine, stage.child(engine)
 
 
-def _status(stage: Stage, name: str) -> int:
-    return int((stage.folder / name).read_text())
+def _fork(act: Callable[[], object]) -> int:
+    pid = os.fork()
+    if not pid:
+        act()
+        os._exit(0)
+    return pid
 
 
-def killed_inside_by_its_own_number(stage: Stage) -> None:
-    # The hunter is not the init, and knows the victim as 2.
-    def init(ready) -> None:
-        victim = os.fork()
-        if not victim:
-            forever()
-        hunter = os.fork()
-        if not hunter:
-            ready()
-            while not (stage.folder / "go").exists():
-                time.sleep(0.002)
-            os.kill(2, signal.SIGTERM)
-            os._exit(0)
-        (stage.folder / "victim").write_text(str(os.waitpid(victim, 0)[1]))
+def _reap(stage: Stage, pid: int, name: str) -> None:
+    (stage.folder / name).write_text(str(os.waitpid(pid, 0)[1]))
+
+
+def _hold(stage: Stage) -> None:
+    while not (stage.folder / "go").exists():
+        time.sleep(0.002)
+
+
+def killed_inside_by_its_number_there(stage: Stage) -> None:
+    def hunt() -> None:
+        _hold(stage)
+        os.kill(2, signal.SIGTERM)
+
+    def init(ready: Ready) -> None:
+        victim, hunter = _fork(forever), _fork(hunt)
+        ready()
+        _reap(stage, victim, "victim")
         os.waitpid(hunter, 0)
 
     engine, first = _container(stage, init)
-    victim, hunter = (stage.knows(pid, "engine") for pid in stage.children(first))
+    victim, hunter = stage.child(first), stage.child(first, index=1)
     (stage.folder / "go").touch()
     stage.exited(engine)
-    stage.exited(first, status=_status(stage, "init"))
-    stage.killed(victim, signal.SIGTERM, hunter, status=_status(stage, "victim"))
+    stage.exited(first, status=stage.noted("init"))
+    stage.exited(hunter, status=0)
+    stage.killed(victim, signal.SIGTERM, hunter, status=stage.noted("victim"))
 
 
 def killed_inside_by_init(stage: Stage) -> None:
-    def init(ready) -> None:
-        victim = os.fork()
-        if not victim:
-            forever()
+    def init(ready: Ready) -> None:
+        victim = _fork(forever)
         ready()
-        while not (stage.folder / "go").exists():
-            time.sleep(0.002)
+        _hold(stage)
         os.kill(victim, signal.SIGKILL)
-        (stage.folder / "victim").write_text(str(os.waitpid(victim, 0)[1]))
+        _reap(stage, victim, "victim")
 
     engine, first = _container(stage, init)
-    (victim,) = (stage.knows(pid, "engine") for pid in stage.children(first))
+    victim = stage.child(first)
     (stage.folder / "go").touch()
     stage.exited(engine)
-    stage.exited(first, status=_status(stage, "init"))
-    stage.killed(victim, signal.SIGKILL, first, status=_status(stage, "victim"))
+    stage.exited(first, status=stage.noted("init"))
+    stage.killed(victim, signal.SIGKILL, first, status=stage.noted("victim"))
 
 
 def killed_inside_from_outside(stage: Stage) -> None:
-    def init(ready) -> None:
-        victim = os.fork()
-        if not victim:
-            ready()
-            forever()
-        (stage.folder / "victim").write_text(str(os.waitpid(victim, 0)[1]))
+    def init(ready: Ready) -> None:
+        victim = _fork(forever)
+        ready()
+        _reap(stage, victim, "victim")
 
     engine, first = _container(stage, init)
-    (victim,) = (stage.knows(pid, "engine") for pid in stage.children(first))
+    victim = stage.child(first)
     hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
     stage.exited(engine)
-    stage.exited(first, status=_status(stage, "init"))
-    stage.killed(victim, signal.SIGTERM, hunter, status=_status(stage, "victim"))
+    stage.exited(first, status=stage.noted("init"))
+    stage.killed(victim, signal.SIGTERM, hunter, status=stage.noted("victim"))
 
 
 def init_killed_from_outside(stage: Stage) -> None:
     # The kernel kills whoever is left in the namespace.
-    def init(ready) -> None:
-        if not os.fork():
-            ready()
-            forever()
+    def init(ready: Ready) -> None:
+        _fork(forever)
+        ready()
         forever()
 
     engine, first = _container(stage, init)
-    (victim,) = (stage.knows(pid, "engine") for pid in stage.children(first))
+    inmate = stage.child(first)
     hunter = stage.acts(lambda: os.kill(first.pid, signal.SIGKILL))
     stage.exited(engine)
-    stage.killed(first, signal.SIGKILL, hunter, status=_status(stage, "init"))
-    stage.killed(victim, signal.SIGKILL, source="parent", status=signal.SIGKILL)
+    stage.killed(first, signal.SIGKILL, hunter, status=stage.noted("init"))
+    stage.ended(inmate, signal.SIGKILL, "parent", status=signal.SIGKILL)
 
 
 def init_exits_before_its_children(stage: Stage) -> None:
-    def init(ready) -> None:
-        if not os.fork():
-            ready()
-            forever()
-        while not (stage.folder / "go").exists():
-            time.sleep(0.002)
+    def init(ready: Ready) -> None:
+        _fork(forever)
+        ready()
+        _hold(stage)
 
     engine, first = _container(stage, init)
-    (victim,) = (stage.knows(pid, "engine") for pid in stage.children(first))
+    inmate = stage.child(first)
     (stage.folder / "go").touch()
     stage.exited(engine)
-    stage.exited(first, status=_status(stage, "init"))
-    stage.killed(victim, signal.SIGKILL, source="parent", status=signal.SIGKILL)
+    stage.exited(first, status=stage.noted("init"))
+    stage.ended(inmate, signal.SIGKILL, "parent", status=signal.SIGKILL)
 
 
-def init_that_cannot_be_killed_from_inside(stage: Stage) -> None:
-    def init(ready) -> None:
-        hunter = os.fork()
-        if not hunter:
-            ready()
-            while not (stage.folder / "go").exists():
-                time.sleep(0.002)
-            os.kill(1, signal.SIGTERM)
-            os.kill(1, signal.SIGKILL)
-            os._exit(0)
+def init_that_nobody_inside_can_kill(stage: Stage) -> None:
+    def hunt() -> None:
+        _hold(stage)
+        os.kill(1, signal.SIGTERM)
+        os.kill(1, signal.SIGKILL)
+
+    def init(ready: Ready) -> None:
+        hunter = _fork(hunt)
+        ready()
         os.waitpid(hunter, 0)
 
     engine, first = _container(stage, init)
-    (hunter,) = (stage.knows(pid, "engine") for pid in stage.children(first))
+    hunter = stage.child(first)
     (stage.folder / "go").touch()
     stage.exited(engine)
-    stage.exited(first, status=_status(stage, "init"))
+    stage.exited(first, status=stage.noted("init"))
     stage.exited(hunter, status=0)
+
+
+def init_that_ignores_term_from_outside(stage: Stage) -> None:
+    # Why `docker stop` takes ten seconds: an init without a handler does not even get it.
+    def init(ready: Ready) -> None:
+        ready()
+        _hold(stage)
+
+    engine, first = _container(stage, init)
+    stage.acts(lambda: os.kill(first.pid, signal.SIGTERM))
+    (stage.folder / "go").touch()
+    stage.exited(engine)
+    stage.exited(first, status=stage.noted("init"))

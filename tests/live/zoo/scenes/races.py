@@ -1,41 +1,35 @@
-"""What came first: the signal, the exit, or the end of the sender."""
+"""Races: what came first, the signal, the exit, or the end of the sender."""
+
+from __future__ import annotations
 
 import os
 import signal
 import time
+from typing import TYPE_CHECKING
 
-from zoo.stage import Process, Stage, forever
+from zoo.stage import forever
+
+if TYPE_CHECKING:
+    from zoo.stage import Ready, Stage
 
 
 def exit_at_the_moment_of_the_signal(stage: Stage) -> None:
-    # Only waitpid knows who was faster.
-    for i in range(40):
-        pause = i * 25e-6
-        gate = time.monotonic() + 0.006
-
-        def leave(ready, gate: float = gate) -> None:
-            ready()
-            while time.monotonic() < gate:
-                pass
-
-        victim = stage.started(leave)
-
-        def act(victim: Process = victim, until: float = gate - 0.0005 + pause) -> None:
-            while time.monotonic() < until:
-                pass
-            os.kill(victim.pid, signal.SIGTERM)
-
-        hunter = stage.acts(act)
-        status = stage.wait(victim)
+    # Only waitpid knows who was faster. A KILL that comes after exit_group began, and before it took its lock, is the
+    # reason of death and is never delivered.
+    hunter = stage.spawned(stage.program("race"), "600")
+    stage.exited(hunter)
+    for line in (stage.folder / "race").read_text().splitlines():
+        pid, status = map(int, line.split())
+        victim = stage.knows(pid, "race")
         if os.WIFSIGNALED(status):
-            stage.killed(victim, signal.SIGTERM, hunter, status=status)
+            stage.killed(victim, signal.SIGKILL, hunter, status=status)
         else:
             stage.exited(victim, status=status)
 
 
 def sender_dies_before_its_victim(stage: Stage) -> None:
-    # The victim holds the signal back until it has seen the hunter's end.
-    def body(ready) -> None:
+    # The victim holds the signal back until the hunter has met its end.
+    def body(ready: Ready) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         ready()
         while not (stage.folder / "gone").exists():
@@ -44,24 +38,16 @@ def sender_dies_before_its_victim(stage: Stage) -> None:
         forever()
 
     victim = stage.started(body)
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    (stage.folder / "gone").touch()
-    stage.killed(victim, signal.SIGTERM, hunter)
-
-
-def sender_killed_after_the_call(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (ready(), forever()))
     sender = stage.started(lambda ready: (os.kill(victim.pid, signal.SIGTERM), ready(), forever()), "hunter")
-    other = stage.acts(lambda: os.kill(sender.pid, signal.SIGKILL), "hunter of hunter")
-    stage.killed(victim, signal.SIGTERM, sender)
+    other = stage.acts(lambda: os.kill(sender.pid, signal.SIGKILL), "second hunter")
     stage.killed(sender, signal.SIGKILL, other)
+    (stage.folder / "gone").touch()
+    stage.killed(victim, signal.SIGTERM, sender)
 
 
-def two_at_once(stage: Stage) -> None:
-    # TERM and then KILL before the victim could die: it is stopped, and KILL is first to be served.
-    victim = stage.started(lambda ready: (ready(), forever()))
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGSTOP), "stopper")
-    stage.until_state(victim, "T")
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "slow hunter")
-    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL), "quick hunter")
-    stage.killed(victim, signal.SIGKILL, hunter)
+def sender_killed_after_its_victim(stage: Stage) -> None:
+    victim = stage.waits()
+    sender = stage.started(lambda ready: (os.kill(victim.pid, signal.SIGTERM), ready(), forever()), "hunter")
+    stage.killed(victim, signal.SIGTERM, sender)
+    other = stage.acts(lambda: os.kill(sender.pid, signal.SIGKILL), "second hunter")
+    stage.killed(sender, signal.SIGKILL, other)

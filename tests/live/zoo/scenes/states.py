@@ -1,22 +1,46 @@
-"""Killed while they were stopped, traced, or dead already."""
+"""States: killed while they were stopped, traced, or dead already."""
+
+from __future__ import annotations
 
 import os
 import signal
 import time
+from typing import TYPE_CHECKING
 
 from zoo import calls
-from zoo.stage import Process, Skip, Stage, forever
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def _waiting(stage: Stage, comm: str = "victim") -> Process:
-    return stage.started(lambda ready: (ready(), forever()), comm)
+    from zoo.stage import Process, Ready, Stage
+
+_WALL = 0x40000000  # __WALL: a tracer waits for those that are not its children, too
 
 
 def _stopped(stage: Stage) -> Process:
-    victim = _waiting(stage)
+    victim = stage.waits()
     stage.acts(lambda: os.kill(victim.pid, signal.SIGSTOP), "stopper")
     stage.until_state(victim, "T")
     return victim
+
+
+def _tracer(stage: Stage, victim: Process, act: Callable[[], object]) -> Process:
+    def body(ready: Ready) -> None:
+        calls.ptrace(calls.PTRACE_SEIZE, victim.pid)
+        ready()
+        act()
+
+    return stage.started(body, "tracer")
+
+
+def _passes_on(victim: Process, number: int) -> Callable[[], None]:
+    # It waits for a signal of its tracee, and has that get another one instead.
+    def act() -> None:
+        os.waitpid(victim.pid, _WALL)
+        calls.ptrace(calls.PTRACE_CONT, victim.pid, number)
+        os.waitpid(victim.pid, _WALL)
+
+    return act
 
 
 def killed_while_stopped(stage: Stage) -> None:
@@ -33,7 +57,15 @@ def terminated_while_stopped(stage: Stage) -> None:
     stage.killed(victim, signal.SIGTERM, hunter)
 
 
-def signalled_as_a_zombie(stage: Stage) -> None:
+def terminated_while_stopped_and_then_killed(stage: Stage) -> None:
+    # KILL does not wait for it to be continued, and so is the first to be served.
+    victim = _stopped(stage)
+    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "slow hunter")
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL), "quick hunter")
+    stage.killed(victim, signal.SIGKILL, hunter)
+
+
+def killed_as_a_zombie(stage: Stage) -> None:
     victim = stage.started(lambda ready: ready())
     stage.until_state(victim, "Z")
     stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL))
@@ -41,33 +73,16 @@ def signalled_as_a_zombie(stage: Stage) -> None:
 
 
 def killed_twice(stage: Stage) -> None:
-    victim = _waiting(stage)
+    victim = stage.waits()
     hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "first hunter")
     stage.until_state(victim, "Z")
     stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL), "second hunter")
     stage.killed(victim, signal.SIGTERM, hunter)
 
 
-def _traced(stage: Stage, victim: Process, then, *, options: int = 0) -> Process:
-    def body(ready) -> None:
-        try:
-            calls.ptrace(calls.PTRACE_SEIZE, victim.pid, options)
-        except OSError as error:
-            (stage.folder / "refused").write_text(str(error))
-            ready()
-            return
-        ready()
-        then()
-
-    tracer = stage.started(body, "tracer")
-    if (stage.folder / "refused").exists():
-        raise Skip(f"no process can be traced: {(stage.folder / 'refused').read_text()}")
-    return tracer
-
-
 def killed_while_traced(stage: Stage) -> None:
-    victim = _waiting(stage)
-    tracer = _traced(stage, victim, lambda: os.waitpid(victim.pid, 0x40000000))
+    victim = stage.waits()
+    tracer = _tracer(stage, victim, lambda: os.waitpid(victim.pid, _WALL))
     hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL))
     stage.exited(tracer)
     stage.killed(victim, signal.SIGKILL, hunter)
@@ -75,14 +90,8 @@ def killed_while_traced(stage: Stage) -> None:
 
 def terminated_while_traced(stage: Stage) -> None:
     # The signal goes to the tracer first, which passes it on.
-    victim = _waiting(stage)
-
-    def pass_on() -> None:
-        os.waitpid(victim.pid, 0x40000000)
-        calls.ptrace(calls.PTRACE_CONT, victim.pid, signal.SIGTERM)
-        os.waitpid(victim.pid, 0x40000000)
-
-    tracer = _traced(stage, victim, pass_on)
+    victim = stage.waits()
+    tracer = _tracer(stage, victim, _passes_on(victim, signal.SIGTERM))
     hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
     stage.exited(tracer)
     stage.killed(victim, signal.SIGTERM, hunter)
@@ -90,35 +99,30 @@ def terminated_while_traced(stage: Stage) -> None:
 
 def tracer_swallows_the_signal(stage: Stage) -> None:
     victim = stage.started(lambda ready: (ready(), time.sleep(0.1)))
-
-    def swallow() -> None:
-        os.waitpid(victim.pid, 0x40000000)
-        calls.ptrace(calls.PTRACE_CONT, victim.pid, 0)
-        os.waitpid(victim.pid, 0x40000000)
-
-    tracer = _traced(stage, victim, swallow)
+    tracer = _tracer(stage, victim, _passes_on(victim, 0))
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
     stage.exited(tracer)
     stage.exited(victim)
 
 
-def tracer_dies_and_takes_it_along(stage: Stage) -> None:
-    victim = _waiting(stage)
-    tracer = _traced(stage, victim, lambda: time.sleep(0.02), options=calls.PTRACE_O_EXITKILL)
+def tracer_makes_it_another_signal(stage: Stage) -> None:
+    # What a tracer passes on is not generated: the events show whom it hit, and not whence it came.
+    victim = stage.waits()
+    tracer = _tracer(stage, victim, _passes_on(victim, signal.SIGTERM))
+    stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
     stage.exited(tracer)
-    stage.killed(victim, signal.SIGKILL, source="parent")
+    stage.unexplained(victim, signal.SIGTERM)
 
 
 def killed_in_its_tracers_hands(stage: Stage) -> None:
     # It stands still for its tracer when KILL comes.
-    victim = _waiting(stage)
-
     def hold() -> None:
-        os.waitpid(victim.pid, 0x40000000)
+        os.waitpid(victim.pid, _WALL)
         (stage.folder / "held").touch()
-        os.waitpid(victim.pid, 0x40000000)
+        os.waitpid(victim.pid, _WALL)
 
-    tracer = _traced(stage, victim, hold)
+    victim = stage.waits()
+    tracer = _tracer(stage, victim, hold)
     stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
     stage.until((stage.folder / "held").exists, "it is not held")
     hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL))

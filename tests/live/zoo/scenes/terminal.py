@@ -1,12 +1,18 @@
-"""Died of what somebody did at a terminal."""
+"""Terminal: died of what was typed, or of the terminal's end."""
+
+from __future__ import annotations
 
 import fcntl
 import os
 import signal
 import termios
 import time
+from typing import TYPE_CHECKING
 
-from zoo.stage import Process, Stage, forever
+from zoo.stage import forever
+
+if TYPE_CHECKING:
+    from zoo.stage import Body, Process, Ready, Stage
 
 
 class _Terminal:
@@ -14,118 +20,151 @@ class _Terminal:
         self._stage = stage
         self._master, self._slave = os.openpty()
 
-    def leader(self, comm: str = "victim", body=None) -> Process:
-        # A session leader whose controlling terminal this is, in the foreground.
-        def run(ready) -> None:
+    def leader(self, body: Body, comm: str = "victim") -> Process:
+        # A session leader, in the foreground, whose controlling terminal this is.
+        def run(ready: Ready) -> None:
             os.close(self._master)
             os.setsid()
             fcntl.ioctl(self._slave, termios.TIOCSCTTY, 0)
             os.close(self._slave)
-            if body is None:
-                ready()
-                forever()
             body(ready)
 
         return self._stage.started(run, comm)
 
-    def types(self, keys: bytes) -> None:
-        self._stage.acts(lambda: os.write(self._master, keys), "typist")
+    def types(self, key: bytes) -> None:
+        self._stage.acts(lambda: os.write(self._master, key), "typist")
 
-    def hangs_up(self) -> None:
+    def closes(self) -> None:
         os.close(self._slave)
         os.close(self._master)
 
 
+def _waits(ready: Ready) -> None:
+    ready()
+    forever()
+
+
+def _exits_later(ready: Ready) -> None:
+    ready()
+    time.sleep(0.05)
+
+
+def _in_the_foreground() -> None:
+    # The caller's own group takes the terminal.
+    os.setpgid(0, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
+    os.tcsetpgrp(os.open("/dev/tty", os.O_RDWR), os.getpid())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTTOU])
+
+
 def interrupt_key(stage: Stage) -> None:
     terminal = _Terminal(stage)
-    victim = terminal.leader()
+    victim = terminal.leader(_waits)
     terminal.types(b"\x03")
-    stage.killed(victim, signal.SIGINT, source="terminal", group=True)
+    stage.ended(victim, signal.SIGINT, "terminal")
 
 
 def quit_key(stage: Stage) -> None:
     terminal = _Terminal(stage)
-    victim = terminal.leader()
+    victim = terminal.leader(_waits)
     terminal.types(b"\x1c")
-    stage.killed(victim, signal.SIGQUIT, source="terminal", group=True)
+    stage.ended(victim, signal.SIGQUIT, "terminal")
 
 
 def interrupt_key_handled(stage: Stage) -> None:
-    def body(ready) -> None:
-        caught = []
-        signal.signal(signal.SIGINT, lambda *_: caught.append(1))
-        ready()
-        while not caught:
-            time.sleep(0.005)
+    def body(ready: Ready) -> None:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+        _waits(ready)
 
     terminal = _Terminal(stage)
-    victim = terminal.leader(body=body)
+    victim = terminal.leader(body)
     terminal.types(b"\x03")
     stage.exited(victim)
 
 
+def interrupt_key_for_a_group(stage: Stage) -> None:
+    # A job of two processes, and the shell that has it in its foreground and lives on.
+    def body(ready: Ready) -> None:
+        job = os.fork()
+        if not job:
+            _in_the_foreground()
+            os.fork() or ready()
+            forever()
+        (stage.folder / "status").write_text(str(os.waitpid(job, 0)[1]))
+
+    terminal = _Terminal(stage)
+    shell = terminal.leader(body, "login")
+    first = stage.child(shell)
+    second = stage.child(first)
+    terminal.types(b"\x03")
+    stage.exited(shell)
+    stage.ended(first, signal.SIGINT, "terminal", status=stage.noted("status"))
+    stage.ended(second, signal.SIGINT, "terminal")
+    terminal.closes()
+
+
 def interrupt_key_with_a_background_job(stage: Stage) -> None:
-    def body(ready) -> None:
-        background = os.fork()
-        if not background:
+    def body(ready: Ready) -> None:
+        if not os.fork():
             os.setpgid(0, 0)
-            ready()
-            time.sleep(0.05)
+            _exits_later(ready)
             os._exit(0)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         forever()
 
     terminal = _Terminal(stage)
-    victim = terminal.leader("foreground", body)
-    background = stage.knows(stage.children(victim)[0], "foreground")
+    victim = terminal.leader(body)
+    background = stage.child(victim)
     terminal.types(b"\x03")
-    stage.killed(victim, signal.SIGINT, source="terminal", group=True)
+    stage.ended(victim, signal.SIGINT, "terminal")
     stage.exited(background)
 
 
-def closing_terminal(stage: Stage) -> None:
-    terminal = _Terminal(stage)
-    victim = terminal.leader()
-    terminal.hangs_up()
-    stage.killed(victim, signal.SIGHUP, source="terminal")
-
-
-def session_leader_leaves_its_terminal(stage: Stage) -> None:
-    # The foreground job of a login shell that exits.
-    def body(ready) -> None:
-        if not os.fork():
-            ready()
-            forever()
-        time.sleep(0.02)
-
-    terminal = _Terminal(stage)
-    leader = terminal.leader("login", body)
-    job = stage.knows(stage.children(leader)[0], "login")
-    stage.exited(leader)
-    stage.killed(job, signal.SIGHUP, source="terminal", group=True)
-    terminal.hangs_up()
-
-
-def stop_key_then_killed(stage: Stage) -> None:
-    terminal = _Terminal(stage)
-
-    def body(ready) -> None:
+def stop_key_and_then_killed(stage: Stage) -> None:
+    def body(ready: Ready) -> None:
         job = os.fork()
         if not job:
-            os.setpgid(0, 0)
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
-            os.tcsetpgrp(os.open("/dev/tty", os.O_RDWR), os.getpid())
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTTOU])
-            ready()
-            forever()
-        _, status = os.waitpid(job, 0)
-        (stage.folder / "status").write_text(str(status))
+            _in_the_foreground()
+            _waits(ready)
+        (stage.folder / "status").write_text(str(os.waitpid(job, 0)[1]))
 
-    shell = terminal.leader("login", body)
-    job = stage.knows(stage.children(shell)[0], "login")
+    terminal = _Terminal(stage)
+    shell = terminal.leader(body, "login")
+    job = stage.child(shell)
     terminal.types(b"\x1a")
     stage.until_state(job, "T")
     hunter = stage.acts(lambda: os.kill(job.pid, signal.SIGKILL))
     stage.exited(shell)
-    stage.killed(job, signal.SIGKILL, hunter, status=int((stage.folder / "status").read_text()))
-    terminal.hangs_up()
+    stage.killed(job, signal.SIGKILL, hunter, status=stage.noted("status"))
+    terminal.closes()
+
+
+def closing_terminal(stage: Stage) -> None:
+    terminal = _Terminal(stage)
+    victim = terminal.leader(_waits)
+    terminal.closes()
+    stage.ended(victim, signal.SIGHUP, "terminal")
+
+
+def closing_terminal_ignored(stage: Stage) -> None:
+    def body(ready: Ready) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        _exits_later(ready)
+
+    terminal = _Terminal(stage)
+    victim = terminal.leader(body)
+    terminal.closes()
+    stage.exited(victim)
+
+
+def login_shell_leaves_its_foreground_job(stage: Stage) -> None:
+    def body(ready: Ready) -> None:
+        if not os.fork():
+            _waits(ready)
+        time.sleep(0.02)
+
+    terminal = _Terminal(stage)
+    leader = terminal.leader(body, "login")
+    job = stage.child(leader)
+    stage.exited(leader)
+    stage.ended(job, signal.SIGHUP, "terminal")
+    terminal.closes()

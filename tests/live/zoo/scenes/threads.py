@@ -1,19 +1,25 @@
-"""Processes of many threads, of which one is enough."""
+"""Threads: processes of several, of which one is enough."""
+
+from __future__ import annotations
 
 import os
 import signal
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo import calls
-from zoo.stage import Process, Stage, forever
+
+if TYPE_CHECKING:
+    from zoo.stage import Process, Stage
 
 
 def _many(stage: Stage, how: str) -> Process:
     return stage.spawned(stage.program("threads"), how, ready=True)
 
 
-def _last_thread(victim: Process) -> int:
-    return max(int(tid) for tid in os.listdir(f"/proc/{victim.pid}/task"))
+def _last(victim: Process) -> int:
+    return max(int(task.name) for task in Path(f"/proc/{victim.pid}/task").iterdir())
 
 
 def many_threads_terminated(stage: Stage) -> None:
@@ -30,22 +36,22 @@ def many_threads_killed(stage: Stage) -> None:
 
 def tgkill_of_another_thread(stage: Stage) -> None:
     victim = _many(stage, "wait")
-    tid = _last_thread(victim)
+    tid = _last(victim)
     hunter = stage.acts(lambda: calls.tgkill(victim.pid, tid, signal.SIGTERM))
     stage.killed(victim, signal.SIGTERM, hunter)
 
 
 def tkill_of_another_thread(stage: Stage) -> None:
     victim = _many(stage, "wait")
-    tid = _last_thread(victim)
+    tid = _last(victim)
     hunter = stage.acts(lambda: calls.tkill(tid, signal.SIGKILL))
     stage.killed(victim, signal.SIGKILL, hunter)
 
 
 def kill_by_the_number_of_a_thread(stage: Stage) -> None:
-    # kill takes a tid, too, and means the process.
+    # kill takes a tid, too, and means its process.
     victim = _many(stage, "wait")
-    tid = _last_thread(victim)
+    tid = _last(victim)
     hunter = stage.acts(lambda: os.kill(tid, signal.SIGTERM))
     stage.killed(victim, signal.SIGTERM, hunter)
 
@@ -57,15 +63,23 @@ def exit_of_many_threads(stage: Stage) -> None:
     stage.exited(victim)
 
 
+def exit_of_many_threads_while_term_is_blocked(stage: Stage) -> None:
+    # The KILL of exit_group is not the TERM that is still on its way.
+    victim = _many(stage, "block")
+    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
+    stage.exited(victim)
+
+
 def another_thread_handles_it(stage: Stage) -> None:
     victim = _many(stage, "handle")
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
     stage.exited(victim)
 
 
-def first_thread_is_gone(stage: Stage) -> None:
+def killed_without_its_first_thread(stage: Stage) -> None:
     victim = _many(stage, "leader_gone")
-    stage.until(lambda: stage.state(victim) == "Z", "its first thread is still there")
+    stage.until_state(victim, "Z")
     hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
     stage.killed(victim, signal.SIGTERM, hunter)
 
@@ -74,12 +88,12 @@ def abort_in_a_thread(stage: Stage) -> None:
     stage.itself(stage.spawned(stage.program("threads"), "abort"), signal.SIGABRT)
 
 
-def thread_terminates_its_process(stage: Stage) -> None:
+def kill_of_its_own_process_by_a_thread(stage: Stage) -> None:
     stage.itself(stage.spawned(stage.program("threads"), "kill_self"), signal.SIGTERM)
 
 
 def killed_by_a_thread(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (ready(), forever()))
+    victim = stage.waits()
 
     def act() -> None:
         thread = threading.Thread(target=lambda: os.kill(victim.pid, signal.SIGTERM))

@@ -1,55 +1,38 @@
-"""Killed by a tool, whose own name says little: who ran it is the answer."""
+"""Tools: killed by a tool whose own name says little; who ran it is the answer."""
+
+from __future__ import annotations
 
 import os
 import signal
 import time
+from typing import TYPE_CHECKING
 
-from zoo.stage import Process, Stage, forever
+from zoo.stage import forever
 
-
-def _waiting(stage: Stage, comm: str = "victim") -> Process:
-    return stage.started(lambda ready: (ready(), forever()), comm)
-
-
-def _stubborn(stage: Stage, comm: str = "victim") -> Process:
-    def body(ready) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        ready()
-        forever()
-
-    return stage.started(body, comm)
-
-
-def _tool(stage: Stage, parent: Process, comm: str) -> Process:
-    # A child of a script, while it lives.
-    found: list[int] = []
-
-    def there() -> bool:
-        found[:] = [pid for pid in stage.children(parent) if stage.comm(pid) == comm]
-        return bool(found)
-
-    stage.until(there, f"{parent.comm} ran no {comm}")
-    return stage.knows(found[0], comm)
+if TYPE_CHECKING:
+    from zoo.stage import Ready, Stage
 
 
 def timeout(stage: Stage) -> None:
+    stage.needs("timeout")
     script = stage.spawned(stage.script("backup.sh", "timeout 0.1 sleep 5; test $? = 124"))
-    tool = _tool(stage, script, "timeout")
-    victim = _tool(stage, tool, "sleep")
+    tool = stage.child(script, "timeout")
+    victim = stage.child(tool, "sleep")
     stage.exited(script)
     stage.exited(tool, 124, status=124 << 8)
     stage.killed(victim, signal.SIGTERM, tool, actor="backup.sh", status=signal.SIGTERM)
 
 
 def timeout_and_then_kill(stage: Stage) -> None:
-    # timeout -k sends KILL to its group, and is in it.
-    command = "timeout -k 0.05 0.1 sh -c \"trap '' TERM; exec sleep 5\"; test $? = 137"
-    script = stage.spawned(stage.script("backup.sh", command))
-    tool = _tool(stage, script, "timeout")
-    victim = _tool(stage, tool, "sleep")
+    # timeout -k sends KILL to its own group, and is in it.
+    stage.needs("timeout")
+    text = "timeout -k 0.05 0.1 sh -c \"trap '' TERM; exec sleep 5\"; test $? = 137"
+    script = stage.spawned(stage.script("backup.sh", text))
+    tool = stage.child(script, "timeout")
+    victim = stage.child(tool, "sleep")
     stage.exited(script)
-    stage.itself(tool, signal.SIGKILL, group=True, status=signal.SIGKILL)
     stage.killed(victim, signal.SIGKILL, tool, actor="backup.sh")
+    stage.itself(tool, signal.SIGKILL, group=True, status=signal.SIGKILL)
 
 
 def timeout_in_time(stage: Stage) -> None:
@@ -57,76 +40,91 @@ def timeout_in_time(stage: Stage) -> None:
 
 
 def pkill_by_name(stage: Stage) -> None:
-    name = f"prey{os.getpid()}"
-    victim = _waiting(stage, name)
-    script = stage.spawned(stage.script("cleanup.sh", f"pkill -x {name} & echo $! >tool; wait"))
-    stage.exited(script)
-    tool = stage.knows(int((stage.folder / "tool").read_text()), "pkill")
-    stage.killed(victim, signal.SIGTERM, tool, actor="cleanup.sh")
+    stage.needs("pkill")
+    victim = stage.waits(f"prey{os.getpid()}")
+    stage.exited(script := stage.spawned(stage.script("cleanup.sh", f"pkill -x {victim.comm} & echo $! >tool; wait")))
+    pkill = stage.knows(stage.noted("tool"), "pkill")
+    stage.killed(victim, signal.SIGTERM, pkill, actor=script.comm)
 
 
 def killall_by_name(stage: Stage) -> None:
-    name = f"prey{os.getpid()}"
-    victims = [_waiting(stage, name) for _ in range(2)]
-    script = stage.spawned(stage.script("cleanup.sh", f"killall -KILL {name} & echo $! >tool; wait"))
-    stage.exited(script)
-    tool = stage.knows(int((stage.folder / "tool").read_text()), "killall")
+    stage.needs("killall")
+    victims = [stage.waits(f"prey{os.getpid()}") for _ in range(2)]
+    text = f"killall -KILL {victims[0].comm} & echo $! >tool; wait"
+    stage.exited(script := stage.spawned(stage.script("cleanup.sh", text)))
+    killall = stage.knows(stage.noted("tool"), "killall")
     for victim in victims:
-        stage.killed(victim, signal.SIGKILL, tool, actor="cleanup.sh")
+        stage.killed(victim, signal.SIGKILL, killall, actor=script.comm)
 
 
-def bin_kill_from_a_script(stage: Stage) -> None:
-    victim = _waiting(stage)
-    script = stage.spawned(stage.script("nightly", f"/bin/kill {victim.pid} & echo $! >tool; wait"))
-    stage.exited(script)
-    tool = stage.knows(int((stage.folder / "tool").read_text()), "kill")
-    stage.killed(victim, signal.SIGTERM, tool, actor="nightly")
+def kill_of_a_shells_path(stage: Stage) -> None:
+    victim = stage.waits()
+    stage.exited(script := stage.spawned(stage.script("nightly", f"env kill {victim.pid} & echo $! >tool; wait")))
+    kill = stage.knows(stage.noted("tool"), "kill")
+    stage.killed(victim, signal.SIGTERM, kill, actor=script.comm)
+
+
+def kill_through_xargs(stage: Stage) -> None:
+    stage.needs("xargs")
+    victim = stage.waits()
+    text = f"echo {victim.pid} | xargs sh -c 'echo $$ >tool; exec env kill -9 $0'"
+    stage.exited(script := stage.spawned(stage.script("nightly", text)))
+    kill = stage.knows(stage.noted("tool"), "kill")
+    stage.killed(victim, signal.SIGKILL, kill, actor=script.comm)
+
+
+def kill_of_a_script_that_is_gone(stage: Stage) -> None:
+    victim = stage.waits()
+    text = f"(sleep 0.05; exec env kill {victim.pid}) & echo $! >tool"
+    stage.exited(script := stage.spawned(stage.script("nightly", text)))
+    kill = stage.knows(stage.noted("tool"), "kill")
+    stage.exited(kill)
+    stage.killed(victim, signal.SIGTERM, kill, actor=script.comm)
 
 
 def kill_builtin_of_a_script(stage: Stage) -> None:
-    victim = _waiting(stage)
-    script = stage.spawned(stage.script("nightly", f"kill -9 {victim.pid}"))
-    stage.exited(script)
+    victim = stage.waits()
+    stage.exited(script := stage.spawned(stage.script("nightly", f"kill -9 {victim.pid}")))
     stage.killed(victim, signal.SIGKILL, script)
 
 
 def kill_builtin_of_a_shell(stage: Stage) -> None:
-    victim = _waiting(stage)
-    shell = stage.spawned("bash", "-c", f"kill {victim.pid}")
-    stage.exited(shell)
+    victim = stage.waits()
+    stage.exited(shell := stage.spawned("bash", "-c", f"kill {victim.pid}"))
     stage.killed(victim, signal.SIGTERM, shell, actor="director")
 
 
 def kill_of_a_shells_job(stage: Stage) -> None:
-    shell = stage.spawned("sh", "-c", "sleep 5 & echo $! >job; sleep 0.05; kill $!; wait $!; test $? = 143")
-    stage.exited(shell)
-    job = stage.knows(int((stage.folder / "job").read_text()), "sleep")
+    text = "sleep 5 & echo $! >job; sleep 0.05; kill $!; wait $!; test $? = 143"
+    stage.exited(shell := stage.spawned("sh", "-c", text))
+    job = stage.knows(stage.noted("job"), "sleep")
     stage.killed(job, signal.SIGTERM, shell, actor="director", status=signal.SIGTERM)
 
 
 def service_manager(stage: Stage) -> None:
     # TERM, patience, KILL, as systemd stops a unit.
-    victim = _stubborn(stage)
-    manager = stage.acts(
-        lambda: (os.kill(victim.pid, signal.SIGTERM), time.sleep(0.05), os.kill(victim.pid, signal.SIGKILL)), "systemd"
-    )
-    stage.killed(victim, signal.SIGKILL, manager)
-
-
-def service_manager_and_a_good_service(stage: Stage) -> None:
-    def body(ready) -> None:
-        caught: list[int] = []
-        signal.signal(signal.SIGTERM, lambda *_: caught.append(1))
+    def body(ready: Ready) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         ready()
-        while not caught:
-            time.sleep(0.005)
-
-    victim = stage.started(body)
+        forever()
 
     def stop() -> None:
         os.kill(victim.pid, signal.SIGTERM)
         time.sleep(0.05)
-        os.kill(victim.pid, signal.SIGKILL)  # too late: it is a zombie
+        os.kill(victim.pid, signal.SIGKILL)
 
+    victim = stage.started(body)
+    manager = stage.acts(stop, "systemd")
+    stage.killed(victim, signal.SIGKILL, manager)
+
+
+def service_manager_and_a_good_service(stage: Stage) -> None:
+    # KILL comes when it has exited, and before it is reaped.
+    def stop() -> None:
+        os.kill(victim.pid, signal.SIGTERM)
+        stage.until_state(victim, "Z")
+        os.kill(victim.pid, signal.SIGKILL)
+
+    victim = stage.survives(signal.SIGTERM)
     stage.acts(stop, "systemd")
     stage.exited(victim)
