@@ -15,7 +15,7 @@ STORED = Path(__file__).with_name("demo.txt")
 
 # A worker, and a reaper that asks it to end, waits, and kills it. Only processes that the scene starts are signalled.
 _SCENE = """
-sh -c 'printf worker > /proc/$$/comm; trap "" TERM; while :; do sleep 0.1; done' &
+sh -c 'printf worker > /proc/$$/comm; trap "" TERM; for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; done' &
 worker=$!
 sleep 0.2
 sh -c 'printf reaper > /proc/$$/comm; kill -0 '$worker'; kill -TERM '$worker'; sleep 0.3; kill -KILL '$worker
@@ -32,6 +32,7 @@ def demo() -> None:
 
         record(path, ["sh", "-c", _SCENE])
     except ProbeError as error:
+        path.parent.rmdir()
         print(f"Recording is not possible here: {error}", file=sys.stderr)
         print(f"This is a stored log: {STORED}", file=sys.stderr)
         path = STORED

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from sigtrace.errors import ProbeError
 from sigtrace.probe import BUFFER_MB, Probe
@@ -18,7 +19,7 @@ from sigtrace.recorder import Recorder
 from sigtrace.terminal import count, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sigtrace.accounting import Accounting
@@ -37,79 +38,117 @@ def record(
 ) -> int:
     """Record a session at `path`; return the exit code to pass on.
 
-    It goes on while `command` runs, for `duration` seconds, or until SIGINT or SIGTERM; with a command ^C is the
-    command's own. The exit code is the command's, 128 + N where signal N ended it, and 0 without one. `seen` is given
-    the probe and every chunk as well. Raises `ProbeError` where something that recording needs is missing, and
-    `SessionError` where the session cannot be written.
+    It goes on while `command` runs, for `duration` seconds, or until a signal says so: see `Run`. The exit code is the
+    command's, 128 + N where signal N ended it, and 0 without one. `seen` is given the probe and every chunk as well,
+    an empty one about twice a second where nothing happens. Raises `ProbeError` where something that recording needs is
+    missing, and `SessionError` where the session cannot be written.
     """
-    if command and shutil.which(command[0]) is None:
-        raise ProbeError(f"{command[0]}: no such command: nothing was recorded")
-    with Probe(buffer_mb=buffer_mb, evidence=evidence) as probe:
-        if probe.fallback:
-            print(f"sigtrace: {probe.fallback}", file=sys.stderr)
-        origin = {
-            "clock": probe.clock,
-            "events": probe.events,
-            "missing": probe.missing,
-            "buffer_mb": buffer_mb,
-            "command": list(command),
-        }
-        known = snapshot() if evidence and probe.clock == "boot" else []
-        with Recorder(path, origin, utc_offset_us=probe.utc_offset_us, processes=known) as recorder:
-            progress = _Progress(recorder)
-            with running(command, probe, duration) as child:
-                for chunk in probe:
-                    recorder.feed(chunk)
-                    if seen is not None:
-                        seen(probe, chunk)
-                    progress.show()
-            account = recorder.finish(probe.losses())
-    progress.clear()
-    _say(path, recorder, account)
-    return 0 if child is None else child.returncode if child.returncode >= 0 else 128 - child.returncode
+    with Run(command, duration) as run:
+        with Probe(buffer_mb=buffer_mb, evidence=evidence) as probe:
+            if probe.fallback:
+                _tell(f"sigtrace: {probe.fallback}")
+            origin = {
+                "clock": probe.clock,
+                "events": probe.events,
+                "missing": probe.missing,
+                "buffer_mb": buffer_mb,
+                "command": list(command),
+            }
+            known = snapshot() if evidence and probe.clock == "boot" else []
+            with Recorder(path, origin, utc_offset_us=probe.utc_offset_us, processes=known) as recorder:
+                run.begin(probe.stop)
+                with _Progress(recorder) as progress:
+                    for chunk in probe.read(recorder.room):
+                        recorder.feed(chunk)
+                        if seen is not None:
+                            seen(probe, chunk)
+                        progress.show()
+                    account = recorder.finish(probe.losses())
+        _say(path, recorder, account, sum(probe.losses().values()))
+    return run.code
 
 
-@contextlib.contextmanager
-def running(command: Sequence[str], probe: Probe, duration: float | None) -> Iterator[subprocess.Popen[bytes] | None]:
-    """Run a command, and stop the probe when it ends, when `duration` seconds are up, or when a signal says so."""
-    child: subprocess.Popen[bytes] | None = None
+class Run:
+    """What a recording goes along with, a command or none, and what ends it: the command, `duration`, or a signal.
 
-    def on_signal(number: int, _frame: object) -> None:
-        # A terminal's ^C goes to the command too, which may outlive it; the recording ends with the command.
-        if child is None or number == signal.SIGTERM:
-            probe.stop()
+    Without a command SIGINT, SIGTERM and SIGHUP end it. With one, SIGTERM and SIGHUP are passed on to the command, and
+    the recording ends with that; a ^C the terminal sends to both, and the command may outlive it. A context manager:
+    leave it last, for it waits for the command, which may outlive a recording that `duration` or a full disk ended.
+    """
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    timer = threading.Timer(duration, probe.stop) if duration is not None else None
-    try:
-        if command:
-            child = subprocess.Popen(command)
-            threading.Thread(target=_stop_after, args=(child, probe), daemon=True).start()
-        if timer is not None:
+    def __init__(self, command: Sequence[str], duration: float | None) -> None:
+        if command and shutil.which(command[0]) is None:
+            raise ProbeError(f"{command[0]}: no such command: nothing was recorded")
+        self._command = command
+        self._duration = duration
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stop: Callable[[], None] | None = None
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            before = signal.getsignal(number)
+            if before is not signal.SIG_IGN:  # as in the background of a script, or under nohup
+                signal.signal(number, self._on_signal)
+                self._undo.callback(signal.signal, number, before)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._undo:
+            if self._child is not None:
+                if kind is not None and self._child.poll() is None:
+                    _tell(f"sigtrace: the recording has ended, {escaped(self._command[0])} goes on")
+                self._child.wait()
+
+    @property
+    def code(self) -> int:
+        """The exit code to pass on, once all has ended."""
+        code = 0 if self._child is None else self._child.wait()
+        return code if code >= 0 else 128 - code
+
+    def begin(self, stop: Callable[[], None]) -> None:
+        """Start the command and the time; `stop` is called at the end. Raises `ProbeError` where it does not start."""
+        self._stop = stop
+        if self._command:
+            try:
+                self._child = subprocess.Popen(self._command)
+            except OSError as error:
+                raise ProbeError(f"{self._command[0]}: {error.strerror}: nothing was recorded") from error
+            threading.Thread(target=self._stop_after, args=(self._child,), daemon=True).start()
+        if self._duration is not None:
+            timer = threading.Timer(self._duration, stop)
             timer.start()
-        yield child
-        if child is not None:
-            child.wait()
-    finally:
-        if timer is not None:
-            timer.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+            self._undo.callback(timer.cancel)
 
+    def _stop_after(self, child: subprocess.Popen[bytes]) -> None:
+        child.wait()
+        if self._stop is not None:
+            self._stop()
 
-def _stop_after(child: subprocess.Popen[bytes], probe: Probe) -> None:
-    child.wait()
-    probe.stop()
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if self._stop is None:
+            raise SystemExit(128 + number)  # nothing has begun, and what was set up is put away on the way out
+        if self._child is None:
+            self._stop()
+        elif number != signal.SIGINT:
+            self._child.send_signal(number)
 
 
 class _Progress:
-    """A line on stderr, where that is a terminal, of what has been recorded."""
+    """A line on stderr, where that is a terminal, of what has been recorded; gone at the end."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._shown = time.monotonic()
         self._lines = 0
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal:
+            _tell("\r\x1b[K", end="")
 
     def show(self) -> None:
         now = time.monotonic()
@@ -118,21 +157,23 @@ class _Progress:
         account = self._recorder.accounting
         rate = (account.lines - self._lines) / (now - self._shown)
         self._shown, self._lines = now, account.lines
-        print(
-            f"\r{rate:,.0f} lines/s  {count(self._recorder.rows, 'row')}  {self._recorder.size / 1e6:,.1f} MB  "
-            f"{account.lost:,} lost\x1b[K",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def clear(self) -> None:
-        if self._terminal:
-            print("\r\x1b[K", end="", file=sys.stderr)
+        rows, size = count(self._recorder.rows, "row"), self._recorder.size / 1e6
+        _tell(f"\r{rate:,.0f} events/s  {rows}  {size:,.1f} MB  {account.lost:,} lost\x1b[K", end="")
 
 
-def _say(path: Path, recorder: Recorder, account: Accounting) -> None:
-    lost = f"{account.lost:,} events were lost" if account.lossy else "nothing was lost"
+def _say(path: Path, recorder: Recorder, account: Accounting, lost: int) -> None:
+    lost = max(lost, account.lost)
+    said = f"{lost:,} events were lost" if lost else "events were lost" if account.lossy else "nothing was lost"
     calls = count(account.lines_by_kind.get("kill", 0) // 2, "call")
-    print(f"{escaped(str(path))}: {calls}, {count(recorder.rows, 'row')}; {lost}.", file=sys.stderr)
-    print(f"Now ask it: sigtrace report {escaped(str(path))}", file=sys.stderr)
+    _tell(f"{escaped(str(path))}: {calls}, {count(recorder.rows, 'row')}; {said}.")
+    _tell(f"Now ask it: sigtrace report {escaped(str(path))}")
+
+
+def _tell(text: str, end: str = "\n") -> None:
+    if sys.stderr is None:
+        return
+    try:
+        print(text, end=end, file=sys.stderr, flush=True)
+    except OSError:
+        # The terminal is gone, or the pipe's reader: no reason to end, nor for another exit code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

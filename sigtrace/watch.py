@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.parse import Parser
 from sigtrace.probe import BUFFER_MB, Probe
-from sigtrace.record import record, running
+from sigtrace.record import Run, record
 from sigtrace.signals import error_name, signal_name, target_name
 from sigtrace.terminal import escaped
 
@@ -85,15 +85,20 @@ def watch(
 
     def show(probe: Probe, chunk: bytes) -> None:
         nonlocal watcher
-        watcher = watcher or Watcher(wanted, probe.utc_offset_us)
-        for line in watcher.lines(chunk):
-            print(line)
-        sys.stdout.flush()
+        try:
+            if watcher is None:
+                watcher = Watcher(wanted, probe.utc_offset_us)
+                print(_HEADER)
+            for line in watcher.lines(chunk):
+                print(line)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            probe.stop()  # nobody watches any more; what is recorded ends well
 
-    print(_HEADER, flush=True)
     if output is not None:
         record(output, duration=duration, buffer_mb=buffer_mb, evidence=evidence, seen=show)
         return
-    with Probe(buffer_mb=buffer_mb, evidence=False) as probe, running((), probe, duration):
+    with Run((), duration) as run, Probe(buffer_mb=buffer_mb, evidence=False) as probe:
+        run.begin(probe.stop)
         for chunk in probe:
             show(probe, chunk)

@@ -7,6 +7,7 @@ import os
 import platform
 import signal
 import struct
+from typing import NoReturn
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -58,6 +59,11 @@ def adopt_orphans() -> None:
 def new_pid_namespace() -> None:
     """Let the next children of the caller be in a pid namespace of their own."""
     _checked(_libc.unshare(_CLONE_NEWPID))
+
+
+def execute(command: str, *arguments: str) -> NoReturn:
+    """Become another program."""
+    os.execlp(command, command, *arguments)  # noqa: S606  (no shell is wanted)
 
 
 def ptrace(request: int, pid: int, data: int = 0) -> None:

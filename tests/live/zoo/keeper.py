@@ -110,7 +110,7 @@ def _ends(pid: int, until: float) -> bool:
 
 def _sweep() -> list[int]:
     # The orphans of the scene are this process's children now, and so are theirs once these are dead.
-    left = []
+    left: list[int] = []
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)

@@ -72,7 +72,12 @@ class Stage:
 
     def waits(self, comm: str = "victim") -> Process:
         """Fork a process that waits for what comes, and handles nothing."""
-        return self.started(lambda ready: (ready(), forever()), comm)
+
+        def body(ready: Ready) -> None:
+            ready()
+            forever()
+
+        return self.started(body, comm)
 
     def survives(self, number: int, comm: str = "victim", seconds: float = 0.02) -> Process:
         """Fork a process that handles a signal, and exits with 0 some time after it."""

@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 		while (!shared[1])
 			;
 		shared[0] = now() + 20000;
-		at = shared[0] + (i % 200 - 20) * 50;
+		at = shared[0] + i % 200 * 200;
 		while (now() < at)
 			;
 		kill(pid, SIGKILL);

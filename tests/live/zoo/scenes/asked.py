@@ -134,7 +134,8 @@ def term_read_from_a_signalfd(stage: Stage) -> None:
 def term_handled_and_killed_by_another(stage: Stage) -> None:
     victim = stage.survives(signal.SIGTERM, seconds=5)
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "polite hunter")
-    hunter = stage.acts(lambda: (time.sleep(0.02), os.kill(victim.pid, signal.SIGKILL)))
+    time.sleep(0.02)
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL))
     stage.killed(victim, signal.SIGKILL, hunter)
 
 

@@ -11,7 +11,7 @@ from zoo import calls
 from zoo.stage import Skip, forever, rename
 
 if TYPE_CHECKING:
-    from zoo.stage import Process, Stage
+    from zoo.stage import Process, Ready, Stage
 
 
 def _born_as(stage: Stage, pid: int, comm: str, seconds: float = 0.01) -> Process:
@@ -41,7 +41,7 @@ def pid_used_again_by_one_who_exits(stage: Stage) -> None:
 
 
 def pid_used_again_by_one_who_is_killed(stage: Stage) -> None:
-    first = stage.started(lambda ready: (ready(), time.sleep(0.01)), "first")
+    first = stage.started(lambda ready: ready(), "first")
     stage.exited(first)
     _hunted(stage, _born_as(stage, first.pid, "second", 5), signal.SIGTERM)
 
@@ -58,30 +58,52 @@ def pid_of_the_hunter_used_again(stage: Stage) -> None:
 
 
 def renamed_before_it_dies(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (rename("new name"), ready(), forever()), "old name")
+    def body(ready: Ready) -> None:
+        rename("new name")
+        ready()
+        forever()
+
+    victim = stage.started(body, "old name")
     _hunted(stage, stage.knows(victim.pid, "new name"), signal.SIGTERM)
 
 
 def hunter_renamed_after_the_call(stage: Stage) -> None:
+    def act() -> None:
+        os.kill(victim.pid, signal.SIGTERM)
+        rename("innocent")
+
     victim = stage.waits()
-    hunter = stage.acts(lambda: (os.kill(victim.pid, signal.SIGTERM), rename("innocent")), later="innocent")
+    hunter = stage.acts(act, later="innocent")
     stage.killed(victim, signal.SIGTERM, hunter)
 
 
 def executes_before_it_dies(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (ready(), os.execvp("sleep", ["sleep", "5"])), "launcher")
+    def body(ready: Ready) -> None:
+        ready()
+        calls.execute("sleep", "5")
+
+    victim = stage.started(body, "launcher")
     stage.until(lambda: stage.comm(victim.pid) == "sleep", "there is no exec")
     _hunted(stage, stage.knows(victim.pid, "sleep"), signal.SIGTERM)
 
 
 def killed_before_it_executes(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (ready(), time.sleep(1), os.execvp("sleep", ["sleep", "5"])), "launcher")
+    def body(ready: Ready) -> None:
+        ready()
+        time.sleep(1)
+        calls.execute("sleep", "5")
+
+    victim = stage.started(body, "launcher")
     _hunted(stage, victim, signal.SIGTERM)
 
 
 def hunter_executes_after_the_call(stage: Stage) -> None:
+    def act() -> None:
+        os.kill(victim.pid, signal.SIGTERM)
+        calls.execute("true")
+
     victim = stage.waits()
-    hunter = stage.acts(lambda: (os.kill(victim.pid, signal.SIGTERM), os.execvp("true", ["true"])), later="true")
+    hunter = stage.acts(act, later="true")
     stage.killed(victim, signal.SIGTERM, hunter)
 
 

@@ -7,11 +7,21 @@ import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoo.stage import Stage
+    from collections.abc import Callable
+
+    from zoo.stage import Process, Ready, Stage
+
+
+def _does(stage: Stage, act: Callable[[], object]) -> Process:
+    def body(ready: Ready) -> None:
+        ready()
+        act()
+
+    return stage.started(body)
 
 
 def abort(stage: Stage) -> None:
-    stage.itself(stage.started(lambda ready: (ready(), os.abort())), signal.SIGABRT)
+    stage.itself(_does(stage, os.abort), signal.SIGABRT)
 
 
 def abort_with_a_core(stage: Stage) -> None:
@@ -23,11 +33,11 @@ def assertion(stage: Stage) -> None:
 
 
 def raise_signal(stage: Stage) -> None:
-    stage.itself(stage.started(lambda ready: (ready(), signal.raise_signal(signal.SIGTERM))), signal.SIGTERM)
+    stage.itself(_does(stage, lambda: signal.raise_signal(signal.SIGTERM)), signal.SIGTERM)
 
 
 def kill_own_pid(stage: Stage) -> None:
-    stage.itself(stage.started(lambda ready: (ready(), os.kill(os.getpid(), signal.SIGKILL))), signal.SIGKILL)
+    stage.itself(_does(stage, lambda: os.kill(os.getpid(), signal.SIGKILL)), signal.SIGKILL)
 
 
 def shell_kills_itself(stage: Stage) -> None:

@@ -12,17 +12,26 @@ from typing import TYPE_CHECKING
 from zoo.stage import forever, spin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zoo.stage import Ready, Stage
 
 
+def _timed(stage: Stage, number: int, arm: Callable[[], object], then: Callable[[], object] = spin) -> None:
+    def body(ready: Ready) -> None:
+        arm()
+        ready()
+        then()
+
+    stage.ended(stage.started(body), number, "timer")
+
+
 def alarm(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (signal.setitimer(signal.ITIMER_REAL, 0.02), ready(), forever()))
-    stage.ended(victim, signal.SIGALRM, "timer")
+    _timed(stage, signal.SIGALRM, lambda: signal.setitimer(signal.ITIMER_REAL, 0.02), forever)
 
 
 def alarm_in_a_busy_process(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (signal.setitimer(signal.ITIMER_REAL, 0.02), ready(), spin()))
-    stage.ended(victim, signal.SIGALRM, "timer")
+    _timed(stage, signal.SIGALRM, lambda: signal.setitimer(signal.ITIMER_REAL, 0.02))
 
 
 def alarm_handled(stage: Stage) -> None:
@@ -36,13 +45,11 @@ def alarm_handled(stage: Stage) -> None:
 
 
 def virtual_timer(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (signal.setitimer(signal.ITIMER_VIRTUAL, 0.01), ready(), spin()))
-    stage.ended(victim, signal.SIGVTALRM, "timer")
+    _timed(stage, signal.SIGVTALRM, lambda: signal.setitimer(signal.ITIMER_VIRTUAL, 0.01))
 
 
 def profiling_timer(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (signal.setitimer(signal.ITIMER_PROF, 0.01), ready(), spin()))
-    stage.ended(victim, signal.SIGPROF, "timer")
+    _timed(stage, signal.SIGPROF, lambda: signal.setitimer(signal.ITIMER_PROF, 0.01))
 
 
 def posix_timer(stage: Stage) -> None:
@@ -50,13 +57,11 @@ def posix_timer(stage: Stage) -> None:
 
 
 def cpu_limit(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (resource.setrlimit(resource.RLIMIT_CPU, (1, 5)), ready(), spin()))
-    stage.ended(victim, signal.SIGXCPU, "timer")
+    _timed(stage, signal.SIGXCPU, lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 5)))
 
 
 def hard_cpu_limit(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (resource.setrlimit(resource.RLIMIT_CPU, (1, 1)), ready(), spin()))
-    stage.ended(victim, signal.SIGKILL, "timer")
+    _timed(stage, signal.SIGKILL, lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 1)))
 
 
 def file_size_limit(stage: Stage) -> None:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 from zoo.stage import forever
 
 if TYPE_CHECKING:
-    from zoo.stage import Ready, Stage
+    from zoo.stage import Process, Ready, Stage
+
+
+def _sender(stage: Stage, victim: Process) -> Process:
+    # It makes its call, and lives on.
+    def body(ready: Ready) -> None:
+        os.kill(victim.pid, signal.SIGTERM)
+        ready()
+        forever()
+
+    return stage.started(body, "hunter")
 
 
 def exit_at_the_moment_of_the_signal(stage: Stage) -> None:
@@ -38,7 +48,7 @@ def sender_dies_before_its_victim(stage: Stage) -> None:
         forever()
 
     victim = stage.started(body)
-    sender = stage.started(lambda ready: (os.kill(victim.pid, signal.SIGTERM), ready(), forever()), "hunter")
+    sender = _sender(stage, victim)
     other = stage.acts(lambda: os.kill(sender.pid, signal.SIGKILL), "second hunter")
     stage.killed(sender, signal.SIGKILL, other)
     (stage.folder / "gone").touch()
@@ -47,7 +57,7 @@ def sender_dies_before_its_victim(stage: Stage) -> None:
 
 def sender_killed_after_its_victim(stage: Stage) -> None:
     victim = stage.waits()
-    sender = stage.started(lambda ready: (os.kill(victim.pid, signal.SIGTERM), ready(), forever()), "hunter")
+    sender = _sender(stage, victim)
     stage.killed(victim, signal.SIGTERM, sender)
     other = stage.acts(lambda: os.kill(sender.pid, signal.SIGKILL), "second hunter")
     stage.killed(sender, signal.SIGKILL, other)

@@ -98,7 +98,11 @@ def terminated_while_traced(stage: Stage) -> None:
 
 
 def tracer_swallows_the_signal(stage: Stage) -> None:
-    victim = stage.started(lambda ready: (ready(), time.sleep(0.1)))
+    def body(ready: Ready) -> None:
+        ready()
+        time.sleep(0.1)
+
+    victim = stage.started(body)
     tracer = _tracer(stage, victim, _passes_on(victim, 0))
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
     stage.exited(tracer)

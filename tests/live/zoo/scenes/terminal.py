@@ -88,7 +88,8 @@ def interrupt_key_for_a_group(stage: Stage) -> None:
         job = os.fork()
         if not job:
             _in_the_foreground()
-            os.fork() or ready()
+            if not os.fork():
+                ready()
             forever()
         (stage.folder / "status").write_text(str(os.waitpid(job, 0)[1]))
 

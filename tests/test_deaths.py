@@ -1,0 +1,216 @@
+"""Of each process that ended, who ended it, and how that is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+import sigtrace
+from sigtrace import analyze
+
+FIXTURES = Path(__file__).parent / "fixtures"
+EVIDENCE = (FIXTURES / "evidence_events.txt").read_text()
+
+Death = dict[str, Any]
+
+
+def deaths(log: str) -> list[Death]:
+    found: list[Death] = analyze.deaths(sigtrace.read(log.encode()).table).to_pylist()
+    return found
+
+
+def death(log: str, pid: int) -> Death:
+    (found,) = [one for one in deaths(log) if one["victim_pid"] == pid]
+    return found
+
+
+def line(event: str, *, of: int = 100, comm: str = "worker", ts: float = 1.0, cpu: int = 0) -> str:
+    return f"{comm:>16}-{of:<7} ({of:7}) [{cpu:03}] d..1. {ts:12.6f}: {event}\n"
+
+
+def fork(child: int, **where: Any) -> str:
+    return line(f"sched_process_fork: comm=boss pid=1 child_comm=boss child_pid={child}", of=1, comm="boss", **where)
+
+
+def leave(pid: int, **where: Any) -> str:
+    return line(f"sched_process_exit: comm=worker pid={pid} prio=120 group_dead=true", of=pid, **where)
+
+
+def hit(pid: int, sig: int, *, code: int = 0, res: int = 0, **where: Any) -> str:
+    generated = f"signal_generate: sig={sig} errno=0 code={code} comm=worker pid={pid} grp=1 res={res}"
+    return line(generated, of=50, comm="killer", **where)
+
+
+def call(target: int, sig: int, **where: Any) -> str:
+    sent = line(f"bpf_trace_printk: PID 50 (killer) sent signal {sig} ", of=50, comm="killer", **where)
+    return sent + line(f"bpf_trace_printk: to PID {target}, ret = 0", of=50, comm="killer", **where)
+
+
+def take(pid: int, sig: int, handler: str = "0", **where: Any) -> str:
+    return line(f"signal_deliver: sig={sig} errno=0 code=0 sa_handler={handler} sa_flags=0", of=pid, **where)
+
+
+KILLED = fork(100) + hit(100, 15) + call(100, 15) + take(100, 9) + leave(100)
+
+
+def test_a_real_log_of_many_ways_to_die_is_told_right() -> None:
+    told = {
+        (one["victim_comm"], one["sig"], one["verdict"], one["killer_comm"], one["group"])
+        for one in deaths(EVIDENCE)
+        if one["verdict"] != "exited"
+    }
+    assert told == {
+        ("aborts", 6, "self", "aborts", False),
+        ("bash", 15, "self", "bash", True),
+        ("bash", 15, "killed", "bash", True),
+        ("segv", 11, "fault", None, False),
+        ("night sleeper", 9, "killed", "bash", False),
+        ("sleep", 9, "killed", "bash", False),
+        ("sleep", 15, "killed", "bash", False),
+        ("exec two", 9, "killed", "bash", False),
+        ("memory hog", 9, "oom", None, False),
+    }
+
+
+def test_a_process_that_handled_a_signal_and_one_that_executed_by_a_second_thread_exited() -> None:
+    assert death(EVIDENCE, 5571)["verdict"] == "exited"  # handled TERM
+    assert death(EVIDENCE, 5576)["verdict"] == "exited"  # its other threads were ended by exec
+
+
+def test_a_death_names_the_lines_it_rests_on() -> None:
+    assert death(KILLED, 100)["lines"] == [2, 3, 5, 6]
+
+
+def test_a_signal_delivered_as_sigkill_keeps_the_number_that_was_sent() -> None:
+    told = death(KILLED, 100)
+    assert (told["sig"], told["verdict"], told["killer_pid"], told["killer_comm"]) == (15, "killed", 50, "killer")
+
+
+def test_events_lost_before_an_exit_make_it_unknown() -> None:
+    lossy = fork(100, cpu=1) + "CPU:0 [LOST 4 EVENTS]\n" + leave(100, cpu=0, ts=1.2)
+    told = death(lossy, 100)
+    assert (told["verdict"], told["lost"], told["killer_pid"]) == ("unknown", True, None)
+
+
+def test_events_lost_long_before_an_exit_leave_it_an_exit() -> None:
+    lossy = fork(100) + "CPU:0 [LOST 4 EVENTS]\n" + fork(101) + leave(100, ts=9.0)
+    told = death(lossy, 100)
+    assert (told["verdict"], told["lost"]) == ("exited", False)
+
+
+def test_a_death_whose_lines_are_all_there_is_proven_whatever_was_lost_between() -> None:
+    lossy = fork(100) + hit(100, 15) + call(100, 15) + "CPU:0 [LOST 4 EVENTS]\n" + take(100, 9) + leave(100)
+    told = death(lossy, 100)
+    assert (told["verdict"], told["lost"], told["killer_pid"]) == ("killed", True, 50)
+
+
+def test_a_fatal_delivery_whose_sender_was_lost_is_unknown_and_names_its_signal() -> None:
+    lossy = fork(100) + "CPU:0 [LOST 4 EVENTS]\n" + take(100, 11) + leave(100)
+    told = death(lossy, 100)
+    assert (told["verdict"], told["sig"], told["killer_pid"]) == ("unknown", 11, None)
+
+
+def test_a_pid_that_is_given_away_again_is_another_process() -> None:
+    again = KILLED + fork(100, ts=2.0) + leave(100, ts=3.0)
+    first, second = deaths(again)
+    assert (first["victim_start"], first["verdict"]) == (1_000_000, "killed")
+    assert (second["victim_start"], second["verdict"]) == (2_000_000, "exited")
+
+
+def test_a_signal_to_a_zombie_is_no_cause_of_the_next_ones_death() -> None:
+    log = fork(100) + leave(100) + hit(100, 9, res=1) + call(100, 9) + fork(100, ts=2.0) + leave(100, ts=3.0)
+    assert [one["verdict"] for one in deaths(log)] == ["exited", "exited"]
+
+
+def test_term_and_then_kill_are_one_story() -> None:
+    log = fork(100) + hit(100, 15, res=1) + call(100, 15) + hit(100, 9, ts=3.5) + call(100, 9, ts=3.5)
+    told = death(log + take(100, 9, ts=3.5) + leave(100, ts=3.5), 100)
+    assert (told["sig"], told["earlier_sig"], told["earlier_fate"], told["grace_us"]) == (9, 15, "ignored", 2_500_000)
+
+
+def test_a_blocked_signal_does_not_end_a_process_that_left_by_itself() -> None:
+    threads = (
+        fork(100)
+        + line("sched_process_fork: comm=worker pid=100 child_comm=worker child_pid=102", of=100)
+        + hit(100, 15)
+        + call(100, 15)
+        + line("sched_process_exit: comm=worker pid=100 prio=120 group_dead=false", of=100)
+        + line("signal_deliver: sig=9 errno=0 code=0 sa_handler=0 sa_flags=0", of=102).replace("(    102)", "(    100)")
+        + line("sched_process_exit: comm=worker pid=102 prio=120 group_dead=true", of=102).replace(
+            "(    102)", "(    100)"
+        )
+    )
+    assert death(threads, 100)["verdict"] == "exited"
+
+
+def test_a_death_that_the_recording_saw_begin_and_not_end_is_one_all_the_same() -> None:
+    assert death(KILLED.removesuffix(leave(100)), 100)["verdict"] == "killed"
+
+
+def test_ancestors_lead_past_the_shell_to_the_first_that_means_something() -> None:
+    told = death(EVIDENCE, 5579)
+    assert (told["killer_comm"], told["actor_comm"], told["actor_pid"]) == ("bash", "python3", 5567)
+    assert told["ancestors"] == ["bash (5568)", "python3 (5567)"]
+
+
+def test_a_log_of_the_two_lines_alone_says_of_nobody_that_it_died() -> None:
+    log = (FIXTURES / "default.txt").read_bytes()
+    assert analyze.deaths(sigtrace.read(log).table).num_rows == 0
+
+
+def test_a_group_kill_is_one_call_with_several_victims_and_says_that_its_sender_was_among_them() -> None:
+    hits = analyze.victims(sigtrace.read(EVIDENCE.encode()).table).to_pylist()
+    group = [(one["call_line"], one["victim_pid"], one["sender_among_them"]) for one in hits if one["group"]]
+    assert group == [(33, 5580, True), (33, 5573, True)]
+
+
+@pytest.mark.parametrize(
+    ("log", "fate"),
+    [
+        (KILLED, "fatal"),
+        (fork(100) + hit(100, 15) + call(100, 15) + take(100, 15, "55b94a72ee40"), "handled"),
+        (fork(100) + hit(100, 15, res=1) + call(100, 15), "ignored"),
+        (fork(100) + hit(100, 15, res=2) + call(100, 15), "already pending"),
+        (fork(100) + hit(100, 18) + call(100, 18), "delivered"),
+    ],
+)
+def test_what_became_of_a_signal(log: str, fate: str) -> None:
+    (one,) = analyze.victims(sigtrace.read(log.encode()).table).to_pylist()
+    assert (one["fate"], one["sender_pid"], one["victim_pid"], one["victim_comm"]) == (fate, 50, 100, "worker")
+
+
+def test_a_call_inside_a_container_names_the_hosts_pid_of_its_victim() -> None:
+    log = fork(100) + hit(100, 15) + call(7, 15) + take(100, 9) + leave(100)
+    (one,) = analyze.victims(sigtrace.read(log.encode()).table).to_pylist()
+    assert (one["target"], one["victim_pid"], one["source"]) == (7, 100, "call")
+    assert death(log, 100)["killer_pid"] == 50
+
+
+@pytest.mark.parametrize(
+    ("sig", "code", "source"),
+    [(2, 128, "terminal"), (14, 128, "timer"), (10, -2, "timer"), (15, -1, "queue"), (29, 128, "kernel")],
+)
+def test_a_signal_that_no_call_sent_is_shown_with_its_source(sig: int, code: int, source: str) -> None:
+    log = fork(100) + hit(100, sig, code=code) + take(100, 9) + leave(100)
+    told = death(log, 100)
+    assert (told["verdict"], told["source"]) == ("killed", source)
+    assert (told["killer_pid"] is None) == (source != "queue")
+
+
+@pytest.mark.parametrize("question", ["deaths", "victims"])
+def test_every_engine_gives_the_same_answer(question: str) -> None:
+    table = sigtrace.read(EVIDENCE.encode()).table
+    ask = getattr(analyze, question)
+    expected = ask(table).to_pylist()
+    assert expected
+    assert ask(pl.from_arrow(table)).to_dicts() == expected
+    assert ask(duckdb.from_arrow(table)).to_arrow_table().to_pylist() == expected
+    pandas = ask(table.to_pandas())
+    assert list(pandas.columns) == list(expected[0])
+    assert pandas["line" if question == "victims" else "victim_pid"].tolist() == [
+        one["line" if question == "victims" else "victim_pid"] for one in expected
+    ]
