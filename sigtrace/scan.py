@@ -523,6 +523,7 @@ class Scanner:
         self._open_ts = self._ts
         self._open_tid = self._tid
         self._open_pid = pid
+        self._open_comm = -1  # a code of an older dictionary would name nobody
 
     def _name_and_rest(self, i: int) -> int:
         # A name, and what follows it to the end of the line; or a piece of it, where the name holds a newline.
