@@ -51,7 +51,7 @@ def _complaints(death: Death, answer: dict[str, Any] | None) -> list[str]:
     who = f"{death.comm} ({death.pid})"
     if answer is None:
         return [f"{who}: {_true(death)}, and nothing is said"]
-    expected = {
+    expected: dict[str, object] = {
         "verdict": death.verdict,
         "victim_comm": death.comm,
         "signal": death.signal,

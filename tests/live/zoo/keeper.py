@@ -28,7 +28,7 @@ def main() -> None:
     """Run scenes, or all of them, and write their truths: `python -m zoo.keeper TRUTHS.json [SCENE...]`."""
     output, names = Path(sys.argv[1]), sys.argv[2:] or list(SCENES)
     calls.adopt_orphans()
-    with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="zoo-", dir=output.parent) as folder:
         programs = Path(folder) / "programs"
         _compile(programs)
         truth.write(output, [_run(name, Path(folder) / name, programs) for name in names])
@@ -49,12 +49,15 @@ def _run(name: str, home: Path, programs: Path) -> Truth:
     pid = os.fork()
     if not pid:
         _direct(name, home, programs)
-    late = not _ends(pid, began + _LIMIT)
-    if late:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    left = _sweep()
-    cgroup.sweep(name)
+    late = True
+    try:
+        late = not _ends(pid, began + _LIMIT)
+    finally:
+        if late:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        left = _sweep()
+        cgroup.sweep(name)
     try:
         (told,) = truth.read(home / "truth.json")
     except OSError:

@@ -26,7 +26,8 @@ Body = Callable[[Ready], object]
 """What a process does."""
 
 _COMM = 15
-_PATIENCE = 2.0
+_PATIENCE = 4.0
+_FOREVER = 10.0  # what a scene leaves behind that is ended in the middle goes away by itself
 _REFUSED = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 
 
@@ -207,9 +208,9 @@ class Stage:
         """Note that a process ended by a fault of its own."""
         self._died(victim, "fault", number, -1).source = "fault"
 
-    def oom(self, victim: Process) -> None:
+    def oom(self, victim: Process, *, status: int = -1) -> None:
         """Note that the OOM killer ended a process."""
-        self._died(victim, "oom", signal.SIGKILL, -1).source = "oom"
+        self._died(victim, "oom", signal.SIGKILL, status).source = "oom"
 
     def unexplained(self, victim: Process, number: int) -> None:
         """Note that a process ended by a signal of which no event can tell whence it came."""
@@ -240,15 +241,17 @@ def rename(comm: str) -> None:
 
 
 def forever() -> NoReturn:
-    """Wait for signals until one ends the process."""
-    while True:
-        signal.pause()
+    """Wait for signals, longer than any scene takes."""
+    time.sleep(_FOREVER)
+    os._exit(99)
 
 
 def spin() -> NoReturn:
-    """Use up the CPU until a signal ends the process."""
-    while True:
+    """Use up the CPU, longer than any scene takes."""
+    end = time.monotonic() + _FOREVER
+    while time.monotonic() < end:
         pass
+    os._exit(99)
 
 
 def _perform(body: Body, comm: str, write: int | None = None) -> NoReturn:

@@ -1,4 +1,4 @@
-/* So many rounds of a child that exits at the moment at which it is killed. The file "race" has their wait statuses. */
+/* So many rounds, in a second, of a child that exits at the moment at which it is killed. The file "race" has their wait statuses. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +20,9 @@ int main(int argc, char **argv)
 	volatile long *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	FILE *file = fopen("race", "w");
 	int rounds = argc > 1 ? atoi(argv[1]) : 0;
+	long end = now() + 1000000000;
 
-	for (int i = 0; i < rounds; i++) {
+	for (int i = 0; i < rounds && now() < end; i++) {
 		int status;
 		pid_t pid;
 		long at;

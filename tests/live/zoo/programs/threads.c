@@ -35,11 +35,12 @@ static void *wait_for_signals(void *last)
 	}
 	if (last)
 		write(1, "ready\n", 6);
-	for (;;) {
+	for (int i = 0; i < 10000; i++) {
 		usleep(1000);
 		if (done)
 			exit(0);
 	}
+	exit(99);
 }
 
 int main(int argc, char **argv)
@@ -62,6 +63,7 @@ int main(int argc, char **argv)
 		pthread_create(&thread, NULL, wait_for_signals, i == 2 ? "last" : NULL);
 	if (!strcmp(how, "leader_gone"))
 		pthread_exit(NULL);
-	for (;;)
-		pause();
+	for (int i = 0; i < 10; i++)
+		sleep(1);
+	return 99;
 }

@@ -28,7 +28,9 @@ def _eater(stage: Stage, group: Path, comm: str, megabytes: tuple[int, int], sco
         ready()
         while not hungry:
             time.sleep(0.001)
-        eaten += [os.urandom(1 << 20) for _ in range(megabytes[1])]
+        for _ in range(megabytes[1]):
+            eaten.append(os.urandom(1 << 20))
+            time.sleep(0.005)
 
     return stage.started(body, comm)
 
@@ -44,10 +46,12 @@ def out_of_memory_of_another(stage: Stage) -> None:
     # It is not the one that wanted more who is chosen.
     with cgroup(stage.scene, memory=_LIMIT) as group:
         victim = _eater(stage, group, "fat bystander", (8, 0), score=1000)
-        eater = _eater(stage, group, "memory hog", (1, 9))
+        eater = _eater(stage, group, "memory hog", (1, 7))
         stage.acts(lambda: os.kill(eater.pid, signal.SIGUSR1), "friend")
         stage.oom(victim)
-        stage.exited(eater)
+        # Where the victim's memory comes back too slowly, it is next.
+        status = stage.wait(eater)
+        (stage.oom if status else stage.exited)(eater, status=status)
 
 
 def control_group_killed(stage: Stage) -> None:
