@@ -3,4 +3,7 @@
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-setup(ext_modules=cythonize([Extension("sigtrace.scan", ["sigtrace/scan.py"], optional=True)]))
+extensions = cythonize([Extension("sigtrace.scan", ["sigtrace/scan.py"])])
+for extension in extensions:
+    extension.optional = True  # cythonize forgets it
+setup(ext_modules=extensions)
