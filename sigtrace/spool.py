@@ -76,12 +76,16 @@ class Spool:
         self.size += len(self._left().tobytes().rstrip(b"\0"))
         with contextlib.suppress(OSError):
             os.ftruncate(self._file.fileno(), self._begin + self.size)
-        self._file.close()
+        self._let_go()
 
     def remove(self) -> None:
         """Remove the spool: a part holds it now."""
-        self._file.close()
+        self._let_go()
         self._path.unlink()
+
+    def _let_go(self) -> None:
+        self._window = bytearray()  # the mapping keeps the file, too
+        self._file.close()
 
     def _left(self) -> memoryview:
         return memoryview(self._window)[self._begin + self.size - self._window_at :]
