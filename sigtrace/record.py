@@ -45,6 +45,7 @@ def record(
     """
     with Run(command, duration) as run:
         with Probe(buffer_mb=buffer_mb, evidence=evidence) as probe:
+            run.stop = probe.stop
             if probe.fallback:
                 _tell(f"sigtrace: {probe.fallback}")
             origin = {
@@ -56,7 +57,7 @@ def record(
             }
             known = snapshot() if evidence and probe.clock == "boot" else []
             with Recorder(path, origin, utc_offset_us=probe.utc_offset_us, processes=known) as recorder:
-                run.begin(probe.stop)
+                run.begin()
                 with _Progress(recorder) as progress:
                     for chunk in probe.read(recorder.room):
                         recorder.feed(chunk)
@@ -74,15 +75,16 @@ class Run:
     Without a command SIGINT, SIGTERM and SIGHUP end it. With one, SIGTERM and SIGHUP are passed on to the command, and
     the recording ends with that; a ^C the terminal sends to both, and the command may outlive it. A context manager:
     leave it last, for it waits for the command, which may outlive a recording that `duration` or a full disk ended.
+    `stop` is what it calls to end the recording.
     """
 
     def __init__(self, command: Sequence[str], duration: float | None) -> None:
         if command and shutil.which(command[0]) is None:
-            raise ProbeError(f"{command[0]}: no such command: nothing was recorded")
+            raise ProbeError(f"{command[0]}: no command that can be run: nothing was recorded")
         self._command = command
         self._duration = duration
         self._child: subprocess.Popen[bytes] | None = None
-        self._stop: Callable[[], None] | None = None
+        self.stop: Callable[[], None] | None = None
         self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -106,9 +108,8 @@ class Run:
         code = 0 if self._child is None else self._child.wait()
         return code if code >= 0 else 128 - code
 
-    def begin(self, stop: Callable[[], None]) -> None:
-        """Start the command and the time; `stop` is called at the end. Raises `ProbeError` where it does not start."""
-        self._stop = stop
+    def begin(self) -> None:
+        """Start the command, and the time. Raises `ProbeError` where it does not start."""
         if self._command:
             try:
                 self._child = subprocess.Popen(self._command)
@@ -116,22 +117,26 @@ class Run:
                 raise ProbeError(f"{self._command[0]}: {error.strerror}: nothing was recorded") from error
             threading.Thread(target=self._stop_after, args=(self._child,), daemon=True).start()
         if self._duration is not None:
-            timer = threading.Timer(self._duration, stop)
+            timer = threading.Timer(self._duration, self._end)
             timer.start()
             self._undo.callback(timer.cancel)
 
     def _stop_after(self, child: subprocess.Popen[bytes]) -> None:
         child.wait()
-        if self._stop is not None:
-            self._stop()
+        self._end()
+
+    def _end(self) -> None:
+        if self.stop is not None:
+            self.stop()
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        if self._stop is None:
+        if self._child is not None:
+            if number != signal.SIGINT:
+                self._child.send_signal(number)
+        elif self.stop is None or self._command:
             raise SystemExit(128 + number)  # nothing has begun, and what was set up is put away on the way out
-        if self._child is None:
-            self._stop()
-        elif number != signal.SIGINT:
-            self._child.send_signal(number)
+        else:
+            self.stop()
 
 
 class _Progress:

@@ -49,6 +49,14 @@ class Session:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self.table.__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
 
+    def __repr__(self) -> str:
+        return f"<Session {self.name!r}: {len(self):,} rows of {self.accounting.lines:,} lines>"
+
+    def _repr_html_(self) -> str:
+        from sigtrace import showing
+
+        return showing.html(self.name, self.table, self.accounting, self.about)
+
     def to_pandas(self) -> pd.DataFrame:
         """Return the rows as a pandas frame of Arrow-backed columns, so that a null stays a null."""
         import pandas as pd

@@ -99,6 +99,7 @@ def watch(
         record(output, duration=duration, buffer_mb=buffer_mb, evidence=evidence, seen=show)
         return
     with Run((), duration) as run, Probe(buffer_mb=buffer_mb, evidence=False) as probe:
-        run.begin(probe.stop)
+        run.stop = probe.stop
+        run.begin()
         for chunk in probe:
             show(probe, chunk)
