@@ -6,8 +6,10 @@ gives a Section; name it in main.
 
 import argparse
 import sys
+from itertools import chain
 
 import parsing
+import recording
 from measure import machine
 
 
@@ -20,7 +22,8 @@ def main() -> None:
     args = parser.parse_args()
     print(machine(), end="\n\n")
     ok = True
-    for section in parsing.sections(args.size, args.runs, args.slow_runs):
+    found = parsing.sections(args.size, args.runs, args.slow_runs)
+    for section in chain(found, recording.sections(args.slow_runs)):
         print(section.text(), flush=True)
         ok = ok and section.ok
     sys.exit(0 if ok else 1)
