@@ -20,7 +20,7 @@ COMPILED = not str(scan.__file__).endswith(".py")
 """Whether the hot loop is compiled; interpreted, it gives the same rows, some two hundred times slower."""
 
 _BATCH_ROWS = 1 << 17
-_LONGEST_LINE = 1 << 16  # trace_seq ends a line at 8 KiB; what is longer is no trace, and must not fill the memory
+_LONGEST_LINE = 1 << 20  # trace_seq ends a line at 8 KiB; what is longer is no trace, and must not fill the memory
 
 
 class Parser:
