@@ -84,6 +84,7 @@ class Run:
         self._command = command
         self._duration = duration
         self._child: subprocess.Popen[bytes] | None = None
+        self._told = 0
         self.stop: Callable[[], None] | None = None
         self._undo = contextlib.ExitStack()
 
@@ -109,12 +110,19 @@ class Run:
         return code if code >= 0 else 128 - code
 
     def begin(self) -> None:
-        """Start the command, and the time. Raises `ProbeError` where it does not start."""
+        """Start the command, and the time. Raises `ProbeError` where it does not start.
+
+        Raises `SystemExit` where a signal came before there was anything to end.
+        """
+        if self._told > 0:
+            raise SystemExit(128 + self._told)
         if self._command:
             try:
                 self._child = subprocess.Popen(self._command)
             except OSError as error:
                 raise ProbeError(f"{self._command[0]}: {error.strerror}: nothing was recorded") from error
+            if self._told > 0:  # meanwhile
+                self._on_signal(self._told, None)
             threading.Thread(target=self._stop_after, args=(self._child,), daemon=True).start()
         if self._duration is not None:
             timer = threading.Timer(self._duration, self._end)
@@ -133,10 +141,12 @@ class Run:
         if self._child is not None:
             if number != signal.SIGINT:
                 self._child.send_signal(number)
-        elif self.stop is None or self._command:
-            raise SystemExit(128 + number)  # nothing has begun, and what was set up is put away on the way out
-        else:
+        elif self.stop is not None and not self._command:
             self.stop()
+        elif self._told:
+            raise SystemExit(128 + number)  # asked twice; what is being set up may be left to the next run to remove
+        else:
+            self._told = number
 
 
 class _Progress:

@@ -29,19 +29,17 @@ for line in sys.stdin:
     print("done", flush=True)
 """
 
-# kills.c where there is no C compiler: the same targets and signals, from processes.
+# kills.c where there is no C compiler: the same targets and signals.
 SLOW_KILLS = """
-import os, sys
-threads, calls = map(int, sys.argv[1:])
-for thread in range(threads):
-    if os.fork() == 0:
-        first = 2_000_000_000 + thread * calls
-        for target in range(first, first + calls):
-            try: os.kill(target, target % 65)
-            except OSError: pass
-        os._exit(0)
-for _ in range(threads):
-    os.wait()
+import os, sys, threading
+number, calls = map(int, sys.argv[1:])
+def run(first):
+    for target in range(first, first + calls):
+        try: os.kill(target, target % 65)
+        except OSError: pass
+threads = [threading.Thread(target=run, args=(2_000_000_000 + i * calls,)) for i in range(number)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
 """
 
 
@@ -58,7 +56,7 @@ def sigtrace(*arguments: str | Path, **options: Any) -> subprocess.CompletedProc
 
 
 def record(path: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
-    return sigtrace("record", "-o", path, "--buffer", "32", "--", *command)
+    return sigtrace("record", "-o", path, "--", *command)
 
 
 @contextlib.contextmanager

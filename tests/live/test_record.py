@@ -51,9 +51,10 @@ def instances_of(pid: int) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def kills(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], int]:
-    """Return a command that takes threads and calls, and how many calls a thread it makes in a few seconds."""
+    """Return a command that says its pid and makes calls, and how many calls a thread it makes in a few seconds."""
     compiled = compiled_kills(tmp_path_factory.mktemp("kills"))
-    return (compiled, 500_000) if compiled else ([sys.executable, "-c", SLOW_KILLS], 40_009)
+    command, each = (compiled, 500_000) if compiled else ([sys.executable, "-c", SLOW_KILLS], 40_009)
+    return ["sh", "-c", 'echo $$; exec "$@"', "sh", *command], each
 
 
 THREADS = """
@@ -303,7 +304,7 @@ def test_a_recorder_killed_in_a_burst_has_kept_all_that_it_read_and_the_next_rem
     path = tmp_path / "s.parquet"
     command, each = kills[0], min(kills[1], 150_000)
     with recording(path) as recorder:
-        with subprocess.Popen([*command, "2", str(each)], stdout=subprocess.DEVNULL) as burst:
+        with subprocess.Popen([*command, "2", str(each)], stdout=subprocess.PIPE) as burst:
             wait_for(lambda: sum(to_lines_in(spool) for spool in path.glob("_spool*")) > 20_000)
             recorder.kill()
             recorder.wait()
@@ -316,11 +317,11 @@ def test_a_recorder_killed_in_a_burst_has_kept_all_that_it_read_and_the_next_rem
     session = read(path)
     assert session.accounting.lost == 0
     assert sum(session.accounting.lines_by_kind.values()) == session.accounting.lines
-    read_of_it = {row["target"] for row in calls(path) if row["comm"] == "kills"}
+    was_read = {row["target"] for row in calls(path) if row["pid"] == burst.pid}
     # What it had not read is in its instance still: between the two, nothing is missing.
     for thread in range(2):
         mine = range(FIRST + thread * each, FIRST + (thread + 1) * each)
-        seen = {target for target in read_of_it | to_lines(unread) if target in mine}
+        seen = {target for target in was_read | to_lines(unread) if target in mine}
         assert seen == set(range(mine.start, max(seen) + 1))
     assert record(tmp_path / "next.parquet", "true").returncode == 0
     assert not instance.exists()
@@ -345,7 +346,7 @@ def test_of_two_threads_that_call_kill_as_fast_as_they_can_every_call_is_recorde
     path = tmp_path / "s.parquet"
     command, each = kills
     with started("record", "-o", str(path), "--", *command, "2", str(each)) as recorder:
-        peak = peak_memory(recorder)
+        peak, printed = peak_memory(recorder)
         assert recorder.returncode == 0
     assert peak <= 300e6
     session = read(path)
@@ -353,16 +354,18 @@ def test_of_two_threads_that_call_kill_as_fast_as_they_can_every_call_is_recorde
     assert session.about["buffer_mb"] <= 192
     frame = session.to_pandas()
     assert "kill_half" not in set(frame["event"])
-    burst = frame.loc[frame["event"].eq("kill") & frame["target"].ge(FIRST), ["sig", "target", "ret"]].astype(int)
+    ours = frame["pid"].eq(int(printed.split()[0]))
+    burst = frame.loc[ours & frame["event"].eq("kill"), ["sig", "target", "ret"]].astype(int)
     assert burst["target"].sort_values().tolist() == list(range(FIRST, FIRST + 2 * each))
     assert burst["sig"].eq(burst["target"] % 65).all()
     assert burst["ret"].eq(-3).all()
 
 
-def peak_memory(process: subprocess.Popen[str]) -> float:
+def peak_memory(process: subprocess.Popen[str]) -> tuple[float, str]:
     # Not the rusage of wait4: that begins with the peak of the process that forked.
     peak = 0
-    reader = threading.Thread(target=process.communicate)
+    printed: list[str] = []
+    reader = threading.Thread(target=lambda: printed.extend(process.communicate()))
     reader.start()
     while reader.is_alive():
         with contextlib.suppress(OSError, TypeError):
@@ -370,7 +373,7 @@ def peak_memory(process: subprocess.Popen[str]) -> float:
             found = re.search(r"VmHWM:\s+(\d+) kB", status)
             peak = int(found[1]) * 1024 if found else peak
         time.sleep(0.01)
-    return peak
+    return peak, printed[0]
 
 
 def test_a_full_disk_ends_the_recording_in_a_line_and_what_was_read_is_there_once_there_is_room(
