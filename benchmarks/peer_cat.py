@@ -19,8 +19,8 @@ def main() -> None:
     out, command = Path(sys.argv[1]), sys.argv[2:]
     root = tracefs.find()
     event = root / "events" / probe.PRINTK.replace(":", "/") / "enable"
-    before = event.read_text()
     with tracefs.setting_up(root):
+        before = event.read_text()  # under the lock: a recorder that loads has it on for a moment
         programs = probe.Programs(root, alone=not tracefs.sweep(root))
     try:
         event.write_text("1")

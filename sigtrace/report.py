@@ -60,6 +60,9 @@ def unknown(session: Session) -> str | None:
         where = sorted({*account.lost_by_cpu, *account.losses_of_unknown_size})
         many = "an unknown number of" if account.losses_of_unknown_size else f"{account.lost:,}"
         parts.append(f"{many} events were lost on CPU {', '.join(map(str, where))}, so calls made there are missing")
+    counted = sum(session.about.get("lost_by_kernel_count", {}).values())
+    if counted > account.lost:
+        parts.append(f"the kernel counted {counted - account.lost:,} lost events that no line tells of")
     if halves:
         parts.append(
             f"of {terminal.count(halves, 'call')} only one line is there, so the signal or the target is not known"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sigtrace.cli import main
+from sigtrace.recorder import Recorder
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVIDENCE = str(FIXTURES / "evidence_events.txt")
@@ -60,6 +61,19 @@ def test_where_events_were_lost_the_answer_is_unknown_and_never_nobody(capsys: p
     assert "Who sent 4711 a signal is unknown." in printed
     assert "18,176 events were lost on CPU 1" in printed
     assert "Nobody" not in printed
+
+
+def test_what_the_kernel_counted_as_lost_and_no_line_tells_of_is_unknown_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s.parquet"
+    with Recorder(path, {}) as recorder:
+        recorder.feed((FIXTURES / "fields.txt").read_bytes())
+        recorder.finish({1: 7})
+    assert main(["who", str(path), "4711"]) == 0
+    printed = capsys.readouterr().out
+    assert "Who sent 4711 a signal is unknown." in printed
+    assert "the kernel counted 7 lost events that no line tells of" in printed
 
 
 def test_where_nothing_was_lost_nobody_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
