@@ -47,7 +47,6 @@ _MESSENGERS = frozenset(
 )
 
 _KILL = 9
-_IGNORED = 1  # TRACE_SIGNAL_IGNORED
 _BATCH = 1 << 16
 _NEEDED = (
     *("event", "ts", "time", "cpu", "tid", "pid", "comm", "sig", "target", "ret"),
@@ -110,7 +109,7 @@ def _death(process: Process, died: Row, sending: Sending | None, losses: list[Lo
         "actor_pid": line[actor].pid if line else None,
         "actor_comm": names[actor] if names else None,
         "ancestors": [f"{name} ({one.pid})" for name, one in zip(names[1:], line[1:], strict=True)],
-        "group": sending is not None and sending.call is not None and _to_group(sending.call),
+        "group": sending is not None and sending.to_group,
         "delay_us": None if sending is None else died["ts"] - sending.row["ts"],
         "earlier_sig": None if earlier is None else earlier.sig,
         "earlier_fate": None if earlier is None else earlier.fate,
@@ -187,15 +186,7 @@ def _earlier(process: Process, sending: Sending | None) -> Sending | None:
     if sending is None:
         return None
     before = [one for one in process.sendings if one.row["line"] < sending.row["line"] and one.sig in DEADLY]
-    if not before:
-        return None
-    if before[0].row["res"] == _IGNORED:
-        before[0].fate = "ignored"
-    return before[0]
-
-
-def _to_group(call: Row) -> bool:
-    return call["target"] is not None and call["target"] <= 0
+    return before[0] if before else None
 
 
 def _killer_comm(killer: Process, sending: Sending | None) -> str:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 """A row of a session, by column."""
 
-_DELIVERED, _LOSE_INFO = 0, 4  # TRACE_SIGNAL_*, include/trace/events/signal.h
+# res, TRACE_SIGNAL_* in include/trace/events/signal.h: 0 and 4 are queued, 4 without its information.
+_REFUSED = {1: "ignored", 2: "already pending", 3: "queue full"}
 
 
 @dataclass
@@ -30,12 +31,20 @@ class Sending:
     victim: Process
     call: Row | None = None
     in_exit: bool = False
-    fate: str = "pending"
+    fate: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fate = _REFUSED.get(self.row["res"], "pending")
 
     @property
     def came_through(self) -> bool:
         """Whether it was queued: neither ignored, nor pending already, nor dropped since its process was dying."""
-        return self.row["res"] in (_DELIVERED, _LOSE_INFO)
+        return self.row["res"] not in _REFUSED
+
+    @property
+    def to_group(self) -> bool:
+        """Whether its call named a group: 0, -1 or -pgid."""
+        return self.call is not None and self.call["target"] is not None and self.call["target"] <= 0
 
     @property
     def sig(self) -> int:
@@ -58,7 +67,6 @@ class Process:
     delivered: set[int] = field(default_factory=set)
     quiet_exits: list[Row] = field(default_factory=list)
     oom: Row | None = None
-    seen: Row | None = None
 
     def sent_itself(self, sig: int) -> bool:
         """Tell whether it has generated a signal to itself."""
@@ -137,7 +145,7 @@ class Lives:
             if row["tid"] != row["pid"]:
                 self._was_a_thread(row)
             self._pid_of[row["tid"]] = row["pid"]
-            self._of(row).seen = row
+            self._of(row)  # it lives: what its pid did before is over
 
     def _hit(self, row: Row) -> Process:
         target: int = row["target"]
@@ -217,7 +225,7 @@ class Lives:
         self._in_exit.discard(row["target"])
         self._zombies.pop(row["target"], None)
         self._alive[row["target"]] = Process(
-            row["target"], row, row["target_comm"], parent.command, parent.cgroup, parent, seen=row
+            row["target"], row, row["target_comm"], parent.command, parent.cgroup, parent
         )
 
     def _executed(self, row: Row) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import analyze, terminal, who
@@ -27,10 +28,10 @@ def summary(session: Session) -> dict[str, Any]:
     total = analyze.totals(events).to_pylist()[0]
     account = session.accounting
     span = (total["last_ts"] - total["first_ts"]) / 1e6 if total["calls"] and account.ts_unit == "us" else None
-    dead = [death for death in who.who(session) if "calls" not in death]
+    dead = who.deaths(session)
     return {
         "session": session.name,
-        "verdicts": who.verdicts(dead),
+        "verdicts": dict(Counter(death["verdict"] for death in dead)),
         "deaths": [{**death, "sentence": who.death_sentence(death, session)} for death in dead],
         "calls": total["calls"],
         "failed": total["failed"] or 0,

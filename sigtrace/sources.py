@@ -25,7 +25,7 @@ def source_of(sending: Sending) -> str:
     """
     code, sig, sender, process = sending.row["code"], sending.sig, sending.sender, sending.victim
     itself = sender is process
-    hangs_up = sig == _HUP and not (sending.in_exit and sender is not None and not sender.sent_itself(_HUP))
+    hangs_up = sig == _HUP and not (sending.in_exit and not sender.sent_itself(_HUP))
     cases = (
         ("call", sending.call is not None),
         ("timer", code == _SI_TIMER),

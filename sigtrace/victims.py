@@ -29,7 +29,7 @@ _TYPES: dict[str, pa.DataType] = {
 SCHEMA = pa.schema(_TYPES)
 """The columns of a victim; `sigtrace.analyze.victims` says what each is."""
 
-_REFUSED = {1: "ignored", 2: "already pending", 3: "queue full"}  # TRACE_SIGNAL_*
+_KNOWN = ("fatal", "handled", "ignored", "already pending", "queue full")
 _CALLED = ("call", "queue")
 
 
@@ -46,7 +46,7 @@ def victims(events: pa.Table) -> pa.Table:
     for sending in lives.sendings:
         row, call, source = sending.row, sending.call, source_of(sending)
         called = source in _CALLED
-        queued = "fatal" if id(sending) in fatal else "handled" if sending.fate == "handled" else "delivered"
+        known = "fatal" if id(sending) in fatal else sending.fate
         rows.append(
             {
                 "line": row["line"],
@@ -61,8 +61,8 @@ def victims(events: pa.Table) -> pa.Table:
                 "victim_pid": sending.victim.pid,
                 "victim_start": None if sending.victim.born is None else sending.victim.born["ts"],
                 "victim_comm": row["target_comm"],
-                "fate": _REFUSED.get(row["res"], queued),
-                "group": call is not None and call["target"] is not None and call["target"] <= 0,
+                "fate": known if known in _KNOWN else "delivered",
+                "group": sending.to_group,
                 "sender_among_them": call is not None and call["line"] in suicidal,
             }
         )

@@ -11,8 +11,6 @@ from sigtrace.signals import error_name, signal_name, target_name
 from sigtrace.terminal import count, escaped, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sigtrace.session import Session
 
 _SOURCES = {
@@ -35,9 +33,9 @@ def who(session: Session, asked: str = "all") -> list[dict[str, Any]]:
     victim_comm, time, ts, signal, verdict, killer_pid, killer_comm, group, ancestors, lost and lines; what is not known
     is null. Raises `SessionError` where nobody of that name is known.
     """
-    dead = [{**row, "signal": _signal(row["sig"])} for row in analyze.deaths(session.table).to_pylist()]
+    dead = deaths(session)
     if asked == "all":
-        return sorted(dead, key=lambda death: death["ts"]) if dead else _sent(session, None)
+        return dead or _sent(session, None)
     if asked.isdigit():
         found = [death for death in dead if death["victim_pid"] == int(asked)]
         pids = {int(asked)}
@@ -45,6 +43,12 @@ def who(session: Session, asked: str = "all") -> list[dict[str, Any]]:
         found = [death for death in dead if asked in (death["victim_comm"], _file(death["command"]))]
         pids = set() if found else _pids(session, asked)
     return found or _survived(session, pids) or _sent(session, pids)
+
+
+def deaths(session: Session) -> list[dict[str, Any]]:
+    """Return the deaths of `sigtrace.analyze.deaths` in the order of time, each with its `signal` by name."""
+    rows = analyze.deaths(session.table).to_pylist()
+    return [{**row, "signal": _signal(row["sig"])} for row in sorted(rows, key=lambda row: row["ts"])]
 
 
 def tell(session: Session, asked: str, answer: list[dict[str, Any]], unknown: str | None) -> None:
@@ -213,11 +217,3 @@ def _duration(us: int) -> str:
     if us < 1_000:
         return f"{us} µs"
     return f"{us / 1e3:.1f} ms" if us < 1_000_000 else f"{us / 1e6:,.1f} s"
-
-
-def verdicts(deaths: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """Return how many deaths there are of each verdict."""
-    counts: dict[str, int] = {}
-    for death in deaths:
-        counts[death["verdict"]] = counts.get(death["verdict"], 0) + 1
-    return counts

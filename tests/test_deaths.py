@@ -183,6 +183,12 @@ def test_what_became_of_a_signal(log: str, fate: str) -> None:
     assert (one["fate"], one["sender_pid"], one["victim_pid"], one["victim_comm"]) == (fate, 50, 100, "worker")
 
 
+def test_a_delivery_is_of_the_signal_that_was_queued_and_not_of_one_that_was_ignored_before() -> None:
+    log = fork(100) + hit(100, 15, res=1) + call(100, 15) + hit(100, 15) + call(100, 15) + take(100, 15, "55b94a72ee40")
+    hits = analyze.victims(sigtrace.read(log.encode()).table).to_pylist()
+    assert [one["fate"] for one in hits] == ["ignored", "handled"]
+
+
 def test_a_call_inside_a_container_names_the_hosts_pid_of_its_victim() -> None:
     log = fork(100) + hit(100, 15) + call(7, 15) + take(100, 9) + leave(100)
     (one,) = analyze.victims(sigtrace.read(log.encode()).table).to_pylist()
