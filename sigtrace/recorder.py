@@ -49,18 +49,21 @@ class Recorder:
         processes: Sequence[dict[str, Any]] = (),
     ) -> None:
         self._folder = Folder.make(path)
+        host, started = os.uname().nodename, datetime.now(UTC).isoformat(timespec="microseconds")
+        log = f"{host}@{started.replace('+00:00', 'Z')}"
         self._origin = {
             "schema": schema.VERSION,
             "sigtrace": __version__,
-            "host": os.uname().nodename,
+            "log": log,
+            "host": host,
             "boot_id": _boot_id(),
             "kernel": os.uname().release,
             "machine": os.uname().machine,
             "utc_offset_us": utc_offset_us,
-            "started": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "started": started,
             **origin,
         }
-        self._parser = Parser(utc_offset_us=utc_offset_us, rows=_BATCH_ROWS)
+        self._parser = Parser(log, utc_offset_us=utc_offset_us, rows=_BATCH_ROWS)
         self._number = 0
         self._begun = self._synced = 0.0
         self.rows = 0
@@ -69,7 +72,7 @@ class Recorder:
             self._folder.describe(self._origin)
             if processes:
                 known = Part(self._folder.part(self._number))
-                known.write(schema.processes(processes, utc_offset_us))
+                known.write(schema.processes(processes, log, utc_offset_us))
                 known.close(Accounting().to_dict())
                 self._number += 1
             self._begin()

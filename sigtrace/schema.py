@@ -111,7 +111,7 @@ def _none(fills: bytes, here: set[int]) -> bool:
     return not any(fills[shape] for shape in here)
 
 
-def processes(snapshot: Sequence[dict[str, Any]], utc_offset_us: int | None) -> pa.RecordBatch:
+def processes(snapshot: Sequence[dict[str, Any]], log: str, utc_offset_us: int | None) -> pa.RecordBatch:
     """Return what `sigtrace.processes.snapshot` found as rows of the event `process`.
 
     `ts` is when it started, `target` its parent, and `filename` its command line; `line` is 0, for no line says it.
@@ -129,6 +129,7 @@ def processes(snapshot: Sequence[dict[str, Any]], utc_offset_us: int | None) -> 
             "cgroup": one["cgroup"],
             "pidns": one["pidns"],
             "line": 0,
+            "log": log,
         }
         for one in snapshot
     ]

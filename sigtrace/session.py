@@ -177,7 +177,7 @@ def _part_of(path: Path, spool: Path, parser: Parser, *, last: bool) -> dict[str
 
 
 def _parser(about: dict[str, Any]) -> Parser:
-    return Parser(utc_offset_us=about["utc_offset_us"])
+    return Parser(about.get("log"), utc_offset_us=about["utc_offset_us"])
 
 
 def _spooled(parser: Parser, path: Path, *, last: bool) -> Iterator[pa.RecordBatch]:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sigtrace import Accounting, Parser, Session, SessionError, read, recorder
+from sigtrace.processes import snapshot
 from sigtrace.recorder import Recorder
 from sigtrace.schema import PLAIN, SCHEMA
 
@@ -38,12 +40,17 @@ ENDED = ["_lock", "_session.json"]
 def parsed(log: bytes) -> tuple[pa.Table, Accounting]:
     parser = Parser()
     batches = [*parser.feed(log), *parser.finish()]
-    return pa.Table.from_batches(batches, schema=SCHEMA).cast(PLAIN), parser.accounting
+    return pa.Table.from_batches(batches, schema=SCHEMA).cast(PLAIN).drop_columns(["log"]), parser.accounting
+
+
+def unnamed(session: Session) -> pa.Table:
+    """The rows without the log's name, which each recording has of its own."""
+    return session.table.drop_columns(["log"])
 
 
 def holds(session: Session, log: bytes) -> bool:
     table, accounting = parsed(log)
-    return bool(session.table.equals(table)) and session.accounting == accounting
+    return bool(unnamed(session).equals(table)) and session.accounting == accounting
 
 
 def chunks(log: bytes) -> list[bytes]:
@@ -235,7 +242,7 @@ def test_a_reader_sees_a_recording_up_to_now_and_changes_nothing(tmp_path: Path)
             fed.feed(b"".join(lines[start:stop]))
             before = contents(path)
             session = read(path)
-            assert session.table.equals(parsed(b"".join(lines[:stop]))[0])
+            assert unnamed(session).equals(parsed(b"".join(lines[:stop]))[0])
             assert session.accounting.lines == stop
             assert contents(path) == before
         fed.finish({})
@@ -250,7 +257,7 @@ def test_readers_that_look_on_while_parts_roll_see_each_row_once(tmp_path: Path)
 
         def look() -> None:
             while (at_least := fed.accounting.lines) < 4 * 552:
-                seen.append((at_least, read(path).table, fed.accounting.lines))
+                seen.append((at_least, unnamed(read(path)), fed.accounting.lines))
 
         onlooker = threading.Thread(target=look)
         onlooker.start()
@@ -289,6 +296,18 @@ def test_pandas_pyarrow_polars_and_duckdb_read_the_folder_and_pass_over_what_is_
     assert pl.read_parquet(path / "*.parquet").height == rows
     assert pl.scan_parquet(path, hidden_file_prefix=["_", "."]).collect().height == rows
     assert duckdb.read_parquet(f"{path}/*.parquet").shape[0] == rows
+
+
+def test_every_row_of_a_recording_names_its_host_and_when_it_began(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "s.parquet", {}, processes=snapshot()) as made:
+        made.feed(LOG)
+        made.finish({})
+    session = read(tmp_path / "s.parquet")
+    (log,) = set(session.table["log"].to_pylist())
+    assert log == session.about["log"]
+    host, _, began = log.partition("@")
+    assert host == os.uname().nodename
+    assert datetime.fromisoformat(began).utcoffset() == timedelta(0)
 
 
 def test_a_session_of_no_events_is_a_table_of_no_rows(tmp_path: Path) -> None:
