@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from sigtrace.lives import Lives, Loss, Process, Row, Sending
+from sigtrace.schema import PLAIN
 from sigtrace.signals import DEADLY
 from sigtrace.sources import source_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _TYPES: dict[str, pa.DataType] = {
+    "log": pa.string(),
     "victim_pid": pa.int64(),
     "victim_start": pa.int64(),
     "victim_comm": pa.string(),
     "command": pa.string(),
     "cgroup": pa.string(),
+    "parent_pid": pa.int64(),
+    "parent_comm": pa.string(),
     "ts": pa.int64(),
     "time": pa.timestamp("us", tz="UTC"),
     "sig": pa.int64(),
@@ -48,10 +57,12 @@ _MESSENGERS = frozenset(
 
 _KILL = 9
 _BATCH = 1 << 16
-_NEEDED = (
+NEEDED = (
     *("event", "ts", "time", "cpu", "tid", "pid", "comm", "sig", "target", "ret"),
-    *("target_comm", "filename", "code", "grp", "res", "handler", "group_dead", "cgroup", "line"),
+    *("target_comm", "filename", "code", "grp", "res", "handler", "group_dead", "cgroup", "line", "log"),
 )
+"""The columns of a session that lives are followed by."""
+_FOLLOWED = pa.schema([PLAIN.field(name) for name in NEEDED])
 
 # A fatal signal is delivered and the process exits at once; only a long core dump comes between.
 _JUST_BEFORE_US = 1_000_000
@@ -59,19 +70,25 @@ _JUST_BEFORE_US = 1_000_000
 
 def deaths(events: pa.Table) -> pa.Table:
     """Return a death of `SCHEMA` for each process that ended in a session's events."""
-    lives = follow(events)
-    rows = [_death(process, last, sending, lives.losses) for process, last, sending in ended(lives)]
+    rows = [
+        {"log": log, **_death(process, last, sending, lives.losses)}
+        for log, lives in follow(events)
+        for process, last, sending in ended(lives)
+    ]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def follow(events: pa.Table) -> Lives:
-    """Return the lives in a session's events, followed in the order of their lines."""
-    ordered = events.select(_NEEDED).sort_by("line")
-    return Lives(
-        dict(zip(_NEEDED, values, strict=True))
+def follow(events: pa.Table) -> Iterator[tuple[str | None, Lives]]:
+    """Yield each log of a session's events with the lives in it, followed in the order of their lines."""
+    # Of pandas without Arrow's types, a column with nulls comes as floats.
+    ordered = events.select(NEEDED).cast(_FOLLOWED).sort_by([("log", "ascending"), ("line", "ascending")])
+    rows = (
+        dict(zip(NEEDED, values, strict=True))
         for batch in ordered.to_batches(max_chunksize=_BATCH)
         for values in zip(*(column.to_pylist() for column in batch.columns), strict=True)
     )
+    for log, of_log in groupby(rows, key=itemgetter("log")):
+        yield log, Lives(of_log)
 
 
 def ended(lives: Lives) -> list[tuple[Process, Row, Sending | None]]:
@@ -99,6 +116,8 @@ def _death(process: Process, died: Row, sending: Sending | None, losses: list[Lo
         "victim_comm": process.comm,
         "command": process.command,
         "cgroup": process.cgroup,
+        "parent_pid": None if process.parent is None else process.parent.pid,
+        "parent_comm": None if process.parent is None else process.parent.comm,
         "ts": died["ts"],
         "time": died["time"],
         "sig": None if verdict == "exited" else _sig(process, sending),

@@ -136,6 +136,11 @@ class Lives:
         """Those to whom a fatal signal was delivered, and whose exit is not in the rows."""
         return [(process, process.fatal) for process in self._alive.values() if process.fatal is not None]
 
+    def all_of(self, pid: int) -> list[Process]:
+        """Return the processes that had a pid, the dead ones first, in the order of their deaths."""
+        dead = [process for process, _ in self.dead if process.pid == pid]
+        return dead + ([self._alive[pid]] if pid in self._alive else [])
+
     def _tick(self, row: Row) -> None:
         if row["event"] != "process":
             for loss in self._open_losses.pop(row["cpu"], ()):

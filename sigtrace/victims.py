@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from sigtrace.deaths import ended, follow
 from sigtrace.sources import source_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sigtrace.lives import Lives
+
 _TYPES: dict[str, pa.DataType] = {
+    "log": pa.string(),
     "line": pa.int64(),
     "call_line": pa.int64(),
     "ts": pa.int64(),
@@ -18,6 +24,7 @@ _TYPES: dict[str, pa.DataType] = {
     "source": pa.string(),
     "sender_pid": pa.int64(),
     "sender_comm": pa.string(),
+    "sender_ancestors": pa.list_(pa.int64()),
     "target": pa.int64(),
     "victim_pid": pa.int64(),
     "victim_start": pa.int64(),
@@ -33,37 +40,45 @@ _KNOWN = ("fatal", "handled", "ignored", "already pending", "queue full")
 _CALLED = ("call", "queue")
 
 
-def victims(events: pa.Table) -> pa.Table:
-    """Return a victim of `SCHEMA` for each signal_generate in a session's events."""
-    lives = follow(events)
+def victims(events: pa.Table, actor: int | None = None) -> pa.Table:
+    """Return a victim of `SCHEMA` for each signal_generate in a session's events.
+
+    Of an `actor`, a pid, only those to which it or its descendants sent a signal.
+    """
+    rows = [{"log": log, **victim} for log, lives in follow(events) for victim in _victims(lives) if _by(victim, actor)]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def _victims(lives: Lives) -> Iterator[dict[str, Any]]:
     fatal = {id(sending) for _, _, sending in ended(lives)}
     suicidal = {
         sending.call["line"]
         for sending in lives.sendings
         if sending.call is not None and sending.sender is sending.victim
     }
-    rows: list[dict[str, Any]] = []
     for sending in lives.sendings:
         row, call, source = sending.row, sending.call, source_of(sending)
         called = source in _CALLED
         known = "fatal" if id(sending) in fatal else sending.fate
-        rows.append(
-            {
-                "line": row["line"],
-                "call_line": None if call is None else call["line"],
-                "ts": row["ts"],
-                "time": row["time"],
-                "sig": row["sig"],
-                "source": source,
-                "sender_pid": sending.sender.pid if called else None,
-                "sender_comm": (sending.sender.comm if call is None else call["comm"]) if called else None,
-                "target": None if call is None else call["target"],
-                "victim_pid": sending.victim.pid,
-                "victim_start": None if sending.victim.born is None else sending.victim.born["ts"],
-                "victim_comm": row["target_comm"],
-                "fate": known if known in _KNOWN else "delivered",
-                "group": sending.to_group,
-                "sender_among_them": call is not None and call["line"] in suicidal,
-            }
-        )
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+        yield {
+            "line": row["line"],
+            "call_line": None if call is None else call["line"],
+            "ts": row["ts"],
+            "time": row["time"],
+            "sig": row["sig"],
+            "source": source,
+            "sender_pid": sending.sender.pid if called else None,
+            "sender_comm": (sending.sender.comm if call is None else call["comm"]) if called else None,
+            "sender_ancestors": [one.pid for one in sending.sender.ancestors()[1:]] if called else [],
+            "target": None if call is None else call["target"],
+            "victim_pid": sending.victim.pid,
+            "victim_start": None if sending.victim.born is None else sending.victim.born["ts"],
+            "victim_comm": row["target_comm"],
+            "fate": known if known in _KNOWN else "delivered",
+            "group": sending.to_group,
+            "sender_among_them": call is not None and call["line"] in suicidal,
+        }
+
+
+def _by(victim: dict[str, Any], actor: int | None) -> bool:
+    return actor is None or actor in (victim["sender_pid"], *victim["sender_ancestors"])

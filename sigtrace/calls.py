@@ -1,0 +1,308 @@
+"""Calls: questions about the calls of kill, tkill and tgkill, which a plain log answers as well as a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from sigtrace.signals import ERRORS
+from sigtrace.windows import over, with_since
+
+if TYPE_CHECKING:
+    from narwhals.typing import FrameT
+
+_SPAN = (nw.col("ts").min().alias("first_ts"), nw.col("ts").max().alias("last_ts"))
+_ORDER = ["ts", "line"]
+_FAILED = nw.col("ret") < 0
+_PROBE = nw.col("sig") == 0
+_ASKS = [1, 2, 3, 15]  # SIGHUP, SIGINT, SIGQUIT, SIGTERM: what a process is asked with to end
+_KILL = 9
+_NAMED = ["log", "target"]
+
+
+def _calls(events: FrameT) -> FrameT:
+    return events.filter(nw.col("event") == "kill")
+
+
+def _counted(events: FrameT) -> FrameT:
+    # Booleans as numbers beforehand: pyarrow aggregates nothing but plain columns.
+    return _calls(events).with_columns(
+        failed=_FAILED.cast(nw.Int64),
+        probes=_PROBE.cast(nw.Int64),
+        found=nw.col("ret").is_in([0, -1]).cast(nw.Int64),
+    )
+
+
+def _with_process(frame: FrameT, pid: str, name: str) -> FrameT:
+    # A pid is one of its log's host: of several logs, the same number is several processes.
+    return frame.with_columns(
+        nw.concat_str([nw.col("log").fill_null(""), nw.col(pid).cast(nw.String)], separator=" ").alias(name)
+    )
+
+
+@nw.narwhalify
+def calls(events: FrameT) -> FrameT:
+    """Return the whole calls: the rows whose two lines were both there, with all the columns of the session."""
+    return _calls(events)
+
+
+@nw.narwhalify
+def totals(events: FrameT) -> FrameT:
+    """Return one row about all calls: calls, failed, probes, senders, targets, first_ts, last_ts.
+
+    `probes` are the calls with signal 0, which sends nothing and only asks; `senders` and `targets` are how many
+    different processes made calls, and pids were named in them, those of each log apart.
+    """
+    counted = _with_process(_with_process(_counted(events), "pid", "sender"), "target", "named")
+    return counted.select(
+        nw.col("ret").count().alias("calls"),
+        nw.col("failed").sum(),
+        nw.col("probes").sum(),
+        nw.col("sender").n_unique().alias("senders"),
+        nw.col("named").n_unique().alias("targets"),
+        *_SPAN,
+    )
+
+
+@nw.narwhalify
+def by_sender(events: FrameT) -> FrameT:
+    """Return the calls by who made them: log, pid, comm, calls, failed, probes, targets, first_ts, last_ts.
+
+    A row is a process under one of its threads' names; `targets` is how many different pids it named.
+    """
+    counted = _counted(events)
+    return counted.group_by("log", "pid", "comm").agg(
+        nw.len().alias("calls"),
+        nw.col("failed").sum(),
+        nw.col("probes").sum(),
+        nw.col("target").n_unique().alias("targets"),
+        *_SPAN,
+    )
+
+
+@nw.narwhalify
+def by_target(events: FrameT) -> FrameT:
+    """Return the calls by whom they named: log, target, calls, failed, probes, senders, first_ts, last_ts.
+
+    `target` is as the caller gave it: a pid of the caller's namespace, 0 for its own process group, -1 for every
+    process it may signal, -N for the process group N.
+    """
+    counted = _counted(events)
+    return counted.group_by("log", "target").agg(
+        nw.len().alias("calls"),
+        nw.col("failed").sum(),
+        nw.col("probes").sum(),
+        nw.col("pid").n_unique().alias("senders"),
+        *_SPAN,
+    )
+
+
+@nw.narwhalify
+def by_signal(events: FrameT) -> FrameT:
+    """Return the calls by signal: sig, calls, failed, senders, targets.
+
+    `senders` and `targets` are how many different pids made them and were named in them, those of each log apart.
+    """
+    counted = _with_process(_with_process(_counted(events), "pid", "sender"), "target", "named")
+    return counted.group_by("sig").agg(
+        nw.len().alias("calls"),
+        nw.col("failed").sum(),
+        nw.col("sender").n_unique().alias("senders"),
+        nw.col("named").n_unique().alias("targets"),
+    )
+
+
+def _error() -> nw.Expr:
+    name = nw.lit(None, dtype=nw.String)
+    for number, (error, _) in ERRORS.items():
+        name = nw.when(nw.col("ret") == -number).then(nw.lit(error)).otherwise(name)
+    return name.alias("error")
+
+
+@nw.narwhalify
+def by_result(events: FrameT) -> FrameT:
+    """Return the calls by what came of them: ret, error, calls, probes, first_ts, last_ts.
+
+    `ret` is 0 or the negated errno, and `error` its name: EPERM, ESRCH, EINVAL, EAGAIN; null for 0 and for others.
+    """
+    counted = _counted(events)
+    return counted.group_by("ret").agg(nw.len().alias("calls"), nw.col("probes").sum(), *_SPAN).with_columns(_error())
+
+
+@nw.narwhalify
+def failures(events: FrameT) -> FrameT:
+    """Return the calls that failed, by who and why.
+
+    Columns: log, pid, comm, ret, calls, signals, targets, first_ts, last_ts, error. `ret` is the negated errno and
+    `error` its name: ESRCH (-3) where no such process was, EPERM (-1) where it was not permitted. `signals` and
+    `targets` are how many different ones.
+    """
+    return (
+        _calls(events)
+        .filter(_FAILED)
+        .group_by("log", "pid", "comm", "ret")
+        .agg(
+            nw.len().alias("calls"),
+            nw.col("sig").n_unique().alias("signals"),
+            nw.col("target").n_unique().alias("targets"),
+            *_SPAN,
+        )
+        .with_columns(_error())
+    )
+
+
+_ASKER = ["log", "pid", "comm", "target"]
+
+
+@nw.narwhalify
+def probes(events: FrameT) -> FrameT:
+    """Return who asked with signal 0 whether a process exists, and how regularly.
+
+    Columns: log, pid, comm, target, calls, found, first_ts, last_ts, shortest_us, longest_us, period_us. `found` is how
+    many of the calls found it; a process that is there but may not be signalled (EPERM) is found too. `period_us` is
+    the mean time from one call to the next, `shortest_us` and `longest_us` the least and the most; null for one call.
+    """
+    asked = _counted(events).filter(_PROBE)
+    return (
+        with_since(asked, _ASKER, _ORDER)
+        .group_by(*_ASKER)
+        .agg(
+            nw.len().alias("calls"),
+            nw.col("found").sum(),
+            *_SPAN,
+            nw.col("since_us").min().alias("shortest_us"),
+            nw.col("since_us").max().alias("longest_us"),
+            nw.col("since_us").mean().alias("period_us"),
+        )
+    )
+
+
+@nw.narwhalify
+def sent(events: FrameT) -> FrameT:
+    """Return who sent what to whom, and the result.
+
+    Columns: log, pid, comm, sig, target, ret, calls, first_ts, last_ts, first_time, first_line. `first_time` is in UTC,
+    and `first_line` the line of the log where the first of these calls stands.
+    """
+    return (
+        _calls(events)
+        .group_by("log", "pid", "comm", "sig", "target", "ret")
+        .agg(
+            nw.len().alias("calls"),
+            *_SPAN,
+            nw.col("time").min().alias("first_time"),
+            nw.col("line").min().alias("first_line"),
+        )
+    )
+
+
+@nw.narwhalify
+def names(events: FrameT) -> FrameT:
+    """Return the names that processes are known by: log, pid, comm.
+
+    Two lines name their sender only; the kernel's events name victims and the dead as well.
+    """
+    senders = _calls(events).select("log", "pid", "comm")
+    hit = events.filter(nw.col("event") == "signal_generate").select("log", pid="target", comm="target_comm")
+    dead = events.filter(nw.col("event") == "sched_process_exit").select("log", "pid", "comm")
+    return nw.concat([senders, hit, dead]).drop_nulls(["pid", "comm"]).unique()
+
+
+@nw.narwhalify
+def timeline(events: FrameT, step_us: int = 1_000_000) -> FrameT:
+    """Return what happened in each step of time: log, ts, time, calls, failed, probes, signals, exits.
+
+    `ts` is where the step begins, a multiple of `step_us`, and `time` when the first of its events was, in UTC.
+    `signals` are those that the kernel generated, by a call or by itself, and `exits` the processes that ended; a plain
+    log has neither. Steps in which nothing happened have no row.
+    """
+    event = nw.col("event")
+    ended = nw.when(nw.col("group_dead").is_null()).then(nw.col("tid") == nw.col("pid")).otherwise(nw.col("group_dead"))
+    flags = {
+        "calls": event == "kill",
+        "failed": (event == "kill") & _FAILED,
+        "probes": (event == "kill") & _PROBE,
+        "signals": event == "signal_generate",
+        "exits": (event == "sched_process_exit") & ended,
+    }
+    counted = events.filter(event.is_in(["kill", "signal_generate", "sched_process_exit"])).select(
+        "log",
+        "time",
+        ts=nw.col("ts") // step_us * step_us,
+        **{name: flag.fill_null(value=False).cast(nw.Int64) for name, flag in flags.items()},
+    )
+    return counted.group_by("log", "ts").agg(nw.col("time").min(), *(nw.col(name).sum() for name in flags))
+
+
+@nw.narwhalify
+def storms(events: FrameT, gap_us: int = 10_000, least: int = 100) -> FrameT:
+    """Return the bursts of calls: a process makes `least` or more, each within `gap_us` of the one before.
+
+    Columns: log, pid, comm, calls, failed, probes, targets, first_ts, last_ts, per_second. `targets` is how many
+    different pids it named; `per_second` is null where all came in one microsecond.
+    """
+    by = ["log", "pid", "comm"]
+    timed = with_since(_counted(events), by, _ORDER)
+    begins = timed.with_columns(_begins=(nw.col("since_us") <= gap_us).fill_null(value=False).cast(nw.Int64))
+    begins = begins.with_columns(_begins=1 - nw.col("_begins"))
+    runs = begins.with_columns(_run=over(nw.col("_begins").cum_sum(), begins, by, _ORDER))
+    found = runs.group_by(*by, "_run").agg(
+        nw.len().alias("calls"),
+        nw.col("failed").sum(),
+        nw.col("probes").sum(),
+        nw.col("target").n_unique().alias("targets"),
+        *_SPAN,
+    )
+    took = nw.col("last_ts") - nw.col("first_ts")
+    return (
+        found.filter(nw.col("calls") >= least)
+        .drop("_run")
+        .with_columns(per_second=nw.when(took > 0).then((nw.col("calls") - 1) * 1e6 / took))
+    )
+
+
+@nw.narwhalify
+def escalations(events: FrameT, within_us: int = 600_000_000) -> FrameT:
+    """Return who was asked to end, and then killed: TERM, then KILL, and the grace between.
+
+    Columns: log, target, asked_ts, asks, asked_sig, killed_ts, pid, comm, grace_us. A pid is asked by calls with
+    SIGHUP, SIGINT, SIGQUIT or SIGTERM that reached it, and the next SIGKILL to it comes within `within_us`: `asked_sig`
+    is the first of `asks` signals, `pid` and `comm` are who sent the SIGKILL, and `grace_us` is the time from the first
+    asking. That a plain log tells too; whether the process ended of it, `deaths` knows.
+    """
+    reached = _calls(events).filter(nw.col("ret") == 0, nw.col("target") > 0, nw.col("sig").is_in([*_ASKS, _KILL]))
+    placed = reached.with_columns(_killed=(nw.col("sig") == _KILL).cast(nw.Int64))
+    # A SIGKILL ends a run of askings, and the next run begins after it. Joins leave out null keys.
+    killed_yet = over(nw.col("_killed").cum_sum(), placed, _NAMED, _ORDER)
+    runs = placed.with_columns(_run=killed_yet - nw.col("_killed"), _log=nw.col("log").fill_null(""))
+    asking = with_since(runs.filter(nw.col("_killed") == 0), [*_NAMED, "_run"], _ORDER)
+    key = ["_log", "target", "_run"]
+    asked = (
+        asking.with_columns(_first=nw.when(nw.col("since_us").is_null()).then(nw.col("sig")))
+        .group_by(key)
+        .agg(nw.col("ts").min().alias("asked_ts"), nw.len().alias("asks"), nw.col("_first").max().alias("asked_sig"))
+    )
+    kills = runs.filter(nw.col("_killed") == 1).select(*key, "log", "pid", "comm", killed_ts="ts")
+    return (
+        asked.join(kills, on=key, how="inner")
+        .with_columns(grace_us=nw.col("killed_ts") - nw.col("asked_ts"))
+        .filter(nw.col("grace_us") <= within_us)
+        .select("log", "target", "asked_ts", "asks", "asked_sig", "killed_ts", "pid", "comm", "grace_us")
+    )
+
+
+@nw.narwhalify
+def compare(before: FrameT, after: FrameT) -> FrameT:
+    """Return the calls of two sessions beside each other: comm, sig, ret, calls_before, calls_after.
+
+    Two sessions are of before and after a deploy, or of host A and host B; pids mean nothing between them, so a row is
+    the calls by a name, with a signal and a result.
+    """
+    sides = [
+        _calls(events).select("comm", "sig", "ret", calls_before=nw.lit(n), calls_after=nw.lit(1 - n))
+        for events, n in ((before, 1), (after, 0))
+    ]
+    return (
+        nw.concat(sides).group_by("comm", "sig", "ret").agg(nw.col("calls_before").sum(), nw.col("calls_after").sum())
+    )
