@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from sigtrace.signals import ERRORS
+from sigtrace import tally as _tally
 from sigtrace.windows import over, with_since
 
 if TYPE_CHECKING:
@@ -34,122 +34,62 @@ def _counted(events: FrameT) -> FrameT:
     )
 
 
-def _with_process(frame: FrameT, pid: str, name: str) -> FrameT:
-    # A pid is one of its log's host: of several logs, the same number is several processes.
-    return frame.with_columns(
-        nw.concat_str([nw.col("log").fill_null(""), nw.col(pid).cast(nw.String)], separator=" ").alias(name)
-    )
-
-
 @nw.narwhalify
 def calls(events: FrameT) -> FrameT:
     """Return the whole calls: the rows whose two lines were both there, with all the columns of the session."""
     return _calls(events)
 
 
-@nw.narwhalify
-def totals(events: FrameT) -> FrameT:
+def totals(events: Any) -> Any:  # noqa: ANN401
     """Return one row about all calls: calls, failed, probes, senders, targets, first_ts, last_ts.
 
     `probes` are the calls with signal 0, which sends nothing and only asks; `senders` and `targets` are how many
     different processes made calls, and pids were named in them, those of each log apart.
     """
-    counted = _with_process(_with_process(_counted(events), "pid", "sender"), "target", "named")
-    return counted.select(
-        nw.col("ret").count().alias("calls"),
-        nw.col("failed").sum(),
-        nw.col("probes").sum(),
-        nw.col("sender").n_unique().alias("senders"),
-        nw.col("named").n_unique().alias("targets"),
-        *_SPAN,
-    )
+    return _tally.totals(_tally.tally(events))
 
 
-@nw.narwhalify
-def by_sender(events: FrameT) -> FrameT:
+def by_sender(events: Any) -> Any:  # noqa: ANN401
     """Return the calls by who made them: log, pid, comm, calls, failed, probes, targets, first_ts, last_ts.
 
     A row is a process under one of its threads' names; `targets` is how many different pids it named.
     """
-    counted = _counted(events)
-    return counted.group_by("log", "pid", "comm").agg(
-        nw.len().alias("calls"),
-        nw.col("failed").sum(),
-        nw.col("probes").sum(),
-        nw.col("target").n_unique().alias("targets"),
-        *_SPAN,
-    )
+    return _tally.by_sender(_tally.tally(events))
 
 
-@nw.narwhalify
-def by_target(events: FrameT) -> FrameT:
+def by_target(events: Any) -> Any:  # noqa: ANN401
     """Return the calls by whom they named: log, target, calls, failed, probes, senders, first_ts, last_ts.
 
     `target` is as the caller gave it: a pid of the caller's namespace, 0 for its own process group, -1 for every
     process it may signal, -N for the process group N.
     """
-    counted = _counted(events)
-    return counted.group_by("log", "target").agg(
-        nw.len().alias("calls"),
-        nw.col("failed").sum(),
-        nw.col("probes").sum(),
-        nw.col("pid").n_unique().alias("senders"),
-        *_SPAN,
-    )
+    return _tally.by_target(_tally.tally(events))
 
 
-@nw.narwhalify
-def by_signal(events: FrameT) -> FrameT:
+def by_signal(events: Any) -> Any:  # noqa: ANN401
     """Return the calls by signal: sig, calls, failed, senders, targets.
 
     `senders` and `targets` are how many different pids made them and were named in them, those of each log apart.
     """
-    counted = _with_process(_with_process(_counted(events), "pid", "sender"), "target", "named")
-    return counted.group_by("sig").agg(
-        nw.len().alias("calls"),
-        nw.col("failed").sum(),
-        nw.col("sender").n_unique().alias("senders"),
-        nw.col("named").n_unique().alias("targets"),
-    )
+    return _tally.by_signal(_tally.tally(events))
 
 
-def _error() -> nw.Expr:
-    name = nw.lit(None, dtype=nw.String)
-    for number, (error, _) in ERRORS.items():
-        name = nw.when(nw.col("ret") == -number).then(nw.lit(error)).otherwise(name)
-    return name.alias("error")
-
-
-@nw.narwhalify
-def by_result(events: FrameT) -> FrameT:
+def by_result(events: Any) -> Any:  # noqa: ANN401
     """Return the calls by what came of them: ret, error, calls, probes, first_ts, last_ts.
 
     `ret` is 0 or the negated errno, and `error` its name: EPERM, ESRCH, EINVAL, EAGAIN; null for 0 and for others.
     """
-    counted = _counted(events)
-    return counted.group_by("ret").agg(nw.len().alias("calls"), nw.col("probes").sum(), *_SPAN).with_columns(_error())
+    return _tally.by_result(_tally.tally(events))
 
 
-@nw.narwhalify
-def failures(events: FrameT) -> FrameT:
+def failures(events: Any) -> Any:  # noqa: ANN401
     """Return the calls that failed, by who and why.
 
-    Columns: log, pid, comm, ret, calls, signals, targets, first_ts, last_ts, error. `ret` is the negated errno and
+    Columns: log, pid, comm, ret, error, calls, signals, targets, first_ts, last_ts. `ret` is the negated errno and
     `error` its name: ESRCH (-3) where no such process was, EPERM (-1) where it was not permitted. `signals` and
     `targets` are how many different ones.
     """
-    return (
-        _calls(events)
-        .filter(_FAILED)
-        .group_by("log", "pid", "comm", "ret")
-        .agg(
-            nw.len().alias("calls"),
-            nw.col("sig").n_unique().alias("signals"),
-            nw.col("target").n_unique().alias("targets"),
-            *_SPAN,
-        )
-        .with_columns(_error())
-    )
+    return _tally.failures(_tally.tally(events))
 
 
 _ASKER = ["log", "pid", "comm", "target"]
@@ -178,23 +118,13 @@ def probes(events: FrameT) -> FrameT:
     )
 
 
-@nw.narwhalify
-def sent(events: FrameT) -> FrameT:
+def sent(events: Any) -> Any:  # noqa: ANN401
     """Return who sent what to whom, and the result.
 
     Columns: log, pid, comm, sig, target, ret, calls, first_ts, last_ts, first_time, first_line. `first_time` is in UTC,
     and `first_line` the line of the log where the first of these calls stands.
     """
-    return (
-        _calls(events)
-        .group_by("log", "pid", "comm", "sig", "target", "ret")
-        .agg(
-            nw.len().alias("calls"),
-            *_SPAN,
-            nw.col("time").min().alias("first_time"),
-            nw.col("line").min().alias("first_line"),
-        )
-    )
+    return _tally.tally(events)
 
 
 @nw.narwhalify

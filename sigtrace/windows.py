@@ -22,14 +22,14 @@ def over(expression: nw.Expr, frame: Any, by: list[str], order: list[str]) -> nw
 
 def with_before(frame: FrameT, columns: list[str], by: list[str], order: list[str]) -> FrameT:
     """Return the frame with `before_X` for each column X: its value in the row before of the same `by`, or null."""
-    shifted = frame.with_columns(
-        *(over(nw.col(name).shift(1), frame, by, order).alias(f"before_{name}") for name in {*columns, *by})
-    )
+    shifts = {f"before_{name}": over(nw.col(name).shift(1), frame, by, order) for name in columns}
+    if not frame.implementation.is_pyarrow():
+        return frame.with_columns(**shifts)
+    of_by = {f"before_{name}": over(nw.col(name).shift(1), frame, by, order) for name in by}
+    shifted = frame.with_columns(**shifts, **of_by)
     same = nw.all_horizontal(*(_equal(name) for name in by), ignore_nulls=True)
-    found = shifted.with_columns(
-        nw.when(same).then(nw.col(f"before_{name}")).alias(f"before_{name}") for name in columns
-    )
-    return found.drop([f"before_{name}" for name in by if name not in columns])
+    kept = {name: nw.when(same).then(nw.col(name)) for name in shifts}
+    return shifted.with_columns(**kept).drop([name for name in of_by if name not in shifts])
 
 
 def with_since(frame: FrameT, by: list[str], order: list[str]) -> FrameT:
