@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Source = str | os.PathLike[str] | bytes | BinaryIO
 
 _PARQUET = b"PAR1"
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 _GZIP = b"\x1f\x8b"
 _XZ = b"\xfd7zXZ\x00"
 _ZSTD = b"\x28\xb5\x2f\xfd"

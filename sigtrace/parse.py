@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COMPILED = not str(scan.__file__).endswith(".py")
 """Whether the hot loop is compiled; interpreted, it gives the same rows, some two hundred times slower."""
 
-_BATCH_ROWS = 1 << 17
+_BATCH_ROWS = 1 << 16
 _LONGEST_LINE = 1 << 20  # trace_seq ends a line at 8 KiB; what is longer is no trace, and must not fill the memory
 
 

@@ -1,11 +1,11 @@
 # The C types of scan.py, for Cython. scan.py runs without them; see there.
 cimport cython
 
-cdef int _KILL, _SENT, _TO, _LOST, _GENERATE, _DELIVER, _EXIT, _FORK, _EXEC, _OOM
-cdef int _NEWLINE, _TAB, _RETURN, _BLANK, _HASH, _OPEN, _CLOSE, _MINUS, _DOT, _ZERO, _NINE, _COLON
-cdef int _UPPER_P, _BRACKET, _BRACKET_END, _LOWER_B, _LOWER_M, _LOWER_S, _LOWER_T
-cdef long long _SECONDS
-cdef int _COMM, _FOREIGN_LINE, _PIECES, _CPUS, _NAMES, _SLOTS, _FIELDS
+cdef const int _KILL, _SENT, _TO, _LOST, _GENERATE, _DELIVER, _EXIT, _FORK, _EXEC, _OOM
+cdef const int _NEWLINE, _TAB, _RETURN, _BLANK, _HASH, _OPEN, _CLOSE, _MINUS, _DOT, _ZERO, _NINE, _COLON
+cdef const int _UPPER_P, _BRACKET, _BRACKET_END, _LOWER_B, _LOWER_M, _LOWER_S, _LOWER_T
+cdef const long long _SECONDS
+cdef const int _COMM, _FOREIGN_LINE, _PIECES, _CPUS, _NAMES, _SLOTS, _SAID, _FIELDS
 
 
 cdef class Scanner:
@@ -28,10 +28,13 @@ cdef class Scanner:
     cdef long long[::1] _pending
     cdef unsigned char[::1] _name_len, _name_bytes
     cdef int[::1] _name_code
+    cdef unsigned char[::1] _said_len, _said_bytes
+    cdef int[::1] _said_pid, _said_comm
+    cdef const unsigned char[::1] _only
     cdef bint _opened, _after_piece, _seen_header, _fraction
     cdef bytes _pieces
     cdef long long _num, _ts, _open_line, _open_ts
-    cdef Py_ssize_t _end, _minus
+    cdef Py_ssize_t _end, _minus, _said_end
     cdef int _cpu, _tid, _pid, _open_kind, _open_cpu, _open_tid, _open_pid, _open_comm, _open_sig, _open_code
 
     cpdef new_columns(self)
@@ -47,7 +50,7 @@ cdef class Scanner:
     @cython.locals(i=Py_ssize_t, m=Py_ssize_t)
     cdef Py_ssize_t _line(self, Py_ssize_t start, Py_ssize_t end) except -2
 
-    @cython.locals(i=Py_ssize_t, found=int)
+    @cython.locals(i=Py_ssize_t, found="unsigned char")
     cdef inline bint _has_newline(self, Py_ssize_t start) noexcept
 
     cdef inline Py_ssize_t _newline(self, Py_ssize_t i) noexcept
@@ -82,6 +85,7 @@ cdef class Scanner:
     @cython.locals(first=Py_ssize_t)
     cdef bint _event_name(self, Py_ssize_t i) noexcept
 
+    @cython.locals(k=Py_ssize_t)
     cdef inline Py_ssize_t _printk(self, Py_ssize_t start, Py_ssize_t i) except -2
 
     @cython.locals(kind=int, k=Py_ssize_t)
@@ -129,10 +133,13 @@ cdef class Scanner:
     cdef inline Py_ssize_t _message(self, Py_ssize_t start, Py_ssize_t i) except -2
 
     @cython.locals(k=Py_ssize_t)
-    cdef inline Py_ssize_t _sent(self, Py_ssize_t i) except -2
+    cdef Py_ssize_t _sent(self, Py_ssize_t i) except -2
 
-    @cython.locals(slot=Py_ssize_t, n=Py_ssize_t, i=Py_ssize_t, at=Py_ssize_t, k=Py_ssize_t)
-    cdef inline Py_ssize_t _known_comm(self, Py_ssize_t start) noexcept
+    @cython.locals(slot=Py_ssize_t, n=Py_ssize_t, k=Py_ssize_t, differ="unsigned char")
+    cdef inline Py_ssize_t _again(self, Py_ssize_t i) except -2
+
+    @cython.locals(n=Py_ssize_t, slot=Py_ssize_t, k=Py_ssize_t)
+    cdef int _keep_said(self, Py_ssize_t start) noexcept
 
     cdef inline Py_ssize_t _trim(self, Py_ssize_t start, Py_ssize_t stop) noexcept
 

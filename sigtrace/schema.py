@@ -76,21 +76,28 @@ def batch(scanner: scan.Scanner, log: str | None, *, utc: bool) -> pa.RecordBatc
     shapes = bytes(scanner.shape[:n])
     here = {0} if shapes.count(0) == n else set(shapes)  # of calls alone, mostly
     zeros = bytes(8 * n)
+    names = _strings(scanner.names)
     filled = {**_FILLED, "log": _NEVER if log is None else _EVERY, "time": _FILLED["time"] if utc else _NEVER}
     columns: dict[str, pa.Array[Any]] = {}
     for name, type_ in zip(SCHEMA.names, SCHEMA.types, strict=True):
         fills = filled.get(name, _EVERY)
         bits = _bits(scanner, fills, here)
         if name == "event":
-            columns[name] = _dictionary(_array(pa.int8(), n, shapes.translate(_EVENT_OF_SHAPE)), _EVENTS)
+            columns[name] = pa.DictionaryArray.from_arrays(
+                _array(pa.int8(), n, shapes.translate(_EVENT_OF_SHAPE)), _strings(_EVENTS)
+            )
         elif name == "handler":
             codes = zeros if _none(fills, here) else bytes(scanner.small[:n]).translate(_HANDLER_OR_0)
-            columns[name] = _dictionary(_array(pa.int8(), n, codes, bits), _HANDLERS)
+            columns[name] = pa.DictionaryArray.from_arrays(_array(pa.int8(), n, codes, bits), _strings(_HANDLERS))
         elif name in _NOT_SCANNED:
             of_zeros = _array(pa.int32() if type_ == _NAME else type_, n, zeros, bits)
-            columns[name] = _dictionary(of_zeros, [log or ""]) if type_ == _NAME else of_zeros
+            columns[name] = (
+                pa.DictionaryArray.from_arrays(of_zeros, _strings([log or ""])) if type_ == _NAME else of_zeros
+            )
         elif type_ == _NAME:
-            columns[name] = _dictionary(_array(pa.int32(), n, getattr(scanner, name), bits), scanner.names)
+            # Parquet stores the whole dictionary, whether or not a row has a name of it.
+            known = _strings([""]) if _none(fills, here) else names
+            columns[name] = pa.DictionaryArray.from_arrays(_array(pa.int32(), n, getattr(scanner, name), bits), known)
         elif type_ == pa.bool_():
             columns[name] = _array(type_, n, zeros if _none(fills, here) else scanner.bits(fills, of_bit=True), bits)
         else:
@@ -151,8 +158,7 @@ def _array(
     return pa.Array.from_buffers(type_, n, [None if bits is None else pa.py_buffer(bits), pa.py_buffer(values)])
 
 
-def _dictionary(codes: pa.Array[Any], names: Sequence[str]) -> pa.DictionaryArray[Any, Any]:
+def _strings(names: Sequence[str]) -> pa.StringArray:
     encoded = [name.encode() for name in names]
     offsets = memoryview(array("i", accumulate(map(len, encoded), initial=0)))
-    strings = pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
-    return pa.DictionaryArray.from_arrays(codes, strings)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))

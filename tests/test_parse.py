@@ -295,6 +295,42 @@ def test_a_second_first_half_makes_the_one_before_it_a_half(parse: Parse) -> Non
     assert shown(rows, "event", "sig", "target", "line") == [("kill_half", 1, None, 1), ("kill", 2, 1400, 2)]
 
 
+@pytest.mark.parametrize("interpreted", [False, True])
+def test_what_a_thread_says_is_not_what_it_said_before(parse: Parse, interpreted: bool) -> None:  # noqa: FBT001
+    said = [
+        (7, "a", 9),
+        (7, "a", -15),
+        (8, "a", 9),
+        (7, "ab", 9),
+        (7, "a) sent signal 3 (b", 9),
+        (7, "a", 9),
+        (77, "", 0),
+        (7, "\udcff" * 15, 9),
+        (7, "x" * 60, 9),
+        (7, "a", 2147483647),
+        (7, "a\n", 9),
+        (7, "a", 9),
+    ]
+    for tids in ([5], [5, 5 + 4096]):  # and where two threads take turns in one place
+        log = [(tid, *one) for one in said for tid in tids]
+        lines = [sent(tid=tid, pid=pid, comm=comm, sig=sig, header="a") + to(tid=tid) for tid, pid, comm, sig in log]
+        rows, account = parse(
+            "".join(lines).encode(errors="surrogateescape") + other().encode(), interpreted=interpreted
+        )
+        shown_comm = {"\udcff" * 15: "\\xff" * 15}
+        assert shown(rows, "tid", "pid", "comm", "sig") == [
+            (tid, pid, shown_comm.get(comm, comm), sig) for tid, pid, comm, sig in log
+        ]
+        assert account.lines_by_kind["kill"] == 2 * len(log)
+
+
+def test_what_a_thread_said_before_the_names_began_anew_has_its_name(parse: Parse) -> None:
+    again = sent(tid=1, comm="again") + to(tid=1)
+    others = "".join(sent(tid=2 + i % 4000, comm=f"{i:x}") + to(tid=2 + i % 4000) for i in range(70_000))
+    rows, _ = parse((again + others + again).encode(), rows=1 << 10)
+    assert [(row["comm"], row["pid"]) for row in rows if row["tid"] == 1] == [("again", 363)] * 2
+
+
 @pytest.mark.parametrize(
     "unreadable",
     [
