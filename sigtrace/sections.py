@@ -1,0 +1,287 @@
+"""Sections: what a report of a session tells besides its deaths: a title, a sentence, and the rows under it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.clock import Clock
+from sigtrace.signals import ERRORS, error_name, signal_name
+from sigtrace.terminal import count, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Row = dict[str, Any]
+
+Pieces = list[tuple[bool, str]]
+"""A sentence: pieces of text, each with whether it is a name out of the log, which a reader must not take for ours."""
+
+_SAID = {
+    "killed": ("was killed", "were killed"),
+    "oom": ("was the OOM killer's victim", "were the OOM killer's victims"),
+    "fault": ("died of a fault of its own", "died of faults of their own"),
+    "self": ("ended itself", "ended themselves"),
+    "unknown": ("ended and why is unknown", "ended and why is unknown"),
+    "exited": ("exited", "exited"),
+}
+_TIMES = frozenset({"first_ts", "last_ts", "asked_ts", "killed_ts"})
+_SPANS = frozenset({"grace_us"})
+_NUMBERS = frozenset(
+    {
+        *("calls", "failed", "probes", "signals", "exits", "targets", "senders", "found", "asks", "deaths"),
+        *("per_second", "losses", "lost", "lines"),
+    }
+)
+_PLAIN = frozenset({"pid", "target", "cpu", "first_line", "last_line"})
+
+
+@dataclass(frozen=True)
+class Section:
+    """A title, a sentence in pieces, and rows; `columns`: by the key of what is shown the head over it."""
+
+    key: str
+    title: str
+    sentence: Pieces
+    columns: dict[str, str]
+    rows: list[Row]
+
+
+def headline(answer: Row) -> str:
+    """Return in a sentence what happened; no name out of the log is in it."""
+    return f"{_ended(answer)}; {_called(answer)}."
+
+
+def told(death: Row) -> Pieces:
+    """Return a death's sentence from its victim on, in pieces, without the numbers of its lines."""
+    text = re.sub(r" \[lines? [\d, ]+\]$", "", death["sentence"])
+    victim = process(death["victim_comm"], death["victim_pid"])
+    _, found, rest = text.partition(victim)
+    names = {process(death[f"{who}_comm"], death[f"{who}_pid"]) for who in ("victim", "killer", "actor")}
+    names |= {escaped(name) for name in death["ancestors"]}
+    pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    parts = re.split(f"({pattern})", found + rest or text)
+    return [(bool(i % 2), part) for i, part in enumerate(parts) if part]
+
+
+def process(comm: str | None, pid: int | None) -> str:
+    """Return a process as sentences name it, escaped: `bash (5573)`."""
+    return f"{escaped(comm or '?')} ({pid})"
+
+
+def facts(row: Row) -> list[tuple[str, str]]:
+    """Return what a row of the log says besides when, where and who: names of columns, and values, escaped."""
+    said = {key: value for key, value in row.items() if key not in _HEAD_OF_A_ROW}
+    if "sig" in said:
+        said["sig"] = f"{said['sig']} {signal_name(said['sig'])}"
+    if said.get("ret", 0) < 0:
+        said["ret"] = f"{said['ret']} {error_name(said['ret'])} ({ERRORS.get(-said['ret'], ('', 'see errno(3)'))[1]})"
+    return [
+        (key, str(value).lower() if isinstance(value, bool) else escaped(str(value))) for key, value in said.items()
+    ]
+
+
+_HEAD_OF_A_ROW = frozenset({"line", "ts", "time", "cpu", "event", "comm", "pid", "tid", "signal", "log"})
+
+
+def cell(key: str, row: Row, clock: Clock) -> tuple[str, float | None]:
+    """Return what a row shows under a key, escaped, and the number that it is sorted by, or None for text."""
+    value = row[key]
+    if value is None:
+        return "", None
+    if key in _TIMES:
+        return clock.told(row["log"], value), value
+    if key in _SPANS:
+        return clock.span(value), value
+    if key in _NUMBERS:
+        return f"{value:,.0f}", value
+    return escaped(str(value)), value if key in _PLAIN else None
+
+
+def numeric(key: str) -> bool:
+    """Return whether what stands under a key is a number, a time or a span."""
+    return key in _TIMES | _SPANS | _NUMBERS | _PLAIN
+
+
+def sections(answer: Row) -> list[Section]:
+    """Return the sections of an answer of `sigtrace.report.summary` that have rows, what matters most first."""
+    several = Clock(answer).several
+    kinds = answer["accounting"]["lines_by_kind"]
+    account = [{"kind": kind, "lines": lines} for kind, lines in kinds.items()]
+    found = []
+    for key, title, sentence, keys in _SECTIONS:
+        if rows := account if key == "accounting" else answer[key]:
+            shown = (*keys, "log") if several and key not in _OF_ALL_LOGS else keys
+            heads = {key: _HEADS.get(key, key) for key in shown}
+            found.append(Section(key, title, sentence(answer, rows), heads, rows))
+    return found
+
+
+def absent(answer: Row) -> str | None:
+    """Return in a sentence which sections have no rows, or None where all have some."""
+    nouns = {
+        "storms": "storms of calls",
+        "escalations": "processes asked to end and then killed",
+        "failures": "failed calls",
+        "probed": "probes (signal 0)",
+    }
+    missing = [noun for key, noun in nouns.items() if not answer[key]]
+    return f"Not in this log: {_list(missing, 'or')}." if missing else None
+
+
+def _ended(answer: Row) -> str:
+    verdicts = answer["verdicts"]
+    said = [f"{n:,} {_SAID[verdict][n != 1]}" for verdict in _SAID if (n := verdicts.get(verdict))]
+    if said:
+        n, ended = said[0].split(" ", 1)
+        return _list([f"{n} {'process' if n == '1' else 'processes'} {ended}", *said[1:]], "and")
+    if "sched_process_exit" in answer["accounting"]["lines_by_kind"]:
+        return "No process ended"
+    return "Whether any process ended is not in this log"
+
+
+def _called(answer: Row) -> str:
+    if not answer["calls"]:
+        return f"no whole call is in its {count(answer['accounting']['lines'], 'line')}"
+    took = "" if answer["seconds"] is None else f" in {answer['seconds']:,.3f} s"
+    made = f"{count(answer['calls'], 'call')} by {count(len(answer['senders']), 'sender')}{took}"
+    failed = {0: "none", answer["calls"]: "all"}.get(answer["failed"], f"{answer['failed']:,}")
+    probes = f", {answer['probes']:,} only asked (signal 0)" if answer["probes"] else ""
+    return f"{made}, {failed} failed{probes}"
+
+
+def _list(parts: list[str], word: str) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def _by(row: Row) -> tuple[bool, str]:
+    return True, process(row["comm"], row["pid"])
+
+
+def _matrix(_: Row, rows: list[Row]) -> Pieces:
+    most = max(rows, key=lambda row: row["deaths"])
+    deaths = count(sum(row["deaths"] for row in rows), "death")
+    if most["deaths"] == 1:
+        return [(False, f"{deaths}, no two of the same killer and victim by the same signal.")]
+    return [
+        (False, f"{deaths}; most often, {most['deaths']:,} times, "),
+        (True, escaped(most["killer"])),
+        (False, " ended "),
+        (True, escaped(most["victim"])),
+        (False, f" with {most['signal'] or 'an unknown signal'}."),
+    ]
+
+
+def _storms(_: Row, rows: list[Row]) -> Pieces:
+    most = max(rows, key=lambda row: row["per_second"] or 0)
+    rate = "" if most["per_second"] is None else f", {most['per_second']:,.0f} a second"
+    return [
+        (False, f"{count(len(rows), 'storm')}; the fastest was of "),
+        _by(most),
+        (False, f": {count(most['calls'], 'call')}{rate}, {most['failed']:,} failed."),
+    ]
+
+
+def _escalations(answer: Row, rows: list[Row]) -> Pieces:
+    least = min(rows, key=lambda row: row["grace_us"])
+    asked = count(len(rows), "process was", "processes were")
+    return [
+        (False, f"{asked} asked to end before SIGKILL came; {least['target']} had the least time: "),
+        (False, f"{Clock(answer).span(least['grace_us'])} after {least['asked']} from "),
+        _by(least),
+        (False, "."),
+    ]
+
+
+def _failures(answer: Row, rows: list[Row]) -> Pieces:
+    most = max(rows, key=lambda row: row["calls"])
+    said = f"{answer['failed']:,} of {count(answer['calls'], 'call')} failed"
+    many = ": of " if len(rows) == 1 else f"; most, {most['calls']:,}, of "
+    return [(False, said + many), _by(most), (False, f" with {most['error']} ({most['meaning']}).")]
+
+
+def _probed(answer: Row, rows: list[Row]) -> Pieces:
+    found = sum(row["found"] or 0 for row in rows)
+    asked = count(answer["probes"], "call")
+    return [(False, f"{asked} only asked whether a process is there (signal 0); {found:,} found it.")]
+
+
+def _most_by(noun: str, verb: str, nouns: str | None = None) -> Callable[[Row, list[Row]], Pieces]:
+    def sentence(_: Row, rows: list[Row]) -> Pieces:
+        most = max(rows, key=lambda row: row["calls"])
+        said = f"{count(len(rows), noun, nouns)} {verb}"
+        if most["calls"] == 1:
+            return [(False, f"{said}, each once.")]
+        name = _by(most) if "comm" in most else (False, most.get("signal") or most["means"])
+        return [(False, f"{said}; most often "), name, (False, f", {most['calls']:,} times.")]
+
+    return sentence
+
+
+def _losses(_: Row, rows: list[Row]) -> Pieces:
+    lost = sum(row["lost"] or 0 for row in rows)
+    times = sum(row["losses"] for row in rows)
+    where = count(len(rows), "CPU")
+    return [(False, f"{lost:,} events or more were lost in {count(times, 'loss', 'losses')} on {where}.")]
+
+
+def _account(answer: Row, _: list[Row]) -> Pieces:
+    lines = count(answer["accounting"]["lines"], "line was", "lines were")
+    return [(False, f"{lines} read; each is counted once, by what became of it.")]
+
+
+_OF_ALL_LOGS = frozenset({"matrix", "accounting"})
+_HEADS = {
+    "comm": "process",
+    "per_second": "a second",
+    "first_ts": "first",
+    "last_ts": "last",
+    "asked": "asked with",
+    "asks": "times",
+    "grace_us": "grace",
+    "asked_ts": "asked at",
+    "killed_ts": "killed at",
+    "meaning": "which means",
+    "found": "found it",
+    "means": "target",
+    "cpu": "CPU",
+    "lost": "events",
+    "first_line": "first line",
+    "last_line": "last line",
+    "kind": "what became of them",
+}
+_SPAN = ("first_ts", "last_ts")
+# key of the answer, title, sentence, and the keys of its rows that are shown
+_SECTIONS: tuple[tuple[str, str, Callable[[Row, list[Row]], Pieces], tuple[str, ...]], ...] = (
+    ("matrix", "Who killed whom", _matrix, ("killer", "victim", "signal", "deaths")),
+    ("storms", "Storms", _storms, ("comm", "pid", "calls", "per_second", "failed", "targets", *_SPAN)),
+    (
+        "escalations",
+        "Asked to end, then killed",
+        _escalations,
+        ("comm", "pid", "target", "asked", "asks", "grace_us", "asked_ts", "killed_ts"),
+    ),
+    ("failures", "Failed calls", _failures, ("calls", "comm", "pid", "error", "meaning", "targets", *_SPAN)),
+    ("probed", "Probes", _probed, ("calls", "found", "comm", "pid", "means", *_SPAN)),
+    (
+        "senders",
+        "Senders",
+        _most_by("sender", "called"),
+        ("calls", "comm", "pid", "failed", "probes", "targets", *_SPAN),
+    ),
+    (
+        "targets",
+        "Targets",
+        _most_by("target", "named"),
+        ("calls", "means", "failed", "probes", "senders", *_SPAN),
+    ),
+    (
+        "signals",
+        "Signals",
+        _most_by("kind of signal", "sent", "kinds of signal"),
+        ("calls", "signal", "failed", "senders", "targets"),
+    ),
+    ("losses", "Losses", _losses, ("cpu", "losses", "lost", "first_line", "last_line")),
+    ("accounting", "Account", _account, ("lines", "kind")),
+)

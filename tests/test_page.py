@@ -1,0 +1,476 @@
+"""The page: one file that loads nothing, in which names are text; and in a browser, what a reader does with it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+from copy import deepcopy
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import sigtrace
+from sigtrace import report
+from sigtrace.page import page
+from sigtrace.terminal import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from selenium.webdriver import Chrome
+
+    Answer = dict[str, Any]
+
+EVENTS = "tests/fixtures/evidence_events.txt"
+LOSSY = "tests/fixtures/lossy.txt.gz"
+SCENE = "notebooks/data/scene.parquet"
+
+# A process name has 15 bytes.
+HOSTILE = [
+    "<script>x()",
+    "</script><b>x",
+    "</style><b>x",
+    '"onload=x()"',
+    "'onclick='x()",
+    "--><b>x</b><!--",
+    "<svg/onload=x()",
+    "&lt;b&gt;&#60;b>",
+    "x\nx\r\tx",
+    "\x1b[31mred\x1b[0m",
+    "a\u202egpj.exe",
+    "\u05d0\u05d1<b>\u05d2",
+    "]]><![CDATA[",
+    "{{7*7}}${x}",
+]
+
+
+@pytest.fixture(scope="module")
+def events() -> Answer:
+    return report.summary(sigtrace.read(EVENTS))
+
+
+@pytest.fixture(scope="module")
+def scene() -> Answer:
+    return report.summary(sigtrace.read(SCENE))
+
+
+@pytest.fixture(scope="module")
+def lossy() -> Answer:
+    return report.summary(sigtrace.read(LOSSY))
+
+
+def renamed(value: Any, old: str, new: str, key: str = "") -> Any:
+    """Return an answer in which a process has another name."""
+    if isinstance(value, dict):
+        return {key: renamed(one, old, new, key) for key, one in value.items()}
+    if isinstance(value, list):
+        return [renamed(one, old, new, key) for one in value]
+    # A sentence and the ancestors hold names among other text.
+    return value.replace(old, escaped(new) if key == "sentence" else new) if isinstance(value, str) else value
+
+
+class Tags(HTMLParser):
+    """The tags of a page, which must close in order, their attributes, and the text between."""
+
+    VOID = frozenset({"meta", "input", "br"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.links += [value or "" for name, value in attrs if name in {"href", "src"}]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_every_tag_is_closed(events: Answer, scene: Answer, lossy: Answer) -> None:
+    for answer in (events, scene, lossy):
+        assert Tags(page(answer)).open == []
+
+
+def test_the_policy_allows_the_pages_own_style_and_script_and_nothing_else(events: Answer) -> None:
+    html = page(events)
+    found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    assert found is not None
+    hashes = []
+    for tag in ("style", "script"):
+        inside = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        assert len(inside) == 1
+        digest = base64.b64encode(hashlib.sha256(inside[0].encode()).digest()).decode()
+        hashes.append(f"{tag}-src 'sha256-{digest}'")
+    assert found[1] == f"default-src 'none'; {'; '.join(hashes)}; base-uri 'none'; form-action 'none'"
+
+
+def test_nothing_in_the_page_points_elsewhere(scene: Answer) -> None:
+    tags = Tags(page(scene))
+    assert tags.links
+    assert all(link.startswith("#") for link in tags.links)
+    assert "url(" not in page(scene)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_out_of_the_log_is_text(events: Answer, name: str) -> None:
+    plain, hostile = Tags(page(events)), Tags(page(renamed(events, "bash", name)))
+    # A letter that runs from right to left is set apart, and that is all.
+    assert sorted(tag for tag in hostile.seen if tag != "bdi") == sorted(plain.seen)
+    assert hostile.attributes == plain.attributes
+    assert escaped(name) in hostile.text
+
+
+def test_a_session_s_name_is_text(events: Answer) -> None:
+    name = "</title><script>x()</script>"
+    hostile = Tags(page({**events, "session": name}))
+    assert hostile.seen == Tags(page(events)).seen
+    assert hostile.text.count(name) == 2
+
+
+def test_what_happened_and_what_is_unknown_come_first(scene: Answer, lossy: Answer) -> None:
+    text = Tags(page(scene)).text
+    assert "8 processes were killed, 1 died of a fault of its own, 1 ended itself and 25 exited; 14 calls" in text
+    assert (
+        text.index("8 processes were killed") < text.index("Nothing was lost.") < text.index("Open one for the lines")
+    )
+    text = Tags(page(lossy)).text
+    assert "Whether any process ended is not in this log; 70,781 calls by 4 senders in 0.313 s, all failed." in text
+    assert text.index("Unknown: 18,176 events were lost on CPU 1") < text.index("A bar is what happened")
+    assert "Nothing was lost" not in text
+
+
+def test_a_table_of_very_many_rows_says_how_many_more_there_are(lossy: Answer) -> None:
+    html = page(lossy)
+    assert len(html) < 1_000_000
+    assert "Here are the first 1,000; 69,781 rows more are not on this page" in Tags(html).text
+
+
+def test_every_death_has_its_lines(events: Answer) -> None:
+    html = page(events)
+    for i, death in enumerate(events["deaths"]):
+        evidence = html.split(f'id="death-{i}"')[1].split("</details>")[0]
+        assert re.findall(r'<tr><td class="n">(\d+)</td>', evidence) == [str(row["line"]) for row in death["evidence"]]
+        assert [row["line"] for row in death["evidence"]]
+
+
+def test_a_log_is_named_where_there_are_several(events: Answer) -> None:
+    assert "web-2" not in page(events)
+    two = deepcopy(events)
+    for i, row in enumerate(row for key in ("deaths", "senders", "targets", "signals") for row in two[key]):
+        row["log"] = f"web-{1 + i % 2}"
+    text = Tags(page(two)).text
+    assert "web-1" in text
+    assert "web-2" in text
+    assert "These logs name no time of day" in text
+
+
+def test_logs_of_several_hosts_stand_on_one_timeline_by_the_time_of_day(scene: Answer) -> None:
+    one = page(scene)
+    two = deepcopy(scene)
+    for i, row in enumerate(two["deaths"]):
+        row["log"] = f"web-{1 + i % 2}"
+        row["ts"] += 1_000_000_000 * (i % 2)  # a host that has been up for longer
+    circles = re.compile(r'<circle cx="([\d.]+)%')
+    assert circles.findall(page(two)) == circles.findall(one)
+
+
+def test_a_clock_of_bare_ticks_has_no_seconds(events: Answer) -> None:
+    ticks = {**events, "accounting": {**events["accounting"], "ts_unit": "ticks"}}
+    text = Tags(page(ticks)).text
+    assert "Times are bare ticks of the trace clock" in text
+    assert str(events["deaths"][0]["ts"]) in text
+
+
+def test_an_answer_out_of_json_makes_the_same_page(scene: Answer) -> None:
+    assert page(json.loads(json.dumps(scene, default=str))) == page(scene)
+
+
+def test_a_log_without_a_call_makes_a_page() -> None:
+    line = b"            bash-4711    [000] d..21  7.000001: bpf_trace_printk: hello\n"
+    text = Tags(page(report.summary(sigtrace.read(line)))).text
+    assert "Whether any process ended is not in this log; no whole call is in its 1 line." in text
+
+
+# In a browser.
+
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--window-size=1200,900"),
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        missing = "no browser to read a page in: apt-get install chromium chromium-driver"
+        (pytest.fail if os.environ.get("SIGTRACE_LIVE") == "required" else pytest.skip)(missing)
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # With its driver named, Selenium looks for none on the network.
+    with Chrome(options=options, service=Service(driver)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def read(browser: Chrome, tmp_path: Path) -> Iterator[Callable[[Answer], Chrome]]:
+    """Open an answer's page; after the test, ask that the browser had nothing to say and fetched nothing."""
+    file = tmp_path / "page.html"
+    logs = ("browser", "performance")
+
+    def opened(answer: Answer) -> Chrome:
+        file.write_text(page(answer), encoding="utf-8")
+        for log in logs:
+            browser.get_log(log)  # type: ignore[no-untyped-call]
+        browser.get(file.as_uri())
+        return browser
+
+    yield opened
+    said, told = (browser.get_log(log) for log in logs)  # type: ignore[no-untyped-call]
+    assert said == []
+    messages = [json.loads(entry["message"])["message"] for entry in told]
+    asked = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+    # A browser that starts asks for pages of its own.
+    assert {one["request"]["url"] for one in asked if one["documentURL"] == file.as_uri()} == {file.as_uri()}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def script(browser: Chrome, code: str) -> Any:
+    return browser.execute_script(code)
+
+
+def shown(browser: Chrome, selector: str) -> list[str]:
+    return [found.text for found in browser.find_elements("css selector", selector) if found.is_displayed()]
+
+
+def column(browser: Chrome, section: str, number: int) -> list[str]:
+    cells = f"#{section} tbody td:nth-child({number})"
+    return [cell.get_property("textContent") for cell in browser.find_elements("css selector", cells)]  # type: ignore[misc]
+
+
+def test_a_click_unfolds_the_evidence(read: Callable[[Answer], Chrome], events: Answer) -> None:
+    browser = read(events)
+    assert shown(browser, ".evidence") == []
+    browser.find_elements("css selector", ".death summary")[2].click()
+    (evidence,) = shown(browser, ".evidence")
+    assert "signal_generate" in evidence
+    assert all(str(line) in evidence for line in events["deaths"][2]["lines"])
+
+
+def test_without_javascript_all_can_be_read_and_nothing_is_there_that_does_nothing(
+    read: Callable[[Answer], Chrome], events: Answer, browser: Chrome
+) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        read(events)
+        assert shown(browser, "form, button") == []
+        browser.find_elements("css selector", ".death summary")[2].click()
+        assert len(shown(browser, ".evidence")) == 1
+        assert len(shown(browser, "#senders tbody tr")) == len(events["senders"])
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_a_click_on_a_head_sorts_numbers_as_numbers(read: Callable[[Answer], Chrome], lossy: Answer) -> None:
+    browser = read(lossy)
+    head = browser.find_element("css selector", "#storms th:nth-child(3)")
+    button = head.find_element("tag name", "button")
+    button.click()
+    assert head.get_attribute("aria-sort") == "descending"
+    assert column(browser, "storms", 3) == ["20,000", "17,097", "16,861", "16,823"]
+    button.click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert column(browser, "storms", 3) == ["16,823", "16,861", "17,097", "20,000"]
+    assert column(browser, "storms", 1)[-1] == "w (3) sent"
+
+
+def test_times_and_spans_are_sorted_by_what_they_mean(read: Callable[[Answer], Chrome], scene: Answer) -> None:
+    answer = deepcopy(scene)
+    (first,) = answer["escalations"]
+    answer["escalations"] = [{**first, "grace_us": grace} for grace in (999, 1_500_000, 3_900, 76)]
+    browser = read(answer)
+    browser.find_element("css selector", "#escalations th:nth-child(6) button").click()
+    assert column(browser, "escalations", 6) == ["1.5 s", "3.9 ms", "999 µs", "76 µs"]
+
+
+def test_what_is_unknown_stands_last_whichever_way(read: Callable[[Answer], Chrome], lossy: Answer) -> None:
+    answer = deepcopy(lossy)
+    answer["storms"][0]["per_second"] = None
+    browser = read(answer)
+    for _ in range(2):
+        browser.find_element("css selector", "#storms th:nth-child(4) button").click()
+        assert column(browser, "storms", 4)[-1] == ""
+
+
+def test_only_one_column_says_that_it_is_sorted(read: Callable[[Answer], Chrome], events: Answer) -> None:
+    browser = read(events)
+    for number in (2, 1):
+        browser.find_element("css selector", f"#senders th:nth-child({number}) button").click()
+    assert len(browser.find_elements("css selector", "#senders [aria-sort]")) == 1
+    assert column(browser, "senders", 1)[0] == "4"
+
+
+def test_the_search_finds_deaths_and_rows_and_counts_them(read: Callable[[Answer], Chrome], events: Answer) -> None:
+    browser = read(events)
+    box = browser.find_element("id", "search")
+    box.send_keys("Memory HOG")
+    assert [told.split(" was")[0] for told in shown(browser, ".death .told")] == ["memory hog (5583)"]
+    assert shown(browser, "#senders") == []
+    assert shown(browser, "output")[0].startswith("1 of ")
+    assert shown(browser, ".timeline") != []
+    box.clear()
+    box.send_keys("5568")
+    rows = shown(browser, "#senders tbody tr")
+    assert len(rows) == 1
+    assert "5568" in rows[0]
+    box.clear()
+    box.send_keys("no such thing")
+    assert shown(browser, ".death, table.sortable tbody tr") == []
+    assert shown(browser, "output")[0].startswith("0 of ")
+
+
+def test_a_line_number_finds_the_death_that_rests_on_it(read: Callable[[Answer], Chrome], events: Answer) -> None:
+    browser = read(events)
+    browser.find_element("id", "search").send_keys("87 oom mark_victim")
+    assert len(shown(browser, ".death")) == 1
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_is_run_or_drawn_as_markup(read: Callable[[Answer], Chrome], events: Answer, name: str) -> None:
+    browser = read(renamed(events, "bash", name))
+    for summary in browser.find_elements("css selector", ".death summary"):
+        summary.click()
+    assert len(browser.find_elements("tag name", "script")) == 1
+    assert script(browser, "return document.querySelectorAll('section b:not([class]) b, main script').length") == 0
+    said = script(browser, "return document.querySelector('#senders').textContent")
+    assert escaped(name) in said
+
+
+def test_letters_from_right_to_left_reorder_nothing(read: Callable[[Answer], Chrome], events: Answer) -> None:
+    browser = read(renamed(events, "bash", "\u05d0\u05d1 1 \u05d2\u05d3"))
+    lefts = script(
+        browser,
+        """const told = document.querySelectorAll(".told")[1].querySelector(".name");
+        const letters = document.createTreeWalker(told, NodeFilter.SHOW_TEXT), lefts = [];
+        while (letters.nextNode()) {
+          const range = document.createRange();
+          range.selectNodeContents(letters.currentNode);
+          lefts.push(range.getBoundingClientRect().left);
+        }
+        return lefts;""",
+    )
+    assert len(lefts) > 2
+    assert lefts == sorted(lefts)
+
+
+@pytest.mark.parametrize("of", ["events", "scene", "lossy"])
+@pytest.mark.parametrize("wide", [320, 360, 768])
+def test_a_phone_shows_the_page_without_sideways_scroll(
+    read: Callable[[Answer], Chrome], browser: Chrome, request: pytest.FixtureRequest, of: str, wide: int
+) -> None:
+    phone = {"width": wide, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    answer = deepcopy(request.getfixturevalue(of))
+    # The longest that a name and a path can look.
+    read(renamed(renamed(answer, "bash", "\x01" * 15), "deployer", "W" * 15))
+    script(browser, "for (const item of document.querySelectorAll('details')) item.open = true")
+    assert script(browser, "return document.documentElement.scrollWidth") <= wide
+
+
+def test_dark_is_dark_and_light_is_light(read: Callable[[Answer], Chrome], scene: Answer) -> None:
+    browser = read(scene)
+    colors = "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]"
+    sums = []
+    for scheme in ("light", "dark"):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+        sums.append([sum(map(int, re.findall(r"\d+", color)[:3])) for color in script(browser, colors)])
+    (light_page, light_ink), (dark_page, dark_ink) = sums
+    assert light_page - light_ink > 600
+    assert dark_ink - dark_page > 500
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_the_contrast_that_wcag_asks_for(
+    read: Callable[[Answer], Chrome], events: Answer, scheme: str
+) -> None:
+    browser = read(events)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+    script(browser, "for (const item of document.querySelectorAll('details')) item.open = true")
+    least = script(
+        browser,
+        """const rgb = (color) => {
+          const canvas = document.createElement("canvas").getContext("2d");
+          canvas.fillStyle = color;
+          canvas.fillRect(0, 0, 1, 1);
+          return [...canvas.getImageData(0, 0, 1, 1).data];
+        };
+        const light = (color) => rgb(color).slice(0, 3).map((c) => c / 255)
+          .map((c) => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+          .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+        const behind = (item) => {
+          const color = getComputedStyle(item).backgroundColor;
+          return rgb(color)[3] === 255 || !item.parentElement ? color : behind(item.parentElement);
+        };
+        let least = [99, ""];
+        for (const item of document.querySelectorAll("body *:not(script, rect, circle, title)")) {
+          if (![...item.childNodes].some((child) => child.nodeType === 3 && child.data.trim())) continue;
+          const [a, b] = [light(getComputedStyle(item).color), light(behind(item))];
+          const contrast = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+          if (contrast < least[0]) least = [contrast, item.outerHTML.slice(0, 80)];
+        }
+        return least;""",
+    )
+    assert least[0] >= 4.5, least
+
+
+def test_paper_has_the_evidence_and_no_controls(read: Callable[[Answer], Chrome], events: Answer) -> None:
+    browser = read(events)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    # Selenium takes what is in a closed `details` for hidden, whatever the style says.
+    drawn = script(
+        browser,
+        """return [...document.querySelectorAll(".evidence table")]
+        .filter((table) => table.checkVisibility() && table.getBoundingClientRect().height > 20).length""",
+    )
+    assert drawn == len(events["deaths"])
+    assert shown(browser, "input, nav") == []
+    assert script(browser, "return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    assert pdf.startswith(b"%PDF")
+    folded = browser.find_elements("css selector", "details[open]")
+    assert folded == []  # as they were before
+
+
+def test_a_mark_on_the_timeline_leads_to_its_death(read: Callable[[Answer], Chrome], events: Answer) -> None:
+    browser = read(events)
+    script(browser, "document.querySelector('a[href=\"#death-3\"] circle').parentNode.focus()")
+    script(browser, "location.hash = '#death-3'")
+    assert len(shown(browser, ".evidence")) == 1
+    assert "segv" in shown(browser, "details[open] .told")[0]
