@@ -36,48 +36,55 @@ def _counted(events: FrameT) -> FrameT:
 
 @nw.narwhalify
 def calls(events: FrameT) -> FrameT:
-    """Return the whole calls: the rows whose two lines were both there, with all the columns of the session."""
+    """Return the whole calls: the rows whose two lines were both there.
+
+    Columns: those of the session.
+    """
     return _calls(events)
 
 
 def totals(events: Any) -> Any:  # noqa: ANN401
-    """Return one row about all calls: calls, failed, probes, senders, targets, first_ts, last_ts.
+    """Return one row about all calls.
 
-    `probes` are the calls with signal 0, which sends nothing and only asks; `senders` and `targets` are how many
-    different processes made calls, and pids were named in them, those of each log apart.
+    Columns: calls, failed, probes, senders, targets, first_ts, last_ts. `probes` are the calls with signal 0, which
+    sends nothing and only asks; `senders` and `targets` are how many different processes made calls, and pids were
+    named in them, those of each log apart. Without calls the numbers are 0 and the times null.
     """
     return _tally.totals(_tally.tally(events))
 
 
 def by_sender(events: Any) -> Any:  # noqa: ANN401
-    """Return the calls by who made them: log, pid, comm, calls, failed, probes, targets, first_ts, last_ts.
+    """Return the calls by who made them.
 
-    A row is a process under one of its threads' names; `targets` is how many different pids it named.
+    Columns: log, pid, comm, calls, failed, probes, targets, first_ts, last_ts. A row is a process under one of its
+    threads' names; `targets` is how many different pids it named.
     """
     return _tally.by_sender(_tally.tally(events))
 
 
 def by_target(events: Any) -> Any:  # noqa: ANN401
-    """Return the calls by whom they named: log, target, calls, failed, probes, senders, first_ts, last_ts.
+    """Return the calls by whom they named.
 
-    `target` is as the caller gave it: a pid of the caller's namespace, 0 for its own process group, -1 for every
-    process it may signal, -N for the process group N.
+    Columns: log, target, calls, failed, probes, senders, first_ts, last_ts. `target` is as the caller gave it: a pid of
+    the caller's namespace, 0 for its own process group, -1 for every process it may signal, -N for the process group N.
     """
     return _tally.by_target(_tally.tally(events))
 
 
 def by_signal(events: Any) -> Any:  # noqa: ANN401
-    """Return the calls by signal: sig, calls, failed, senders, targets.
+    """Return the calls by signal.
 
-    `senders` and `targets` are how many different pids made them and were named in them, those of each log apart.
+    Columns: sig, calls, failed, senders, targets. `senders` and `targets` are how many different pids made them and
+    were named in them, those of each log apart.
     """
     return _tally.by_signal(_tally.tally(events))
 
 
 def by_result(events: Any) -> Any:  # noqa: ANN401
-    """Return the calls by what came of them: ret, error, calls, probes, first_ts, last_ts.
+    """Return the calls by what came of them.
 
-    `ret` is 0 or the negated errno, and `error` its name: EPERM, ESRCH, EINVAL, EAGAIN; null for 0 and for others.
+    Columns: ret, error, calls, probes, first_ts, last_ts. `ret` is 0 or the negated errno, and `error` its name: EPERM,
+    ESRCH, EINVAL, EAGAIN; null for 0 and for others.
     """
     return _tally.by_result(_tally.tally(events))
 
@@ -129,9 +136,9 @@ def sent(events: Any) -> Any:  # noqa: ANN401
 
 @nw.narwhalify
 def names(events: FrameT) -> FrameT:
-    """Return the names that processes are known by: log, pid, comm.
+    """Return the names that processes are known by.
 
-    Two lines name their sender only; the kernel's events name victims and the dead as well.
+    Columns: log, pid, comm. Two lines name their sender only; the kernel's events name victims and the dead as well.
     """
     senders = _calls(events).select("log", "pid", "comm")
     hit = events.filter(nw.col("event") == "signal_generate").select("log", pid="target", comm="target_comm")
@@ -141,11 +148,12 @@ def names(events: FrameT) -> FrameT:
 
 @nw.narwhalify
 def timeline(events: FrameT, step_us: int = 1_000_000) -> FrameT:
-    """Return what happened in each step of time: log, ts, time, calls, failed, probes, signals, exits.
+    """Return what happened in each step of time.
 
-    `ts` is where the step begins, a multiple of `step_us`, and `time` when the first of its events was, in UTC.
-    `signals` are those that the kernel generated, by a call or by itself, and `exits` the processes that ended; a plain
-    log has neither. Steps in which nothing happened have no row.
+    Columns: log, ts, time, calls, failed, probes, signals, exits. `ts` is where the step begins, a multiple of
+    `step_us`, and `time` when the first of its events was, in UTC. `signals` are those that the kernel generated, by a
+    call or by itself, and `exits` the processes that ended; a plain log has neither. Steps in which nothing happened
+    have no row.
     """
     event = nw.col("event")
     ended = nw.when(nw.col("group_dead").is_null()).then(nw.col("tid") == nw.col("pid")).otherwise(nw.col("group_dead"))
@@ -196,38 +204,41 @@ def storms(events: FrameT, gap_us: int = 10_000, least: int = 100) -> FrameT:
 def escalations(events: FrameT, within_us: int = 600_000_000) -> FrameT:
     """Return who was asked to end, and then killed: TERM, then KILL, and the grace between.
 
-    Columns: log, target, asked_ts, asks, asked_sig, killed_ts, pid, comm, grace_us. A pid is asked by calls with
-    SIGHUP, SIGINT, SIGQUIT or SIGTERM that reached it, and the next SIGKILL to it comes within `within_us`: `asked_sig`
-    is the first of `asks` signals, `pid` and `comm` are who sent the SIGKILL, and `grace_us` is the time from the first
-    asking. That a plain log tells too; whether the process ended of it, `deaths` knows.
+    Columns: log, target, asked_ts, asks, asked_sig, killed_ts, pid, comm, grace_us. A target, be it a pid or a group,
+    is asked by calls with SIGHUP, SIGINT, SIGQUIT or SIGTERM that reached it, and the next SIGKILL to it follows.
+    `asks` is how many came within `within_us` before the SIGKILL, and at least one; `asked_sig` the signal of the
+    first of them, and `grace_us` the time from it. `pid` and `comm` are who sent the SIGKILL. That a plain log tells
+    too; whether the process ended of it, `deaths` knows. Of target 0, each caller's own group, there is none.
     """
-    reached = _calls(events).filter(nw.col("ret") == 0, nw.col("target") > 0, nw.col("sig").is_in([*_ASKS, _KILL]))
+    reached = _calls(events).filter(nw.col("ret") == 0, nw.col("target") != 0, nw.col("sig").is_in([*_ASKS, _KILL]))
     placed = reached.with_columns(_killed=(nw.col("sig") == _KILL).cast(nw.Int64))
     # A SIGKILL ends a run of askings, and the next run begins after it. Joins leave out null keys.
     killed_yet = over(nw.col("_killed").cum_sum(), placed, _NAMED, _ORDER)
     runs = placed.with_columns(_run=killed_yet - nw.col("_killed"), _log=nw.col("log").fill_null(""))
-    asking = with_since(runs.filter(nw.col("_killed") == 0), [*_NAMED, "_run"], _ORDER)
     key = ["_log", "target", "_run"]
+    kills = runs.filter(nw.col("_killed") == 1).select(*key, "pid", "comm", killed_ts="ts")
     asked = (
-        asking.with_columns(_first=nw.when(nw.col("since_us").is_null()).then(nw.col("sig")))
-        .group_by(key)
-        .agg(nw.col("ts").min().alias("asked_ts"), nw.len().alias("asks"), nw.col("_first").max().alias("asked_sig"))
+        runs.filter(nw.col("_killed") == 0)
+        .select(*key, "log", "ts", "line", "sig")
+        .join(kills, on=key, how="inner")
+        .filter(nw.col("killed_ts") - nw.col("ts") <= within_us)
     )
-    kills = runs.filter(nw.col("_killed") == 1).select(*key, "log", "pid", "comm", killed_ts="ts")
     return (
-        asked.join(kills, on=key, how="inner")
+        with_since(asked, key, _ORDER)
+        .with_columns(_first=nw.when(nw.col("since_us").is_null()).then(nw.col("sig")))
+        .group_by("log", "target", "_run", "killed_ts", "pid", "comm")
+        .agg(nw.col("ts").min().alias("asked_ts"), nw.len().alias("asks"), nw.col("_first").max().alias("asked_sig"))
         .with_columns(grace_us=nw.col("killed_ts") - nw.col("asked_ts"))
-        .filter(nw.col("grace_us") <= within_us)
         .select("log", "target", "asked_ts", "asks", "asked_sig", "killed_ts", "pid", "comm", "grace_us")
     )
 
 
 @nw.narwhalify
 def compare(before: FrameT, after: FrameT) -> FrameT:
-    """Return the calls of two sessions beside each other: comm, sig, ret, calls_before, calls_after.
+    """Return the calls of two sessions beside each other.
 
-    Two sessions are of before and after a deploy, or of host A and host B; pids mean nothing between them, so a row is
-    the calls by a name, with a signal and a result.
+    Columns: comm, sig, ret, calls_before, calls_after. Two sessions are of before and after a deploy, or of host A and
+    host B; pids mean nothing between them, so a row is the calls by a name, with a signal and a result.
     """
     sides = [
         _calls(events).select("comm", "sig", "ret", calls_before=nw.lit(n), calls_after=nw.lit(1 - n))

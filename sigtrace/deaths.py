@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-from operator import itemgetter
+import gc
+from contextlib import contextmanager
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sigtrace.lives import Lives, Loss, Process, Row, Sending
+from sigtrace.lives import Lives, Process, Row, Sending
 from sigtrace.schema import PLAIN
 from sigtrace.signals import DEADLY
 from sigtrace.sources import source_of
@@ -56,11 +58,8 @@ _MESSENGERS = frozenset(
 )
 
 _KILL = 9
-_BATCH = 1 << 16
-NEEDED = (
-    *("event", "ts", "time", "cpu", "tid", "pid", "comm", "sig", "target", "ret"),
-    *("target_comm", "filename", "code", "grp", "res", "handler", "group_dead", "cgroup", "line", "log"),
-)
+_PIECE = 1 << 12
+NEEDED = Row._fields
 """The columns of a session that lives are followed by."""
 _FOLLOWED = pa.schema([PLAIN.field(name) for name in NEEDED])
 
@@ -70,56 +69,81 @@ _JUST_BEFORE_US = 1_000_000
 
 def deaths(events: pa.Table) -> pa.Table:
     """Return a death of `SCHEMA` for each process that ended in a session's events."""
-    rows = [
-        {"log": log, **_death(process, last, sending, lives.losses)}
+    rows = (
+        {"log": log, **_death(process, last, sending, lives)}
         for log, lives in follow(events)
         for process, last, sending in ended(lives)
-    ]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    )
+    return table(rows, SCHEMA)
+
+
+def table(rows: Iterator[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table, made piece by piece as they come: as objects of Python they are large."""
+    pieces = []
+    while piece := list(islice(rows, _PIECE)):
+        pieces.append(pa.RecordBatch.from_pylist(piece, schema=schema))
+    return pa.Table.from_batches(pieces, schema)
 
 
 def follow(events: pa.Table) -> Iterator[tuple[str | None, Lives]]:
     """Yield each log of a session's events with the lives in it, followed in the order of their lines."""
     # Of pandas without Arrow's types, a column with nulls comes as floats.
     ordered = events.select(NEEDED).cast(_FOLLOWED).sort_by([("log", "ascending"), ("line", "ascending")])
+    ordered = ordered.set_column(NEEDED.index("time"), "time", ordered["time"].cast(pa.int64()))
     rows = (
-        dict(zip(NEEDED, values, strict=True))
-        for batch in ordered.to_batches(max_chunksize=_BATCH)
-        for values in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        row
+        for batch in ordered.to_batches(max_chunksize=_PIECE)
+        for row in map(Row._make, zip(*(column.to_pylist() for column in batch.columns), strict=True))
     )
-    for log, of_log in groupby(rows, key=itemgetter("log")):
-        yield log, Lives(of_log)
+    for log, of_log in groupby(rows, key=attrgetter("log")):
+        with _collecting_nothing():
+            yield log, Lives(of_log)
 
 
-def ended(lives: Lives) -> list[tuple[Process, Row, Sending | None]]:
-    """Return who ended, each with the last row of its life and the signal that ended it, where one did."""
-    dead = [(process, last, _fatal_sending(process, last)) for process, last in lives.dead]
-    dying = [(process, last, _fatal_sending(process, last)) for process, last in lives.dying]
-    return dead + [one for one in dying if one[2] is not None]
+@contextmanager
+def _collecting_nothing() -> Iterator[None]:
+    # All of a log's lives stay until its end; to look for garbage in them took a third of the time.
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
-def _death(process: Process, died: Row, sending: Sending | None, losses: list[Loss]) -> dict[str, Any]:
-    lost = _lossy(died, sending, losses)
+def ended(lives: Lives) -> Iterator[tuple[Process, Row, Sending | None]]:
+    """Yield who ended, each with the last row of its life and the signal that ended it, where one did."""
+    for process in lives.dead:
+        if process.exit is not None:
+            yield process, process.exit, _fatal_sending(process, process.exit)
+    for process in lives.dying:
+        if process.fatal is not None and (sending := _fatal_sending(process, process.fatal)) is not None:
+            yield process, process.fatal, sending
+
+
+def _death(process: Process, died: Row, sending: Sending | None, lives: Lives) -> dict[str, Any]:
+    lost = _lossy(died, sending, lives)
     verdict, source = _verdict(process, sending, lost=lost)
     killer = sending.sender if sending is not None and verdict == "killed" and source in ("call", "queue") else None
     if verdict == "self":
         killer = process
     line = [] if killer is None else killer.ancestors()
     names = [one.comm or "?" for one in line]
-    if line:
-        names[0] = _killer_comm(line[0], sending)
+    if killer is not None:
+        names[0] = _killer_comm(killer, sending)
     actor = next((i for i, name in enumerate(names) if name not in _MESSENGERS), 0)
     earlier = _earlier(process, sending)
     return {
         "victim_pid": process.pid,
-        "victim_start": None if process.born is None else process.born["ts"],
+        "victim_start": process.start,
         "victim_comm": process.comm,
         "command": process.command,
         "cgroup": process.cgroup,
         "parent_pid": None if process.parent is None else process.parent.pid,
         "parent_comm": None if process.parent is None else process.parent.comm,
-        "ts": died["ts"],
-        "time": died["time"],
+        "ts": died.ts,
+        "time": died.time,
         "sig": None if verdict == "exited" else _sig(process, sending),
         "verdict": verdict,
         "source": source,
@@ -129,10 +153,10 @@ def _death(process: Process, died: Row, sending: Sending | None, losses: list[Lo
         "actor_comm": names[actor] if names else None,
         "ancestors": [f"{name} ({one.pid})" for name, one in zip(names[1:], line[1:], strict=True)],
         "group": sending is not None and sending.to_group,
-        "delay_us": None if sending is None else died["ts"] - sending.row["ts"],
+        "delay_us": None if sending is None else died.ts - sending.row.ts,
         "earlier_sig": None if earlier is None else earlier.sig,
         "earlier_fate": None if earlier is None else earlier.fate,
-        "grace_us": None if earlier is None or sending is None else sending.row["ts"] - earlier.row["ts"],
+        "grace_us": None if earlier is None or sending is None else sending.row.ts - earlier.row.ts,
         "lost": lost,
         "lines": _lines(process, died, sending, earlier),
     }
@@ -140,19 +164,21 @@ def _death(process: Process, died: Row, sending: Sending | None, losses: list[Lo
 
 def _fatal_sending(process: Process, died: Row) -> Sending | None:
     """Return the signal that ended a process, as far as the rows show one."""
+    if not process.sendings:
+        return None
     fatal = process.fatal
-    before = died["line"] if fatal is None else fatal["line"]
+    before = died.line if fatal is None else fatal.line
     queued = [
         sending
         for sending in process.sendings
-        if sending.row["line"] < before and sending.came_through and sending.sig in DEADLY
+        if sending.row.line < before and sending.came_through and sending.sig in DEADLY
     ]
     if fatal is None:
         # It was on its way out by itself when SIGKILL came, and takes that for its reason (do_group_exit).
         return _last([sending for sending in queued if sending.sig == _KILL])
-    if fatal["sig"] != _KILL:
+    if fatal.sig != _KILL:
         # Delivered under its own number: the first of them, for the later ones found it pending.
-        same = [sending for sending in queued if sending.sig == fatal["sig"]]
+        same = [sending for sending in queued if sending.sig == fatal.sig]
         return next((sending for sending in same if sending.fate == "fatal"), same[0] if same else None)
     # A deadly signal that dumps no core is delivered as SIGKILL to every thread (complete_signal). What comes after is
     # dropped, so it is the last that was queued and not handled.
@@ -168,14 +194,14 @@ def _last(sendings: list[Sending]) -> Sending | None:
 
 def _left_by_itself(process: Process, sending: Sending) -> bool:
     # exit_group(2) ends the other threads by SIGKILL too; its caller then exits without a delivery.
-    return any(row["line"] > sending.row["line"] for row in process.quiet_exits)
+    return process.quiet_exit > sending.row.line
 
 
 def _verdict(process: Process, sending: Sending | None, *, lost: bool) -> tuple[str, str | None]:
     if sending is None:
         if lost:
             return "unknown", None
-        if process.fatal is not None and process.fatal["sig"] != _KILL:
+        if process.fatal is not None and process.fatal.sig != _KILL:
             return "unknown", None  # delivered, and sent before the recording began
         return "exited", None
     source = source_of(sending)
@@ -186,31 +212,31 @@ def _verdict(process: Process, sending: Sending | None, *, lost: bool) -> tuple[
     return "killed", source
 
 
-def _lossy(died: Row, sending: Sending | None, losses: list[Loss]) -> bool:
-    first = died["ts"] - _JUST_BEFORE_US
+def _lossy(died: Row, sending: Sending | None, lives: Lives) -> bool:
+    first = died.ts - _JUST_BEFORE_US
     if sending is not None:
         # All that it rests on is there; a loss can only have hidden more of the story.
-        first = min(first, sending.row["ts"])
-    return any(loss.bears_on(first, died["ts"]) for loss in losses)
+        first = min(first, sending.row.ts)
+    return lives.lost_between(first, died.ts)
 
 
 def _sig(process: Process, sending: Sending | None) -> int | None:
     if sending is not None:
         return sending.sig
-    return None if process.fatal is None else int(process.fatal["sig"])
+    return None if process.fatal is None else process.fatal.sig
 
 
 def _earlier(process: Process, sending: Sending | None) -> Sending | None:
     """Return the first deadly signal that another one had to follow: TERM, then KILL."""
     if sending is None:
         return None
-    before = [one for one in process.sendings if one.row["line"] < sending.row["line"] and one.sig in DEADLY]
+    before = [one for one in process.sendings if one.row.line < sending.row.line and one.sig in DEADLY]
     return before[0] if before else None
 
 
 def _killer_comm(killer: Process, sending: Sending | None) -> str:
     # The call's message has the name of that moment, to the letter.
-    called = None if sending is None or sending.call is None else sending.call["comm"]
+    called = None if sending is None or sending.call is None else sending.call.comm
     return called or killer.comm or "?"
 
 
@@ -219,4 +245,4 @@ def _lines(process: Process, died: Row, sending: Sending | None, earlier: Sendin
     for one in (earlier, sending):
         if one is not None:
             rows += [one.row, one.call]
-    return sorted({row["line"] for row in rows if row is not None})
+    return sorted({row.line for row in rows if row is not None})

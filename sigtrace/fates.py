@@ -10,7 +10,7 @@ import narwhals as nw
 from sigtrace import deaths as _deaths
 from sigtrace import lineage as _lineage
 from sigtrace import victims as _victims
-from sigtrace.windows import with_since
+from sigtrace.windows import with_before, with_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,9 +54,10 @@ def deaths(events: Any) -> Any:  # noqa: ANN401  (a frame of any engine, and one
 
     A plain log has none: its two lines do not say who died. The columns:
 
-    - log: which log it is of
+    - log: the log that tells of it
     - victim_pid, victim_start (when it was born; null where before the recording and not known): the process
-    - victim_comm, command (the file it executed, or its command line), cgroup, parent_pid, parent_comm
+    - victim_comm, command (the file it executed, or its command line), cgroup: what it was
+    - parent_pid, parent_comm: whose child it was
     - ts, time: when it ended
     - sig: the signal that ended it; null for `exited`
     - verdict: `killed`, `self` (its own call: abort, raise), `fault`, `oom`, `exited`, or `unknown`
@@ -81,32 +82,37 @@ def victims(events: Any) -> Any:  # noqa: ANN401
     A plain log has none: its two lines do not name the victim. A group's kill is one call with several victims. The
     columns:
 
-    - log, line, call_line: the line of signal_generate, and of the call that sent it (null where none did)
-    - ts, time, sig
-    - source: as of `deaths`
-    - sender_pid, sender_comm: null where no process sent it; sender_ancestors: their pids, nearest first
-    - target: as the caller gave it, in the caller's pid namespace
-    - victim_pid (in the host's numbers), victim_start, victim_comm
+    - log, line: the line of signal_generate
+    - call_line: the line of the call that sent it; null where none did
+    - ts, time, sig: when it was sent, and its number
+    - source: where it came from, as of `deaths`
+    - sender_pid, sender_comm: the process that sent it; null where none did
+    - sender_ancestors: their pids, nearest first
+    - target: as the caller gave it, in the caller's pid namespace; null without a call
+    - victim_pid (in the host's numbers), victim_start, victim_comm: the process
     - fate: `fatal`, `handled`, `ignored`, `already pending`, `queue full`, or `delivered` where no more is known
-    - group: whether the call named a group; sender_among_them: whether the call hit its sender too
+    - group: whether the call named a group
+    - sender_among_them: whether the call hit its sender too
     """
     return _told(nw.from_native(events), _victims.victims, _victims.SCHEMA)
 
 
 def blast_radius(events: Any, pid: int) -> Any:  # noqa: ANN401
-    """Return the rows of `victims` that a process or its descendants sent: what one actor did to others.
+    """Return the signals that a process or its descendants sent, and whom they hit: what one actor did to others.
 
-    `pid` is the actor's. An actor is known from its birth, or from the processes that ran when the recording began.
+    Columns: those of `victims`. `pid` is the actor's, in the host's numbers: of each log, and of each process that had
+    it. An actor is known from its birth, or from the processes that ran when the recording began.
     """
     return _told(nw.from_native(events), partial(_victims.victims, actor=pid), _victims.SCHEMA)
 
 
 def ancestors(events: Any, pid: int) -> Any:  # noqa: ANN401
-    """Return a process and its ancestors: log, of_start, generation, pid, start, comm, command.
+    """Return a process and its ancestors.
 
-    `generation` is 0 for the process itself, 1 for its parent, and so on, as far as the session has seen them. A pid
-    that was given away again has a line of ancestors for each of its processes, told apart by `of_start`, when the
-    process was born; `start` is when the ancestor was. Both are null where that is not known.
+    Columns: log, of_start, generation, pid, start, comm, command. `generation` is 0 for the process itself, 1 for its
+    parent, and so on, as far as the session has seen them. A pid that was given away again has a line of ancestors for
+    each of its processes, told apart by `of_start`, when the process was born; `start` is when the ancestor was. Both
+    are null where that is not known.
     """
     return _told(nw.from_native(events), partial(_lineage.ancestors, pid=pid), _lineage.SCHEMA)
 
@@ -117,16 +123,21 @@ def _ended(events: Any) -> Any:  # noqa: ANN401  (narwhals' frame of any engine)
 
 
 def matrix(events: Any) -> Any:  # noqa: ANN401
-    """Return who killed whom, by name: killer_comm, source, victim_comm, sig, deaths, first_ts, last_ts.
+    """Return who killed whom, by name.
 
-    `killer_comm` is null where no process sent the signal: `source` says what did, and is null where that is unknown.
+    Columns: killer_comm, source, victim_comm, sig, deaths, first_ts, last_ts. `killer_comm` is null where no process
+    sent the signal: `source` says what did, and is null where that is unknown.
     """
     found = _ended(events).group_by("killer_comm", "source", "victim_comm", "sig")
     return found.agg(nw.len().alias("deaths"), *_SPAN).to_native()
 
 
 def delays(events: Any) -> Any:  # noqa: ANN401
-    """Return how long the dead took from sending to death: sig, source, deaths, shortest_us, mean_us, longest_us."""
+    """Return how long the dead took from sending to death.
+
+    Columns: sig, source, deaths, shortest_us, mean_us, longest_us. Those of whose signal only the delivery is known are
+    left out.
+    """
     delayed = _ended(events).filter(~nw.col("delay_us").is_null())
     found = delayed.group_by("sig", "source").agg(
         nw.len().alias("deaths"),
@@ -141,26 +152,40 @@ def restarts(events: Any, within_us: int = 60_000_000, least: int = 3) -> Any:  
     """Return what ends and is started again: a parent's command that ended `least` times or more.
 
     Columns: log, parent_pid, parent_comm, command, victim_comm, deaths, restarts, killed, first_ts, last_ts,
-    mean_life_us, mean_pause_us. A restart is a birth at most `within_us` after the death before; `killed` counts those
-    of the deaths that were no exits; a life is from birth to death, a pause from death to the next birth. Means are
-    null where births are not known.
+    mean_life_us, mean_pause_us. A restart is a birth at most `within_us` after a death, with no other birth or death
+    between them; those that still run are not counted. `killed` counts those of the deaths that were no exits; a life
+    is from birth to death, a pause from death to the birth after it. The mean of lives is null where births are not
+    known.
     """
     by = ["log", "parent_pid", "parent_comm", "command", "victim_comm"]
     dead: Any = nw.from_native(deaths(events))
-    life = nw.col("ts") - nw.col("victim_start")
-    pause = nw.col("since_us") - life  # from the death before to this one's birth
-    timed = with_since(dead, by, ["ts", "victim_pid"]).with_columns(
-        _killed=(nw.col("verdict") != "exited").cast(nw.Int64),
-        _life=life,
-        _pause=nw.when(pause.is_between(0, within_us)).then(pause),
-    )
-    found = timed.group_by(*by).agg(
-        nw.len().alias("deaths"),
-        nw.col("_pause").count().alias("restarts"),
-        nw.col("_killed").sum().alias("killed"),
-        *_SPAN,
-        nw.col("_life").mean().alias("mean_life_us"),
-        nw.col("_pause").mean().alias("mean_pause_us"),
+    what = [*by, "victim_pid", "victim_start", "verdict"]
+    died = dead.select(*what, "ts", _born=nw.lit(0))
+    # Of a life without length it is not known which end came first.
+    born = dead.filter(nw.col("ts") > nw.col("victim_start")).select(*what, ts="victim_start", _born=nw.lit(1))
+    turns = with_before(nw.concat([died, born]), ["ts", "_born"], by, ["ts", "_born", "victim_pid"])
+    died_here = nw.col("_born") == 0
+    pause = nw.col("ts") - nw.col("before_ts")
+    again = ~died_here & (nw.col("before__born") == 0) & (pause <= within_us)
+    found = (
+        turns.with_columns(
+            _died=1 - nw.col("_born"),
+            _died_ts=nw.when(died_here).then(nw.col("ts")),
+            _killed=(died_here & (nw.col("verdict") != "exited")).cast(nw.Int64),
+            _life=nw.when(died_here).then(nw.col("ts") - nw.col("victim_start")),
+            _pause=nw.when(again).then(pause),
+        )
+        .group_by(*by)
+        .agg(
+            nw.col("_died").sum().alias("deaths"),
+            nw.col("_pause").count().alias("restarts"),
+            nw.col("_killed").sum().alias("killed"),
+            nw.col("_died_ts").min().alias("first_ts"),
+            nw.col("_died_ts").max().alias("last_ts"),
+            nw.col("_life").mean().alias("mean_life_us"),
+            nw.col("_pause").mean().alias("mean_pause_us"),
+        )
+        .with_columns(nw.col("deaths", "killed").cast(nw.Int64))  # a sum of DuckDB is 128 bits wide
     )
     return found.filter(nw.col("deaths") >= least, nw.col("restarts") > 0).to_native()
 
@@ -168,9 +193,9 @@ def restarts(events: Any, within_us: int = 60_000_000, least: int = 3) -> Any:  
 def cycles(events: Any, least: int = 3) -> Any:  # noqa: ANN401
     """Return who kills the same again and again: a name that ended another one's processes `least` times or more.
 
-    Columns: log, killer_comm, source, victim_comm, sig, deaths, first_ts, last_ts, shortest_us, period_us, longest_us:
-    the times from one death to the next, `period_us` their mean. `killer_comm` is null where no process sent the
-    signal: `source` says what did.
+    Columns: log, killer_comm, source, victim_comm, sig, deaths, first_ts, last_ts, shortest_us, period_us, longest_us.
+    The last three are times from one death to the next, `period_us` their mean. `killer_comm` is null where no process
+    sent the signal: `source` says what did, and is null where that is unknown.
     """
     by = ["log", "killer_comm", "source", "victim_comm", "sig"]
     found = (

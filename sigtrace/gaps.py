@@ -18,28 +18,35 @@ _LINES = (nw.col("line").min().alias("first_line"), nw.col("line").max().alias("
 
 @nw.narwhalify
 def halves(events: FrameT) -> FrameT:
-    """Return the calls of which one line is missing, by CPU: log, cpu, halves, first_line, last_line."""
+    """Return the calls of which one line is missing, by CPU.
+
+    Columns: log, cpu, halves, first_line, last_line.
+    """
     found = events.filter(nw.col("event") == "kill_half")
     return found.group_by("log", "cpu").agg(nw.len().alias("halves"), *_LINES)
 
 
 @nw.narwhalify
 def losses(events: FrameT) -> FrameT:
-    """Return where events were lost, by CPU: log, cpu, losses, lost, first_line, last_line.
+    """Return where events were lost, by CPU.
 
-    `losses` is how often, and `lost` how many events, as far as the kernel said.
+    Columns: log, cpu, losses, lost, first_line, last_line. `losses` is how often, and `lost` how many events, as far as
+    the kernel said; null where it never said.
     """
     found = events.filter(nw.col("event") == "lost")
-    return found.group_by("log", "cpu").agg(nw.len().alias("losses"), nw.col("lost").sum(), *_LINES)
+    summed = found.group_by("log", "cpu").agg(
+        nw.len().alias("losses"), nw.col("lost").sum(), nw.col("lost").count().alias("_said"), *_LINES
+    )
+    return summed.with_columns(lost=nw.when(nw.col("_said") > 0).then(nw.col("lost"))).drop("_said")
 
 
 @nw.narwhalify
 def unknown(events: FrameT) -> FrameT:
-    """Return when a CPU's events are unknown, for they were lost: log, cpu, line, lost, from_ts, to_ts.
+    """Return when a CPU's events are unknown, for they were lost.
 
-    A row is a loss: nothing is known of what happened on `cpu` after `from_ts` and before `to_ts`, the times of the
-    rows around it; null where there are none. `lost` is how many events, null where the kernel did not say. Who sent a
-    signal there and then, and who ended, cannot be known.
+    Columns: log, cpu, line, lost, from_ts, to_ts. A row is a loss: nothing is known of what happened on `cpu` after
+    `from_ts` and before `to_ts`, the times of the rows around it; null where there are none. `lost` is how many events,
+    null where the kernel did not say. Who sent a signal there and then, and who ended, cannot be known.
     """
     # Joins leave out null keys. Losses in a row are one gap, and number the rows after them, up to the next.
     rows = events.filter(nw.col("event") != "process").with_columns(

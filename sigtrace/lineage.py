@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sigtrace.deaths import follow
+from sigtrace.deaths import follow, table
 
 _TYPES: dict[str, pa.DataType] = {
     "log": pa.string(),
@@ -21,18 +21,18 @@ SCHEMA = pa.schema(_TYPES)
 
 def ancestors(events: pa.Table, pid: int) -> pa.Table:
     """Return an ancestor of `SCHEMA` for each generation of each process that had a pid."""
-    rows = [
+    rows = (
         {
             "log": log,
-            "of_start": None if process.born is None else process.born["ts"],
+            "of_start": process.start,
             "generation": generation,
             "pid": one.pid,
-            "start": None if one.born is None else one.born["ts"],
+            "start": one.start,
             "comm": one.comm,
             "command": one.command,
         }
         for log, lives in follow(events)
         for process in lives.all_of(pid)
         for generation, one in enumerate(process.ancestors())
-    ]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    )
+    return table(rows, SCHEMA)

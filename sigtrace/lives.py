@@ -6,67 +6,89 @@ process that the header's tgid names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
 
 from sigtrace.signals import DEADLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Row = Mapping[str, Any]
-"""A row of a session, by column."""
+
+class Row(NamedTuple):
+    """A row of a session, with the columns that lives are followed by.
+
+    A type is that of the value in the events that fill it, and is optional where one of those may leave it null.
+    """
+
+    event: str
+    ts: int
+    time: int | None  # microseconds since 1970
+    cpu: int
+    tid: int
+    pid: int | None
+    comm: str | None
+    sig: int
+    target: int
+    target_comm: str | None
+    filename: str
+    code: int
+    grp: bool
+    res: int
+    handler: str
+    group_dead: bool | None
+    cgroup: str | None
+    line: int
+    log: str | None
+
 
 # res, TRACE_SIGNAL_* in include/trace/events/signal.h: 0 and 4 are queued, 4 without its information.
 _REFUSED = {1: "ignored", 2: "already pending", 3: "queue full"}
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class Sending:
     """A signal on its way to one process: the kernel's signal_generate, and the call that made it, where one did."""
 
     row: Row
     sender: Process
     victim: Process
+    sig: int
+    in_exit: bool
+    fate: str
     call: Row | None = None
-    in_exit: bool = False
-    fate: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.fate = _REFUSED.get(self.row["res"], "pending")
 
     @property
     def came_through(self) -> bool:
         """Whether it was queued: neither ignored, nor pending already, nor dropped since its process was dying."""
-        return self.row["res"] not in _REFUSED
+        return self.row.res not in _REFUSED
 
     @property
     def to_group(self) -> bool:
         """Whether its call named a group: 0, -1 or -pgid."""
-        return self.call is not None and self.call["target"] is not None and self.call["target"] <= 0
-
-    @property
-    def sig(self) -> int:
-        """The signal's number."""
-        return int(self.row["sig"])
+        # A call's first line alone has no target, and its second alone no signal.
+        return self.call is not None and self.call.target is not None and self.call.target <= 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Process:
     """A process as far as the session has seen it."""
 
     pid: int
-    born: Row | None = None
+    start: int | None = None  # in ts; None where its birth was not seen
     comm: str | None = None
     command: str | None = None
     cgroup: str | None = None
     parent: Process | None = None
     sendings: list[Sending] = field(default_factory=list)
+    pending: dict[int, list[Sending]] = field(default_factory=dict)
     fatal: Row | None = None
-    delivered: set[int] = field(default_factory=set)
-    quiet_exits: list[Row] = field(default_factory=list)
+    quiet_exit: int = -1  # the line of the last thread that exited without the delivery of a fatal signal
     oom: Row | None = None
+    exit: Row | None = None  # of its last thread
 
     def sent_itself(self, sig: int) -> bool:
         """Tell whether it has generated a signal to itself."""
@@ -74,44 +96,38 @@ class Process:
 
     def ancestors(self) -> list[Process]:
         """Return the process itself, its parent, and so on up."""
-        line: list[Process] = []
+        line: dict[Process, None] = {}
         process: Process | None = self
         while process is not None and process not in line:
-            line.append(process)
+            line[process] = None
             process = process.parent
-        return line
+        return list(line)
 
 
-@dataclass
-class Loss:
-    """A time in which a CPU lost events: from its last row before to its first one after, in ts."""
-
-    cpu: int
-    line: int
-    first_ts: int | None
-    last_ts: int | None = None
-
-    def bears_on(self, first_ts: int, last_ts: int) -> bool:
-        """Tell whether anything between two times may have been lost."""
-        return (self.first_ts is None or self.first_ts <= last_ts) and (
-            self.last_ts is None or self.last_ts >= first_ts
-        )
+@dataclass(slots=True)
+class _Loss:
+    # A time in which a CPU lost events: from its last row before to its first one after.
+    first_ts: float
+    last_ts: float = inf
 
 
 class Lives:
-    """Follow rows in the order of their lines. `dead` are who ended, each with its last row."""
+    """Follow rows in the order of their lines. `dead` are who ended, in the order of their deaths."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
-        self.dead: list[tuple[Process, Row]] = []
-        self.losses: list[Loss] = []
+        self.dead: list[Process] = []
         self.sendings: list[Sending] = []
         self._alive: dict[int, Process] = {}
         self._zombies: dict[int, Process] = {}
+        self._replaced: list[Process] = []
         self._pid_of: dict[int, int] = {}
+        self._parents_to_come: dict[int, list[Process]] = {}
         self._uncalled: dict[int, list[Sending]] = {}
+        self._losses: list[_Loss] = []
+        self._open_losses: dict[int, list[_Loss]] = {}
         self._last_ts: dict[int, int] = {}
-        self._open_losses: dict[int, list[Loss]] = {}
         self._in_exit: set[int] = set()
+        self._took_fatal: dict[Process, set[int]] = {}
         steps = {
             "process": self._known,
             "kill": self._called,
@@ -124,135 +140,152 @@ class Lives:
             "mark_victim": self._chosen,
         }
         for row in rows:
-            if row["event"] == "lost":
+            if row.event == "lost":
                 self._lost(row)
-                continue
-            self._tick(row)
-            if (step := steps.get(row["event"])) is not None:
-                step(row)
+            else:
+                steps[row.event](row, self._living(row))
 
     @property
-    def dying(self) -> list[tuple[Process, Row]]:
+    def dying(self) -> list[Process]:
         """Those to whom a fatal signal was delivered, and whose exit is not in the rows."""
-        return [(process, process.fatal) for process in self._alive.values() if process.fatal is not None]
+        return self._replaced + [process for process in self._alive.values() if process.fatal is not None]
 
     def all_of(self, pid: int) -> list[Process]:
         """Return the processes that had a pid, the dead ones first, in the order of their deaths."""
-        dead = [process for process, _ in self.dead if process.pid == pid]
-        return dead + ([self._alive[pid]] if pid in self._alive else [])
+        ended = [process for process in self.dead + self._replaced if process.pid == pid]
+        return ended + ([self._alive[pid]] if pid in self._alive else [])
 
-    def _tick(self, row: Row) -> None:
-        if row["event"] != "process":
-            for loss in self._open_losses.pop(row["cpu"], ()):
-                loss.last_ts = row["ts"]
-            self._last_ts[row["cpu"]] = row["ts"]
-        if row["pid"] is not None:
-            if row["tid"] != row["pid"]:
-                self._was_a_thread(row)
-            self._pid_of[row["tid"]] = row["pid"]
-            self._of(row)  # it lives: what its pid did before is over
+    def lost_between(self, first_ts: int, last_ts: int) -> bool:
+        """Tell whether anything between two times may have been lost."""
+        starts, ends = self._lossy_times
+        before = bisect_right(starts, last_ts)
+        return before > 0 and ends[before - 1] >= first_ts
 
-    def _hit(self, row: Row) -> Process:
-        target: int = row["target"]
-        return self._process(self._pid_of.get(target, target))
+    @cached_property
+    def _lossy_times(self) -> tuple[list[float], list[float]]:
+        # Of all CPUs, and those that overlap made one: a session may have as many losses as deaths.
+        starts: list[float] = []
+        ends: list[float] = []
+        for loss in sorted(self._losses, key=lambda loss: loss.first_ts):
+            if ends and loss.first_ts <= ends[-1]:
+                ends[-1] = max(ends[-1], loss.last_ts)
+            else:
+                starts.append(loss.first_ts)
+                ends.append(loss.last_ts)
+        return starts, ends
 
-    def _was_a_thread(self, row: Row) -> None:
-        # A fork makes a process or a thread; which, its own rows say first.
-        thread = self._alive.pop(row["tid"], None)
-        if thread is not None:
-            self._process(row["pid"]).sendings += thread.sendings
-
-    def _lost(self, row: Row) -> None:
-        loss = Loss(row["cpu"], row["line"], self._last_ts.get(row["cpu"]))
-        self.losses.append(loss)
-        self._open_losses.setdefault(row["cpu"], []).append(loss)
-
-    def _process(self, pid: int) -> Process:
-        if pid in self._alive:
-            return self._alive[pid]
-        # Until its pid is given away again, what names it means the dead.
-        if pid in self._zombies:
-            return self._zombies[pid]
-        self._alive[pid] = Process(pid)
-        return self._alive[pid]
-
-    def _of(self, row: Row) -> Process:
-        tid: int = row["tid"]
-        pid: int = row["pid"] if row["pid"] is not None else self._pid_of.get(tid, tid)
-        if pid in self._zombies and row["event"] != "signal_generate":
+    def _living(self, row: Row) -> Process:
+        """Return the process in whose context a row happened: it lives, and what its pid did before is over."""
+        if row.event != "process":
+            if self._open_losses:
+                for loss in self._open_losses.pop(row.cpu, ()):
+                    loss.last_ts = row.ts
+            self._last_ts[row.cpu] = row.ts
+        tid, pid = row.tid, row.pid
+        if pid is None:
+            pid = self._pid_of.get(tid, tid)
+        else:
+            if tid != pid and tid in self._alive:
+                self._was_a_thread(tid, pid)
+            self._pid_of[tid] = pid
+        if pid in self._zombies and row.event != "signal_generate":
             # The dead send signals on their way out, and do nothing else: its pid's next life began unseen.
             del self._zombies[pid]
         return self._process(pid)
 
-    def _known(self, row: Row) -> None:
-        process = self._process(row["pid"])
-        process.born, process.comm, process.command = row, row["comm"], row["filename"]
-        process.cgroup = row["cgroup"]
-        if row["target"] in self._alive:
-            process.parent = self._alive[row["target"]]
+    def _was_a_thread(self, tid: int, pid: int) -> None:
+        # A fork makes a process or a thread; which, its own rows say first.
+        thread, process = self._alive.pop(tid), self._process(pid)
+        process.sendings += thread.sendings
+        for sig, pending in thread.pending.items():
+            process.pending.setdefault(sig, []).extend(pending)
 
-    def _called(self, row: Row) -> None:
-        process = self._of(row)
-        if row["tid"] == process.pid and row["comm"] is not None:
-            process.comm = row["comm"]
-        for sending in self._uncalled.pop(row["tid"], ()):
-            if row["sig"] is None or sending.sig == row["sig"]:
+    def _process(self, pid: int) -> Process:
+        # Until its pid is given away again, what names it means the dead.
+        process = self._alive.get(pid) or self._zombies.get(pid)
+        if process is None:
+            process = self._alive[pid] = Process(pid)
+        return process
+
+    def _hit(self, row: Row) -> Process:
+        return self._process(self._pid_of.get(row.target, row.target))
+
+    def _lost(self, row: Row) -> None:
+        loss = _Loss(self._last_ts.get(row.cpu, -inf))
+        self._losses.append(loss)
+        self._open_losses.setdefault(row.cpu, []).append(loss)
+
+    def _known(self, row: Row, process: Process) -> None:
+        process.start, process.comm, process.command, process.cgroup = row.ts, row.comm, row.filename, row.cgroup
+        # No line says them, and so they have no order.
+        parent = self._alive.get(row.target)
+        if parent is None:
+            self._parents_to_come.setdefault(row.target, []).append(process)
+        process.parent = parent
+        for child in self._parents_to_come.pop(process.pid, ()):
+            child.parent = process
+
+    def _called(self, row: Row, process: Process) -> None:
+        if row.tid == process.pid and row.comm is not None:
+            process.comm = row.comm
+        for sending in self._uncalled.pop(row.tid, ()):
+            if row.sig is None or sending.sig == row.sig:
                 sending.call = row
 
-    def _generated(self, row: Row) -> None:
-        sender = self._of(row)
+    def _generated(self, row: Row, sender: Process) -> None:
         victim = self._hit(row)
-        if victim.pid == row["target"]:
-            victim.comm = row["target_comm"]
-        sending = Sending(row, sender, victim, in_exit=row["tid"] in self._in_exit)
+        if victim.pid == row.target:
+            victim.comm = row.target_comm
+        sending = Sending(row, sender, victim, row.sig, row.tid in self._in_exit, _REFUSED.get(row.res, "pending"))
         victim.sendings.append(sending)
         self.sendings.append(sending)
-        if row["code"] <= 0:
-            self._uncalled.setdefault(row["tid"], []).append(sending)
+        if sending.fate == "pending":
+            victim.pending.setdefault(row.sig, []).append(sending)
+        if row.code <= 0:
+            self._uncalled.setdefault(row.tid, []).append(sending)
 
-    def _delivered(self, row: Row) -> None:
-        process = self._of(row)
-        fate: str = row["handler"]
+    def _delivered(self, row: Row, process: Process) -> None:
+        fate = row.handler
         if fate == "default":
-            fate = "fatal" if row["sig"] in DEADLY else "delivered"
-        for sending in process.sendings:
-            if sending.fate == "pending" and sending.sig == row["sig"]:
-                sending.fate = fate
-                break
+            fate = "fatal" if row.sig in DEADLY else "delivered"
+        if pending := process.pending.get(row.sig):
+            pending.pop(0).fate = fate
+            if not pending:
+                del process.pending[row.sig]
         if fate == "fatal":
             process.fatal = process.fatal or row
-            process.delivered.add(row["tid"])
+            self._took_fatal.setdefault(process, set()).add(row.tid)
 
-    def _forked(self, row: Row) -> None:
-        parent = self._of(row)
-        parent.comm = parent.comm or row["comm"]
-        self._pid_of.pop(row["target"], None)
-        self._in_exit.discard(row["target"])
-        self._zombies.pop(row["target"], None)
-        self._alive[row["target"]] = Process(
-            row["target"], row, row["target_comm"], parent.command, parent.cgroup, parent
-        )
+    def _forked(self, row: Row, parent: Process) -> None:
+        parent.comm = parent.comm or row.comm
+        child = row.target
+        self._pid_of.pop(child, None)
+        self._in_exit.discard(child)
+        self._zombies.pop(child, None)
+        before = self._alive.get(child)
+        if before is not None and before.fatal is not None:
+            self._replaced.append(before)  # its exit was lost
+        self._alive[child] = Process(child, row.ts, row.target_comm, parent.command, parent.cgroup, parent)
 
-    def _executed(self, row: Row) -> None:
-        process = self._of(row)
-        process.command = row["filename"]
-        process.comm = row["filename"].rsplit("/", 1)[-1][:15]
+    def _executed(self, row: Row, process: Process) -> None:
+        process.command = row.filename
+        process.comm = row.filename.rsplit("/", 1)[-1][:15]
         # exec ends the other threads by a SIGKILL of its own (de_thread): nobody was killed.
         process.fatal = None
-        process.delivered.clear()
-        process.quiet_exits.clear()
+        process.quiet_exit = -1
+        self._took_fatal.pop(process, None)
 
-    def _exited(self, row: Row) -> None:
-        self._in_exit.add(row["tid"])
-        process = self._of(row)
-        if row["tid"] == process.pid:
-            process.comm = row["comm"]
-        if row["tid"] not in process.delivered:
-            process.quiet_exits.append(row)
-        self._pid_of.pop(row["tid"], None)
-        if row["group_dead"] or (row["group_dead"] is None and row["tid"] == process.pid):
-            self.dead.append((process, row))
+    def _exited(self, row: Row, process: Process) -> None:
+        self._in_exit.add(row.tid)
+        if row.tid == process.pid:
+            process.comm = row.comm
+        if row.tid not in self._took_fatal.get(process, ()):
+            process.quiet_exit = row.line
+        self._pid_of.pop(row.tid, None)
+        if row.group_dead or (row.group_dead is None and row.tid == process.pid):
+            process.exit = row
+            self.dead.append(process)
             self._zombies[process.pid] = self._alive.pop(process.pid)
 
-    def _chosen(self, row: Row) -> None:
+    def _chosen(self, row: Row, _: Process) -> None:
         self._hit(row).oom = row

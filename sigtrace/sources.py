@@ -23,7 +23,7 @@ def source_of(sending: Sending) -> str:
     `call` (kill, tkill, tgkill), `queue` (a call that the probe does not see: sigqueue, pidfd_send_signal,
     cgroup.kill), `fault`, `oom`, `terminal`, `timer`, `parent` (its death) or `kernel`.
     """
-    code, sig, sender, process = sending.row["code"], sending.sig, sending.sender, sending.victim
+    code, sig, sender, process = sending.row.code, sending.sig, sending.sender, sending.victim
     itself = sender is process
     hangs_up = sig == _HUP and not (sending.in_exit and not sender.sent_itself(_HUP))
     cases = (
@@ -31,7 +31,7 @@ def source_of(sending: Sending) -> str:
         ("timer", code == _SI_TIMER),
         ("kernel", code in _SI_OTHERS),
         ("parent", code == 0 and sending.in_exit),
-        ("kernel", code == 0 and itself and not sending.row["grp"]),  # SIGPIPE, SIGXFSZ: the answer to what it did
+        ("kernel", code == 0 and itself and not sending.row.grp),  # SIGPIPE, SIGXFSZ: the answer to what it did
         ("queue", code <= 0),  # a call that the probe does not see: sigqueue, pidfd_send_signal, cgroup.kill
         ("oom", process.oom is not None and sig == _KILL),
         ("fault", sig in FAULTS and itself),

@@ -45,8 +45,8 @@ def _counted(tally: FrameT) -> FrameT:
 
 
 def _whole(sums: FrameT) -> FrameT:
-    # A sum of DuckDB is 128 bits wide, and one of nothing is null.
-    counts = [name for name in _COUNTS if name in sums.collect_schema().names()]
+    # A sum of DuckDB is 128 bits wide, and one of nothing is null, as is its number of different values.
+    counts = [name for name in (*_COUNTS, "senders", "targets") if name in sums.collect_schema().names()]
     return sums.with_columns(nw.col(*counts).fill_null(0).cast(nw.Int64))
 
 

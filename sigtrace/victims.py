@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sigtrace.deaths import ended, follow
+from sigtrace.deaths import ended, follow, table
 from sigtrace.sources import source_of
 
 if TYPE_CHECKING:
@@ -45,38 +45,36 @@ def victims(events: pa.Table, actor: int | None = None) -> pa.Table:
 
     Of an `actor`, a pid, only those to which it or its descendants sent a signal.
     """
-    rows = [{"log": log, **victim} for log, lives in follow(events) for victim in _victims(lives) if _by(victim, actor)]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    rows = ({"log": log, **victim} for log, lives in follow(events) for victim in _victims(lives) if _by(victim, actor))
+    return table(rows, SCHEMA)
 
 
 def _victims(lives: Lives) -> Iterator[dict[str, Any]]:
     fatal = {id(sending) for _, _, sending in ended(lives)}
     suicidal = {
-        sending.call["line"]
-        for sending in lives.sendings
-        if sending.call is not None and sending.sender is sending.victim
+        sending.call.line for sending in lives.sendings if sending.call is not None and sending.sender is sending.victim
     }
     for sending in lives.sendings:
         row, call, source = sending.row, sending.call, source_of(sending)
         called = source in _CALLED
         known = "fatal" if id(sending) in fatal else sending.fate
         yield {
-            "line": row["line"],
-            "call_line": None if call is None else call["line"],
-            "ts": row["ts"],
-            "time": row["time"],
-            "sig": row["sig"],
+            "line": row.line,
+            "call_line": None if call is None else call.line,
+            "ts": row.ts,
+            "time": row.time,
+            "sig": sending.sig,
             "source": source,
             "sender_pid": sending.sender.pid if called else None,
-            "sender_comm": (sending.sender.comm if call is None else call["comm"]) if called else None,
+            "sender_comm": (sending.sender.comm if call is None else call.comm) if called else None,
             "sender_ancestors": [one.pid for one in sending.sender.ancestors()[1:]] if called else [],
-            "target": None if call is None else call["target"],
+            "target": None if call is None else call.target,
             "victim_pid": sending.victim.pid,
-            "victim_start": None if sending.victim.born is None else sending.victim.born["ts"],
-            "victim_comm": row["target_comm"],
+            "victim_start": sending.victim.start,
+            "victim_comm": row.target_comm,
             "fate": known if known in _KNOWN else "delivered",
             "group": sending.to_group,
-            "sender_among_them": call is not None and call["line"] in suicidal,
+            "sender_among_them": call is not None and call.line in suicidal,
         }
 
 

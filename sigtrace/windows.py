@@ -40,4 +40,5 @@ def with_since(frame: FrameT, by: list[str], order: list[str]) -> FrameT:
 
 def _equal(name: str) -> nw.Expr:
     here, before = nw.col(name), nw.col(f"before_{name}")
-    return (here == before) | (here.is_null() & before.is_null())
+    # Where one alone is null they differ, and nothing says so: null.
+    return ((here == before) | (here.is_null() & before.is_null())).fill_null(value=False)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import warnings
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from itertools import pairwise
@@ -16,8 +20,10 @@ import sigtrace.parse
 from sigtrace import Accounting, Parser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import ModuleType
+
+    from pyspark.sql import SparkSession
 
 settings.register_profile("default", deadline=None, max_examples=100)
 settings.register_profile("hunt", deadline=None, max_examples=2000)
@@ -66,3 +72,45 @@ def parse(twin: ModuleType) -> Callable[..., tuple[list[dict[str, Any]], Account
         return [row for batch in batches for row in batch.to_pylist()], parser.accounting
 
     return parse
+
+
+@pytest.fixture(scope="session")
+def java() -> None:
+    """Skip where no Java is that Spark could run in; fail where CI must have one."""
+    home = os.environ.get("JAVA_HOME")
+    if shutil.which("java", path=None if home is None else f"{home}/bin") is None:
+        missing = "no Java to run Spark in: apt-get install default-jre-headless"
+        (pytest.fail if os.environ.get("SIGTRACE_LIVE") == "required" else pytest.skip)(missing)
+
+
+@pytest.fixture(scope="session")
+def spark(
+    java: None,  # noqa: ARG001 -- asked first
+    pytestconfig: pytest.Config,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[SparkSession]:
+    """Return Spark's real engine, in this machine and this process's Python. It takes seconds to start."""
+    # As of 4.3 it says so at each use of pandas 3, which our frames are of; what is used here is tested here.
+    told = "PySpark does not yet fully support pandas"
+    pytestconfig.addinivalue_line("filterwarnings", f"ignore:{told}:FutureWarning")  # for the tests after this one
+    warnings.filterwarnings("ignore", told, FutureWarning)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        from pyspark.sql import SparkSession
+
+        builder = SparkSession.builder.master("local[1]").appName("sigtrace")
+        for key, value in {
+            "spark.driver.memory": "512m",
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",  # for a run so short, half of Java's time
+            "spark.ui.enabled": False,
+            "spark.ui.showConsoleProgress": False,
+            "spark.log.level": "ERROR",
+            "spark.sql.shuffle.partitions": 2,
+            "spark.sql.session.timeZone": "UTC",
+            "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+        }.items():
+            builder = builder.config(key, value)
+        session = builder.getOrCreate()
+        yield session
+        session.stop()

@@ -11,6 +11,7 @@ import pytest
 
 import sigtrace
 from sigtrace import analyze
+from tests.story import call, fork, hit, leave, line, take
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVIDENCE = (FIXTURES / "evidence_events.txt").read_text()
@@ -26,32 +27,6 @@ def deaths(log: str) -> list[Death]:
 def death(log: str, pid: int) -> Death:
     (found,) = [one for one in deaths(log) if one["victim_pid"] == pid]
     return found
-
-
-def line(event: str, *, of: int = 100, comm: str = "worker", ts: float = 1.0, cpu: int = 0) -> str:
-    return f"{comm:>16}-{of:<7} ({of:7}) [{cpu:03}] d..1. {ts:12.6f}: {event}\n"
-
-
-def fork(child: int, **where: Any) -> str:
-    return line(f"sched_process_fork: comm=boss pid=1 child_comm=boss child_pid={child}", of=1, comm="boss", **where)
-
-
-def leave(pid: int, **where: Any) -> str:
-    return line(f"sched_process_exit: comm=worker pid={pid} prio=120 group_dead=true", of=pid, **where)
-
-
-def hit(pid: int, sig: int, *, code: int = 0, res: int = 0, **where: Any) -> str:
-    generated = f"signal_generate: sig={sig} errno=0 code={code} comm=worker pid={pid} grp=1 res={res}"
-    return line(generated, of=50, comm="killer", **where)
-
-
-def call(target: int, sig: int, **where: Any) -> str:
-    sent = line(f"bpf_trace_printk: PID 50 (killer) sent signal {sig} ", of=50, comm="killer", **where)
-    return sent + line(f"bpf_trace_printk: to PID {target}, ret = 0", of=50, comm="killer", **where)
-
-
-def take(pid: int, sig: int, handler: str = "0", **where: Any) -> str:
-    return line(f"signal_deliver: sig={sig} errno=0 code=0 sa_handler={handler} sa_flags=0", of=pid, **where)
 
 
 KILLED = fork(100) + hit(100, 15) + call(100, 15) + take(100, 9) + leave(100)
