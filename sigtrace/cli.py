@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from sigtrace.errors import Error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 # The rest is imported by the command that needs it: pyarrow takes longer than --help may.
 
@@ -18,6 +20,7 @@ _EXAMPLES = """\
 examples:
   sudo sigtrace record -o s.parquet -- ./suite  # record while ./suite runs
   sudo sigtrace record -o s.parquet             # until ^C
+  sudo sigtrace record -o 'fleet/host={host}/date={date}/{time}.parquet'  # for a place that many hosts share
   sudo sigtrace watch -x                        # a line a call that fails, as it happens
   sudo sigtrace watch -s TERM,KILL -o s.parquet # only these are shown; all are recorded
   sigtrace parse trace.log -o trace.parquet     # a log that was read from trace_pipe, to Parquet
@@ -63,7 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     record = _command(commands, "record", _record, "record a session, while a command runs or until ^C")
-    record.add_argument("-o", "--output", required=True, metavar="NAME.parquet", help="the folder to write")
+    record.add_argument(
+        "-o",
+        "--output",
+        type=_output,
+        required=True,
+        metavar="NAME.parquet",
+        help="the folder to write; {host}, {date} and {time} (UTC) are filled in when the recording begins",
+    )
     record.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
     _probe_options(record)
     record.add_argument(
@@ -78,7 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     watch.add_argument("-x", "--failed", action="store_true", help="only calls that fail")
     watch.add_argument(
-        "-o", "--output", metavar="NAME.parquet", help="record at once; the switches above change only what is shown"
+        "-o",
+        "--output",
+        type=_output,
+        metavar="NAME.parquet",
+        help="record at once, as record -o does; the switches above change only what is shown",
     )
     watch.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
     _probe_options(watch)
@@ -109,6 +123,21 @@ def _probe_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _output(text: str) -> Path:
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from sigtrace.errors import SessionError
+    from sigtrace.folder import placed
+
+    path = Path(text)
+    try:
+        placed(path, "", datetime.now(UTC))  # the recorder does it again, when it begins
+    except SessionError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return path
+
+
 def _signals(text: str) -> frozenset[int]:
     from sigtrace.signals import signal_number
 
@@ -137,11 +166,9 @@ def _command(
 
 
 def _record(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from sigtrace.record import record
 
-    return record(Path(arguments.output), arguments.argv, duration=arguments.duration, **_probe(arguments))
+    return record(arguments.output, arguments.argv, duration=arguments.duration, **_probe(arguments))
 
 
 def _probe(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -152,13 +179,10 @@ def _probe(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from sigtrace.watch import Wanted, watch
 
     wanted = Wanted(arguments.pid, arguments.target, arguments.signal, arguments.failed)
-    output = None if arguments.output is None else Path(arguments.output)
-    watch(wanted, output, duration=arguments.duration, **_probe(arguments))
+    watch(wanted, arguments.output, duration=arguments.duration, **_probe(arguments))
     return 0
 
 
@@ -181,11 +205,15 @@ def _demo(_: argparse.Namespace) -> int:
 
 
 def _parse(arguments: argparse.Namespace) -> int:
+    gc.disable()  # nothing that is imported is garbage, and looking for it takes a tenth of a short log's time
     from pathlib import Path
 
     from sigtrace.log import Log
     from sigtrace.parse import COMPILED
     from sigtrace.session import write
+
+    gc.freeze()
+    gc.enable()
 
     if not COMPILED:
         print(

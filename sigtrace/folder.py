@@ -9,17 +9,40 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace.errors import SessionError
 from sigtrace.part import sync_folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from datetime import datetime
 
 _DESCRIPTION = "_session.json"
 _LOCK = "_lock"
+# Anything else could be another folder, or be read as an escape; and readers pass over names that begin with . or _
+_NO_PART_OF_A_PATH = re.compile(r"^[._]|[^A-Za-z0-9._-]")
+
+
+def placed(path: Path, host: str, began: datetime) -> Path:
+    """Return the path with its placeholders filled: `{host}`, and of `began` `{date}` and `{time}`.
+
+    The date is as in 2026-11-22, the time as in 152037. A character of the host's name that is not safe in a path
+    becomes `-`. Raises `SessionError` where braces hold anything else.
+    """
+    filled = os.fspath(path)
+    known = {
+        "{host}": _NO_PART_OF_A_PATH.sub("-", host) or "-",
+        "{date}": f"{began:%Y-%m-%d}",
+        "{time}": f"{began:%H%M%S}",
+    }
+    for placeholder, value in known.items():
+        filled = filled.replace(placeholder, value)
+    if "{" in filled or "}" in filled:
+        raise SessionError(f"{path}: braces are for placeholders, and these are {', '.join(known)}")
+    return Path(filled)
 
 
 class Folder:
@@ -68,6 +91,14 @@ class Folder:
     def parts(self) -> list[int]:
         """Return the numbers of the parts that are whole, in their order."""
         return sorted(int(path.stem.removeprefix("part-")) for path in self.path.glob("part-*.parquet"))
+
+    def described(self) -> bool:
+        """Tell whether the folder is a session."""
+        return (self.path / _DESCRIPTION).is_file()
+
+    def waiting(self) -> bool:
+        """Tell whether rows are in no part yet: its recorder goes on, or was killed."""
+        return any(self.path.glob("_spool-*.log"))
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the session says of itself, whole or not at all."""

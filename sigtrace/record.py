@@ -65,7 +65,7 @@ def record(
                             seen(probe, chunk)
                         progress.show()
                     account = recorder.finish(probe.losses())
-        _say(path, recorder, account, sum(probe.losses().values()))
+        _say(recorder, account, sum(probe.losses().values()))
     return run.code
 
 
@@ -176,12 +176,13 @@ class _Progress:
         _tell(f"\r{rate:,.0f} events/s  {rows}  {size:,.1f} MB  {account.lost:,} lost\x1b[K", end="")
 
 
-def _say(path: Path, recorder: Recorder, account: Accounting, lost: int) -> None:
+def _say(recorder: Recorder, account: Accounting, lost: int) -> None:
     lost = max(lost, account.lost)
     said = f"{lost:,} events were lost" if lost else "events were lost" if account.lossy else "nothing was lost"
     calls = count(account.lines_by_kind.get("kill", 0) // 2, "call")
-    _tell(f"{escaped(str(path))}: {calls}, {count(recorder.rows, 'row')}; {said}.")
-    _tell(f"Now ask it: sigtrace report {escaped(str(path))}")
+    path = escaped(str(recorder.path))
+    _tell(f"{path}: {calls}, {count(recorder.rows, 'row')}; {said}.")
+    _tell(f"Now ask it: sigtrace report {path}")
 
 
 def _tell(text: str, end: str = "\n") -> None:

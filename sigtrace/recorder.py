@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sigtrace import __version__, schema
 from sigtrace.accounting import Accounting
 from sigtrace.errors import SessionError
-from sigtrace.folder import Folder
+from sigtrace.folder import Folder, placed
 from sigtrace.parse import Parser
 from sigtrace.part import Part
 from sigtrace.spool import Spool
@@ -33,8 +33,9 @@ _SYNC_SECONDS = 1.0
 class Recorder:
     """Write a session: feed it what trace_pipe gives, in any pieces.
 
-    `path` is the folder to make. `origin` is what the session says of itself: clock, events, options and the like;
-    `processes` is a `sigtrace.processes.snapshot`, which becomes the first part.
+    `path` is the folder to make, with placeholders as of `sigtrace.folder.placed`. `origin` is what the session says of
+    itself: clock, events, options and the like; `processes` is a `sigtrace.processes.snapshot`, which becomes the first
+    part.
     What is fed survives the death of this process at once, and a power cut after a second. A context manager; left
     without an exception, the session is whole; with one, what was fed is kept for whoever opens it, and where that is
     nothing, no folder stays. Raises `SessionError` where the folder is there already, or the disk does not take it.
@@ -48,8 +49,9 @@ class Recorder:
         utc_offset_us: int | None = None,
         processes: Sequence[dict[str, Any]] = (),
     ) -> None:
-        self._folder = Folder.make(path)
-        host, started = os.uname().nodename, datetime.now(UTC).isoformat(timespec="microseconds")
+        host, began = os.uname().nodename, datetime.now(UTC)
+        self._folder = Folder.make(placed(path, host, began))
+        started = began.isoformat(timespec="microseconds")
         log = f"{host}@{started.replace('+00:00', 'Z')}"
         self._origin = {
             "schema": schema.VERSION,
@@ -89,6 +91,11 @@ class Recorder:
                 self._folder.release()
             else:
                 self._folder.remove()
+
+    @property
+    def path(self) -> Path:
+        """The folder that was made."""
+        return self._folder.path
 
     @property
     def accounting(self) -> Accounting:

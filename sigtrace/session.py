@@ -75,7 +75,7 @@ def read(source: Source) -> Session:
         path = Path(source)
         if path.is_dir():
             return _read_folder(Folder(path))
-        if _is_parquet(path):
+        if is_parquet(path):
             table, about = read_part(path)
             return Session(os.fspath(path), table, Accounting.from_dict(about), about)
     log = Log(source)
@@ -104,7 +104,8 @@ def write(logs: Iterable[Log], path: Path) -> Accounting:
     return account
 
 
-def _is_parquet(path: Path) -> bool:
+def is_parquet(path: Path) -> bool:
+    """Tell whether a file can be read, and is Parquet by its first bytes."""
     try:
         with path.open("rb") as file:
             return file.read(4) == MAGIC
@@ -127,7 +128,7 @@ def _read_folder(folder: Folder) -> Session:
             folder.release()
     # Where a recorder goes on, a spool becomes a part between one look and the next: the spools first.
     waiting = dict(spools(folder.path))
-    tables = [PLAIN.empty_table()]
+    tables = []
     account = Accounting().to_dict()
     for number in sorted({*waiting, *folder.parts()}):
         found = _rows(folder.part(number), waiting.get(number), _parser(about))
@@ -135,7 +136,9 @@ def _read_folder(folder: Folder) -> Session:
             tables.append(found[0])
             account = found[1]
     about = {**about, **account}
-    return Session(os.fspath(folder.path), pa.concat_tables(tables), Accounting.from_dict(about), about)
+    return Session(
+        os.fspath(folder.path), pa.concat_tables(tables or [PLAIN.empty_table()]), Accounting.from_dict(about), about
+    )
 
 
 def _rows(part: Path, spool: Path | None, parser: Parser) -> tuple[pa.Table, dict[str, Any]] | None:

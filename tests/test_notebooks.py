@@ -44,7 +44,14 @@ def run(path: Path, folder: Path) -> Any:
     notebook = read(path)
     for cell in code_cells(notebook):
         cell.outputs, cell.execution_count = [], None
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    client = NotebookClient(
+        notebook,
+        timeout=120,
+        resources={"metadata": {"path": str(folder)}},
+        # What other programs write to the terminal is no output: Java says at its start which logging it has.
+        extra_arguments=["--IPKernelApp.capture_fd_output=False"],
+    )
+    client.execute()
     return notebook
 
 
@@ -54,12 +61,17 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+    monkeypatch.setenv("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")  # for a run so short, half of Java's time
     folder = tmp_path / "notebooks"
     shutil.copytree(ROOT / "notebooks" / "data", folder / "data")
     return folder
 
 
-def test_a_notebook_runs_from_empty_and_says_what_is_stored(notebook: Path, place: Path) -> None:
+def test_a_notebook_runs_from_empty_and_says_what_is_stored(
+    notebook: Path, place: Path, request: pytest.FixtureRequest
+) -> None:
+    if "pyspark" in "".join(cell.source for cell in code_cells(read(notebook))):
+        request.getfixturevalue("java")
     stored = [[told(output) for output in cell.outputs] for cell in code_cells(read(notebook))]
     ran = [[told(output) for output in cell.outputs] for cell in code_cells(run(notebook, place))]
     assert ran == stored
