@@ -1,8 +1,8 @@
 """Write a made-up fleet: the sessions of many hosts and days, as `sigtrace record` writes them.
 
 A day of a host is played as a log, which sigtrace parses: processes that fork, execute and exit, monitors that ask with
-signal 0, a supervisor that ends some with SIGTERM, some with SIGKILL, some with both, faults, and the OOM killer. Some
-such days are played; every session is one of them under another host, with other pids and times.
+signal 0, a supervisor that ends some with SIGTERM, some with SIGKILL, some with both, faults, and the OOM killer: one
+in two hundred processes, as in a recorded build. Some such days are played; every session is one of them under another host, with other pids and times.
 """
 
 import argparse
@@ -85,22 +85,22 @@ class Day:
         self._line(parent, name, f"sched_process_fork: comm={name} pid={parent} child_comm={name} child_pid={pid}")
         self._line(pid, comm, f"sched_process_exec: filename=/usr/bin/{comm} pid={pid} old_pid={pid}")
         end = self.dice.random()
-        if end < 0.01:
+        if end < 0.003:
             self._hit(300, pid, comm, 15)
-        elif end < 0.014:
+        elif end < 0.0042:
             self._hit(305, pid, comm, 9)
-        elif end < 0.016:
+        elif end < 0.0047:
             self._hit(300, pid, comm, 15)
             self._line(pid, comm, "signal_deliver: sig=15 errno=0 code=0 sa_handler=55d0c0ffee00 sa_flags=0")
             self.ts += 10_000_000
             self._hit(300, pid, comm, 9)
-        elif end < 0.017:
+        elif end < 0.005:
             self._hit(pid, pid, comm, 11, code=1, called=False)
-        elif end < 0.0175:
+        elif end < 0.0051:
             self._line(pid, comm, f"mark_victim: pid={pid}")
             self._hit(pid, pid, comm, 9, code=128, called=False)
-        if end < 0.0175:
-            sig = 11 if 0.016 <= end < 0.017 else 9
+        if end < 0.0051:
+            sig = 11 if 0.0047 <= end < 0.005 else 9
             self._line(pid, comm, f"signal_deliver: sig={sig} errno=0 code=0 sa_handler=0 sa_flags=0")
         self._line(pid, comm, f"sched_process_exit: comm={comm} pid={pid} prio=120 group_dead=true")
 

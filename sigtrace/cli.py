@@ -1,4 +1,4 @@
-"""The command line: `sigtrace record | watch | parse | report | who | doctor | demo`."""
+"""The command line: `sigtrace record | watch | parse | report | who | query | doctor | demo`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ examples:
   sigtrace report trace.parquet                 # how many calls, by whom, to whom, what failed, what was lost
   sigtrace who trace.parquet 1234               # who sent what to process 1234
   sigtrace who trace.log nginx --json           # by name, for a program
+  sigtrace report s.parquet --html s.html       # a page to open, to send, to print
+  sigtrace report s.parquet --markdown          # for a ticket
+  sigtrace query s.parquet "SELECT killer_comm, count(*) FROM deaths GROUP BY ALL"
+  sigtrace query 'fleet/**/*.parquet' "FROM kills" --csv  # over many sessions
   sudo sigtrace doctor                          # what recording needs, and whether it is there
   sigtrace demo                                 # a scene of its own, recorded and explained
 """
@@ -101,14 +105,26 @@ def _parser() -> argparse.ArgumentParser:
     parse.add_argument("logs", nargs="+", metavar="LOG", help="a log, also .gz, .xz or .zst; - is standard input")
     parse.add_argument("-o", "--output", required=True, metavar="OUT.parquet", help="the file to write")
 
-    report = _command(commands, "report", _report, "say what is in a Parquet file or a raw log")
-    report.add_argument("file", metavar="FILE", help="a Parquet file or a raw log")
-    report.add_argument("--json", action="store_true", help="print one JSON object")
+    what = "a recording, a Parquet file, a raw log, a folder of these, or a glob"
+    report = _command(commands, "report", _report, "say who killed whom, and what else is in sessions")
+    report.add_argument("sessions", nargs="+", metavar="SESSION", help=what)
+    form = report.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--markdown", action="store_true", help="print Markdown, for a ticket")
+    form.add_argument("--html", metavar="OUT.html", help="write a page: one file, which needs no network")
 
     who = _command(commands, "who", _who, "say who sent what to a process")
-    who.add_argument("file", metavar="FILE", help="a Parquet file or a raw log")
+    who.add_argument("session", metavar="SESSION", help=what)
     who.add_argument("asked", nargs="?", default="all", metavar="PID|NAME", help="the process; left out, all of them")
     who.add_argument("--json", action="store_true", help="print a JSON list of objects")
+    query = _command(commands, "query", _query, "ask sessions in SQL: the views events, kills and deaths")
+    query.add_argument("sessions", nargs="+", metavar="SESSION", help=what)
+    query.add_argument("sql", metavar="SQL", help="a query of DuckDB's")
+    form = query.add_mutually_exclusive_group()
+    for name in ("csv", "json", "parquet"):
+        form.add_argument(
+            f"--{name}", action="store_const", const=name, dest="form", help=f"print the answer as {name.upper()}"
+        )
     _command(commands, "doctor", _doctor, "say what recording needs, and whether it is there")
     _command(
         commands, "demo", _demo, "record a small scene of its own and explain it; without the rights, a stored log"
@@ -231,22 +247,45 @@ def _parse(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from sigtrace import report
-    from sigtrace.session import read
+    from pathlib import Path
 
-    answer = report.summary(read(arguments.file))
-    (report.write_json if arguments.json else report.write_text)(answer)
+    from sigtrace import report
+    from sigtrace.database import Database
+
+    as_text = not (arguments.json or arguments.markdown or arguments.html)
+    with Database(*arguments.sessions) as database:
+        answer = report.summary(database, timeline=not as_text)
+    if arguments.json:
+        report.write_json(answer)
+    if arguments.markdown:
+        from sigtrace.ticket import markdown
+
+        print(markdown(answer), end="")
+    if arguments.html:
+        from sigtrace.page import write
+
+        write(answer, Path(arguments.html))
+        print(f"{arguments.html}: open it in any browser, or send it; it needs no network.", file=sys.stderr)
+    if as_text:
+        report.write_text(answer)
     return 0
 
 
 def _who(arguments: argparse.Namespace) -> int:
     from sigtrace import report, who
-    from sigtrace.session import read
+    from sigtrace.database import Database
 
-    session = read(arguments.file)
-    answer = who.who(session, arguments.asked)
-    if arguments.json:
-        report.write_json(answer)
-    else:
-        who.tell(session, arguments.asked, answer, report.unknown(session))
+    with Database(arguments.session) as database:
+        answer = who.who(database, arguments.asked)
+        if arguments.json:
+            report.write_json(answer)
+        else:
+            who.tell(database, arguments.asked, answer, report.unknown(database))
+    return 0
+
+
+def _query(arguments: argparse.Namespace) -> int:
+    from sigtrace import query
+
+    query.query(arguments.sessions, arguments.sql, arguments.form)
     return 0

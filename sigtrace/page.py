@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace import __version__
 from sigtrace.clock import Clock, utc_time
+from sigtrace.errors import Error
 from sigtrace.sections import (
     Pieces,
     Section,
@@ -35,6 +36,7 @@ from sigtrace.terminal import count, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     Row = dict[str, Any]
 
@@ -98,6 +100,14 @@ placeholder="Search deaths and tables" aria-label="Search deaths and tables"><ou
 </body>
 </html>
 """
+
+
+def write(answer: Row, path: Path) -> None:
+    """Write the page of an answer to a file. Raises `Error` where it cannot be written."""
+    try:
+        path.write_text(page(answer), encoding="utf-8")
+    except OSError as error:
+        raise Error(f"{path}: {error.strerror}: give a path in a folder that can be written") from error
 
 
 def _policy(style: str, script: str) -> str:

@@ -15,7 +15,7 @@ import narwhals as nw
 
 from sigtrace import analyze
 from sigtrace.errors import Error
-from sigtrace.signals import signal_name
+from sigtrace.signals import signal_name, source_name
 from sigtrace.terminal import count, escaped
 
 if TYPE_CHECKING:
@@ -39,16 +39,6 @@ _VERDICT_MARKS = {
     "oom": ("s", "#2f8fc4"),
     "unknown": ("*", _INK),
     "exited": ("o", "#2a9d6f"),
-}
-# No name can be taken for one of these: they are longer than the 15 bytes that a name has.
-_NOBODY = {
-    "fault": "a fault of its own",
-    "oom": "the kernel's OOM killer",
-    "terminal": "its terminal's keys",
-    "timer": "a timer of its own",
-    "parent": "its parent's ending",
-    "kernel": "the kernel, by itself",
-    None: "killer not in the log",
 }
 _TITLE_INCHES = 7
 _TOP = 40  # a picture of more has names that nobody reads
@@ -192,7 +182,7 @@ def _deaths(frame: Any) -> list[Death]:  # noqa: ANN401
 
 def _killer(death: Death) -> str:
     if death["killer_pid"] is None:
-        return _NOBODY.get(death["source"], _NOBODY[None])
+        return source_name(death["source"])
     return death["killer_comm"] or "?"
 
 

@@ -55,7 +55,7 @@ def headline(answer: Row) -> str:
 
 def told(death: Row) -> Pieces:
     """Return a death's sentence from its victim on, in pieces, without the numbers of its lines."""
-    text = re.sub(r" \[lines? [\d, ]+\]$", "", death["sentence"])
+    text = re.sub(r" \[(?:.*: )?lines? [\d, ]+\]$", "", death["sentence"])
     victim = process(death["victim_comm"], death["victim_pid"])
     _, found, rest = text.partition(victim)
     names = {process(death[f"{who}_comm"], death[f"{who}_pid"]) for who in ("victim", "killer", "actor")}
@@ -145,7 +145,7 @@ def _called(answer: Row) -> str:
     if not answer["calls"]:
         return f"no whole call is in its {count(answer['accounting']['lines'], 'line')}"
     took = "" if answer["seconds"] is None else f" in {answer['seconds']:,.3f} s"
-    made = f"{count(answer['calls'], 'call')} by {count(len(answer['senders']), 'sender')}{took}"
+    made = f"{count(answer['calls'], 'call')} by {count(answer['counts']['senders'], 'sender')}{took}"
     failed = {0: "none", answer["calls"]: "all"}.get(answer["failed"], f"{answer['failed']:,}")
     probes = f", {answer['probes']:,} only asked (signal 0)" if answer["probes"] else ""
     return f"{made}, {failed} failed{probes}"
@@ -159,9 +159,9 @@ def _by(row: Row) -> tuple[bool, str]:
     return True, process(row["comm"], row["pid"])
 
 
-def _matrix(_: Row, rows: list[Row]) -> Pieces:
+def _matrix(answer: Row, rows: list[Row]) -> Pieces:
     most = max(rows, key=lambda row: row["deaths"])
-    deaths = count(sum(row["deaths"] for row in rows), "death")
+    deaths = count(answer["counts"]["deaths"], "death")
     if most["deaths"] == 1:
         return [(False, f"{deaths}, no two of the same killer and victim by the same signal.")]
     return [
@@ -173,11 +173,11 @@ def _matrix(_: Row, rows: list[Row]) -> Pieces:
     ]
 
 
-def _storms(_: Row, rows: list[Row]) -> Pieces:
+def _storms(answer: Row, rows: list[Row]) -> Pieces:
     most = max(rows, key=lambda row: row["per_second"] or 0)
     rate = "" if most["per_second"] is None else f", {most['per_second']:,.0f} a second"
     return [
-        (False, f"{count(len(rows), 'storm')}; the fastest was of "),
+        (False, f"{count(answer['counts']['storms'], 'storm')}; the fastest was of "),
         _by(most),
         (False, f": {count(most['calls'], 'call')}{rate}, {most['failed']:,} failed."),
     ]
@@ -185,7 +185,7 @@ def _storms(_: Row, rows: list[Row]) -> Pieces:
 
 def _escalations(answer: Row, rows: list[Row]) -> Pieces:
     least = min(rows, key=lambda row: row["grace_us"])
-    asked = count(len(rows), "process was", "processes were")
+    asked = count(answer["counts"]["escalations"], "process was", "processes were")
     return [
         (False, f"{asked} asked to end before SIGKILL came; {least['target']} had the least time: "),
         (False, f"{Clock(answer).span(least['grace_us'])} after {least['asked']} from "),
@@ -201,16 +201,16 @@ def _failures(answer: Row, rows: list[Row]) -> Pieces:
     return [(False, said + many), _by(most), (False, f" with {most['error']} ({most['meaning']}).")]
 
 
-def _probed(answer: Row, rows: list[Row]) -> Pieces:
-    found = sum(row["found"] or 0 for row in rows)
+def _probed(answer: Row, _: list[Row]) -> Pieces:
+    found = answer["found"]
     asked = count(answer["probes"], "call")
     return [(False, f"{asked} only asked whether a process is there (signal 0); {found:,} found it.")]
 
 
-def _most_by(noun: str, verb: str, nouns: str | None = None) -> Callable[[Row, list[Row]], Pieces]:
-    def sentence(_: Row, rows: list[Row]) -> Pieces:
+def _most_by(key: str, noun: str, verb: str, nouns: str | None = None) -> Callable[[Row, list[Row]], Pieces]:
+    def sentence(answer: Row, rows: list[Row]) -> Pieces:
         most = max(rows, key=lambda row: row["calls"])
-        said = f"{count(len(rows), noun, nouns)} {verb}"
+        said = f"{count(answer['counts'][key], noun, nouns)} {verb}"
         if most["calls"] == 1:
             return [(False, f"{said}, each once.")]
         name = _by(most) if "comm" in most else (False, most.get("signal") or most["means"])
@@ -267,19 +267,19 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Row, list[Row]], Pieces], tuple[str, 
     (
         "senders",
         "Senders",
-        _most_by("sender", "called"),
+        _most_by("senders", "sender", "called"),
         ("calls", "comm", "pid", "failed", "probes", "targets", *_SPAN),
     ),
     (
         "targets",
         "Targets",
-        _most_by("target", "named"),
+        _most_by("targets", "target", "named"),
         ("calls", "means", "failed", "probes", "senders", *_SPAN),
     ),
     (
         "signals",
         "Signals",
-        _most_by("kind of signal", "sent", "kinds of signal"),
+        _most_by("signals", "kind of signal", "sent", "kinds of signal"),
         ("calls", "signal", "failed", "senders", "targets"),
     ),
     ("losses", "Losses", _losses, ("cpu", "losses", "lost", "first_line", "last_line")),

@@ -17,6 +17,7 @@ from sigtrace.log import Log
 from sigtrace.parse import Parser
 from sigtrace.part import MAGIC, Part
 from sigtrace.part import read as read_part
+from sigtrace.scan import ROWS
 from sigtrace.schema import PLAIN, SCHEMA
 from sigtrace.spool import read as read_spool
 from sigtrace.spool import spools
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sigtrace.log import Source
+
+_KERNEL_EVENTS = [event for event, _ in ROWS if event not in ("kill", "kill_half", "lost")]
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Session:
 
         return showing.html(self.name, self.table, self.accounting, self.about)
 
+    @property
+    def lost_by_kernel_count(self) -> int:
+        """Events that the kernel counted as lost, by its own counters, at the end of the recording."""
+        return sum(self.about.get("lost_by_kernel_count", {}).values())
+
     def to_pandas(self) -> pd.DataFrame:
         """Return the rows as a pandas frame of Arrow-backed columns, so that a null stays a null."""
         import pandas as pd
@@ -77,7 +85,7 @@ def read(source: Source) -> Session:
             return _read_folder(Folder(path))
         if is_parquet(path):
             table, about = read_part(path)
-            return Session(os.fspath(path), table, Accounting.from_dict(about), about)
+            return Session(os.fspath(path), _in_order(table, about), Accounting.from_dict(about), about)
     log = Log(source)
     table = _plain(log)
     return Session(log.name or "log", table, log.accounting, log.accounting.to_dict())
@@ -88,7 +96,7 @@ def write(logs: Iterable[Log], path: Path) -> Accounting:
 
     The file appears whole or not at all. Raises `SessionError` where it cannot be written, and what the logs raise.
     """
-    part = Part(path)
+    part = Part(path, compression="snappy")
     names = []
     account = Accounting()
     try:
@@ -136,9 +144,19 @@ def _read_folder(folder: Folder) -> Session:
             tables.append(found[0])
             account = found[1]
     about = {**about, **account}
-    return Session(
-        os.fspath(folder.path), pa.concat_tables(tables or [PLAIN.empty_table()]), Accounting.from_dict(about), about
-    )
+    table = pa.concat_tables(tables or [PLAIN.empty_table()])
+    return Session(os.fspath(folder.path), _in_order(table, about), Accounting.from_dict(about), about)
+
+
+def _in_order(table: pa.Table, about: dict[str, Any]) -> pa.Table:
+    # A part has its rows by event (sigtrace.row_groups).
+    import pyarrow.compute as pc
+
+    if not pc.any(pc.is_in(table["event"], pa.array(_KERNEL_EVENTS))).as_py():
+        return table
+    which = pc.index_in(table["log"], pa.array(about.get("logs") or [], pa.string()))
+    order = pa.Table.from_arrays([which, table["line"], table["ts"]], ["log", "line", "ts"])
+    return table.take(pc.sort_indices(order, [("log", "ascending"), ("line", "ascending"), ("ts", "ascending")]))
 
 
 def _rows(part: Path, spool: Path | None, parser: Parser) -> tuple[pa.Table, dict[str, Any]] | None:

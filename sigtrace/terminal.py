@@ -33,19 +33,18 @@ def count(n: int, noun: str, nouns: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table under a sentence; numbers stand to the right, and the escapes of a name are shown."""
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
+    """Print a table under a sentence; `right` says which columns stand to the right. What is printed is escaped."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    for i, name in enumerate(columns):
-        numeric = all(isinstance(row[i], int) for row in rows)
+    for name, numeric in zip(columns, right, strict=True):
         drawn.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in rows:
-        drawn.add_row(*(Text(escaped(str(value))) for value in row))
+        drawn.add_row(*(Text(escaped(value)) for value in row))
     console = Console(width=width(), highlight=False, emoji=False, markup=False)
     console.print(Text(title, "bold"))
     console.print(drawn)

@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import analyze
+from sigtrace.database import Database
 from sigtrace.errors import SessionError
 from sigtrace.signals import error_name, signal_name, target_name
 from sigtrace.terminal import count, escaped, sentence
 
 if TYPE_CHECKING:
+    import duckdb
+
     from sigtrace.session import Session
 
 _SOURCES = {
@@ -23,48 +26,97 @@ _SOURCES = {
 }
 
 
-def who(session: Session, asked: str = "all") -> list[dict[str, Any]]:
-    """Return how `asked` ended: a pid, a name, or `all`; in the order of time.
+def who(source: Session | Database, asked: str = "all") -> list[dict[str, Any]]:
+    """Return how `asked` ended: a pid, a name, or `all` whom a signal ended; in the order of time.
 
     Where the session has the kernel's events, an object is a death, with the columns of `sigtrace.analyze.deaths` and
     `signal` by name; of one that did not end, a signal that it got, with `verdict` alive and its `fate`. Where the
     session has none, an object is a kind of calls that named it, or a group that it may have been in: with `verdict`
-    unknown, for two lines do not say who died, and `result` and `calls` besides. Every object has victim_pid,
+    unknown, for two lines do not say who died, and `result` and `calls` besides. Every object has log, victim_pid,
     victim_comm, time, ts, signal, verdict, killer_pid, killer_comm, group, ancestors, lost and lines; what is not known
     is null. Raises `SessionError` where nobody of that name is known.
     """
-    dead = deaths(session)
+    if not isinstance(source, Database):
+        with Database(source) as database:
+            return who(database, asked)
     if asked == "all":
-        return dead or _sent(session, None)
+        source.tell()
+        told = named(source.rows("FROM told ORDER BY time, ts, log, victim_pid"))
+        return told or ([] if source.exited() else _sent(source, "events", None))
     if asked.isdigit():
-        found = [death for death in dead if death["victim_pid"] == int(asked)]
-        pids = {int(asked)}
+        source.follow(_OF_PID.format(pid=int(asked)))
+        found = source.rows("FROM ended ORDER BY time, ts, log")
     else:
-        found = [death for death in dead if asked in (death["victim_comm"], _file(death["command"]))]
-        pids = set() if found else _pids(session, asked)
-    return found or _survived(session, pids) or _sent(session, pids)
+        name = "'" + asked.replace("'", "''") + "'"
+        source.follow(_OF_NAME.format(name=name))
+        ended = source.rows("FROM ended ORDER BY time, ts, log, victim_pid")
+        found = [death for death in ended if asked in (death["victim_comm"], _file(death["command"]))]
+        if not found:
+            source.follow(_KNOWN_BY.format(name=name))
+    pids = {(row["of_log"], row["process"]) for row in source.rows("FROM asked")}
+    if not pids and not asked.isdigit():
+        raise SessionError(
+            f"{source.name}: no process called {asked} is known by that name here: ask by pid, or `who` for all"
+        )
+    return named(found) or _survived(source) or _sent(source, "nearby", pids or {("", int(asked))})
 
 
-def deaths(session: Session) -> list[dict[str, Any]]:
-    """Return the deaths of `sigtrace.analyze.deaths` in the order of time, each with its `signal` by name."""
-    rows = analyze.deaths(session.table).to_pylist()
-    return [{**row, "signal": _signal(row["sig"])} for row in sorted(rows, key=lambda row: row["ts"])]
+_OF_PID = """
+SELECT DISTINCT coalesce(log, '') AS of_log, {pid}::INTEGER AS process FROM (
+    SELECT log FROM events WHERE pid = {pid} UNION SELECT log FROM events WHERE target = {pid}
+    UNION SELECT log FROM events WHERE tid = {pid} AND pid IS NULL
+)
+"""
+_KNOWN_BY = """
+SELECT DISTINCT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process FROM events
+WHERE comm = {name} AND event IN ('kill', 'kill_half', 'sched_process_exit')
+UNION SELECT coalesce(log, ''), target FROM events WHERE target_comm = {name} AND event = 'signal_generate'
+"""
+# Or by the file that it executed; and those that it forked, which go on as the same until they execute another.
+_OF_NAME = f"""
+WITH RECURSIVE known AS (
+    {_KNOWN_BY}
+    UNION SELECT coalesce(log, ''), target FROM events WHERE target_comm = {{name}} AND event = 'sched_process_fork'
+    UNION SELECT coalesce(log, ''), coalesce(pid, tid) FROM events
+    WHERE event IN ('sched_process_exec', 'process')
+        AND (comm = {{name}} OR parse_filename(split_part(filename, ' ', 1), false, '/') = {{name}})
+), executed AS (
+    SELECT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process FROM events WHERE event = 'sched_process_exec'
+), forked AS (
+    SELECT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process, target FROM events
+    WHERE event = 'sched_process_fork'
+), family AS (
+    FROM known UNION SELECT forked.of_log, forked.target FROM forked JOIN family USING (of_log, process)
+    WHERE NOT EXISTS (FROM executed WHERE executed.of_log = forked.of_log AND executed.process = forked.target)
+) SELECT DISTINCT of_log, process FROM family
+"""
 
 
-def tell(session: Session, asked: str, answer: list[dict[str, Any]], unknown: str | None) -> None:
+def named(deaths: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return deaths, each with its `signal` by name."""
+    return [{**row, "signal": _signal(row["sig"])} for row in deaths]
+
+
+def tell(source: Session | Database, asked: str, answer: list[dict[str, Any]], unknown: str | None) -> None:
     """Print what `who` returned, a sentence each, and what losses leave unknown."""
-    whom = "anybody" if asked == "all" else escaped(asked)
-    if not answer:
+    if not isinstance(source, Database):
+        with Database(source) as database:
+            tell(database, asked, answer, unknown)
+        return
+    exited = source.exited() if asked == "all" else 0
+    if not answer and not exited:
+        whom = "anybody" if asked == "all" else escaped(asked)
         sentence(f"Who sent {whom} a signal is unknown." if unknown else f"Nobody sent {whom} a signal in this log.")
-    for one in answer if asked != "all" else [one for one in answer if one["verdict"] != "exited"]:
-        sentence(_sentence(one, session))
-    if asked == "all" and (exited := sum(one["verdict"] == "exited" for one in answer)):
-        sentence(f"{count(exited, 'process', 'processes')} more ended by exiting.")
+    for one in answer:
+        sentence(_sentence(one, source))
+    if exited:
+        more = "more " if answer else ""
+        sentence(f"{count(exited, 'process', 'processes')} {more}ended by exiting.")
     if unknown:
         sentence(f"Unknown: {unknown}")
 
 
-def death_sentence(death: dict[str, Any], session: Session) -> str:
+def death_sentence(death: dict[str, Any], session: Session | Database) -> str:
     """Return a death of `who` in a sentence or two, with the lines that it rests on."""
     victim = f"{escaped(death['victim_comm'] or '?')} ({death['victim_pid']})"
     parts = [f"{when(death, session)} {victim} {_ended(death)}"]
@@ -76,15 +128,20 @@ def death_sentence(death: dict[str, Any], session: Session) -> str:
         parts.append(f"the killer's ancestors: {line}")
     if death["lost"]:
         parts.append("events were lost about then")
-    lines = ", ".join(map(str, death["lines"]))
-    return f"{'; '.join(parts)}. [{'line' if len(death['lines']) == 1 else 'lines'} {lines}]"
+    return f"{'; '.join(parts)}. {_cited(death, session)}"
 
 
-def when(row: dict[str, Any], session: Session) -> str:
+def when(row: dict[str, Any], session: Session | Database) -> str:
     """Return the time of a row: UTC where it is known, else seconds or ticks of the trace clock."""
     if isinstance(row.get("time"), datetime):
         return f"{row['time']:%Y-%m-%d %H:%M:%S.%f}Z"
     return f"{row['ts'] / 1e6:.6f}" if session.accounting.ts_unit == "us" else str(row["ts"])
+
+
+def _cited(row: dict[str, Any], session: Session | Database) -> str:
+    lines = f"{'line' if len(row['lines']) == 1 else 'lines'} {', '.join(map(str, row['lines']))}"
+    several = isinstance(session, Database) and len(session.logs) > 1
+    return f"[{escaped(row['log'] or '')}: {lines}]" if several else f"[{lines}]"
 
 
 def _ended(death: dict[str, Any]) -> str:
@@ -105,26 +162,26 @@ def _ended(death: dict[str, Any]) -> str:
     return f"was killed by {killer} with {signal}{group}{after}"
 
 
-def _sentence(one: dict[str, Any], session: Session) -> str:
+def _sentence(one: dict[str, Any], session: Session | Database) -> str:
     if "calls" in one:
         return _sent_sentence(one, session)
     return _survived_sentence(one, session) if one["verdict"] == "alive" else death_sentence(one, session)
 
 
-def _survived_sentence(one: dict[str, Any], session: Session) -> str:
+def _survived_sentence(one: dict[str, Any], session: Session | Database) -> str:
     victim = f"{escaped(one['victim_comm'] or '?')} ({one['victim_pid']})"
     source = _SOURCES.get(one["source"], "")
     if one["killer_pid"] is not None:
         source = f"from {escaped(one['killer_comm'] or '?')} ({one['killer_pid']})"
     group = ", as one of a group" if one["group"] else ""
-    lines = ", ".join(map(str, one["lines"]))
     got = f"{victim} got {one['signal']} {source}{group}: {one['fate']}"
-    return f"{when(one, session)} {got}; it lived on. [lines {lines}]"
+    return f"{when(one, session)} {got}; it lived on. {_cited(one, session)}"
 
 
-def _survived(session: Session, pids: set[int]) -> list[dict[str, Any]]:
+def _survived(database: Database) -> list[dict[str, Any]]:
     return [
         {
+            "log": row["log"],
             "victim_pid": row["victim_pid"],
             "victim_comm": row["victim_comm"],
             "time": row["time"],
@@ -137,34 +194,34 @@ def _survived(session: Session, pids: set[int]) -> list[dict[str, Any]]:
             "killer_comm": row["sender_comm"],
             "group": row["group"],
             "ancestors": [],
-            "lost": session.accounting.lossy,
+            "lost": database.accounting.lossy,
             "lines": [line for line in (row["line"], row["call_line"]) if line is not None],
             "fate": row["fate"],
         }
-        for row in analyze.victims(session.table).to_pylist()
-        if row["victim_pid"] in pids
+        for row in database.rows("FROM hit ORDER BY time, ts, log, line")
     ]
 
 
-def _sent_sentence(one: dict[str, Any], session: Session) -> str:
+def _sent_sentence(one: dict[str, Any], session: Session | Database) -> str:
     sender = f"{escaped(one['killer_comm'])} ({one['killer_pid']})"
     target = target_name(one["target"]) + (f" ({escaped(one['victim_comm'])})" if one["victim_comm"] else "")
     times = "" if one["calls"] == 1 else f", {one['calls']:,} times"
     doubt = "; whether it was among them, the lines do not say" if one["group"] else ""
     return (
         f"{when(one, session)} {sender} sent {one['signal']} to {target}: {one['result']}{times}{doubt}. "
-        f"[line {one['lines'][0]}]"
+        f"{_cited(one, session)}"
     )
 
 
-def _sent(session: Session, pids: set[int] | None) -> list[dict[str, Any]]:
-    events = session.table
-    names = _names(events)
-    rows = sorted(analyze.sent(events).to_pylist(), key=lambda row: (row["first_ts"], row["first_line"]))
+def _sent(database: Database, events: str, pids: set[tuple[str, int]] | None) -> list[dict[str, Any]]:
+    relation = database.connection.table(events)
+    names = _names(relation)
+    database.keep("sent", analyze.sent(relation))
     return [
         {
+            "log": row["log"],
             "victim_pid": row["target"] if row["target"] > 0 else None,
-            "victim_comm": min(names[row["target"]]) if row["target"] in names else None,
+            "victim_comm": min(names.get((row["log"], row["target"]), []), default=None),
             "time": row["first_time"],
             "ts": row["first_ts"],
             "sig": row["sig"],
@@ -174,7 +231,7 @@ def _sent(session: Session, pids: set[int] | None) -> list[dict[str, Any]]:
             "killer_comm": row["comm"],
             "group": row["target"] <= 0,
             "ancestors": [],
-            "lost": session.accounting.lossy,
+            "lost": database.accounting.lossy,
             "lines": [row["first_line"]],
             "target": row["target"],
             "means": target_name(row["target"]),
@@ -183,25 +240,16 @@ def _sent(session: Session, pids: set[int] | None) -> list[dict[str, Any]]:
             "calls": row["calls"],
             "last_ts": row["last_ts"],
         }
-        for row in rows
+        for row in database.rows("FROM sent ORDER BY first_time, first_ts, log, first_line")
         # A call to a group that failed reached nobody.
-        if pids is None or row["target"] in pids or (row["target"] <= 0 <= row["ret"])
+        if pids is None or (row["log"] or "", row["target"]) in pids or (row["target"] <= 0 <= row["ret"])
     ]
 
 
-def _pids(session: Session, name: str) -> set[int]:
-    pids = {pid for pid, comms in _names(session.table).items() if name in comms}
-    if not pids:
-        raise SessionError(
-            f"{session.name}: no process called {name} is known by that name here: ask by pid, or `who` for all"
-        )
-    return pids
-
-
-def _names(events: Any) -> dict[int, list[str]]:  # noqa: ANN401  (a frame of any engine)
-    names: dict[int, list[str]] = {}
-    for row in analyze.names(events).to_pylist():
-        names.setdefault(row["pid"], []).append(row["comm"])
+def _names(events: duckdb.DuckDBPyRelation) -> dict[tuple[str | None, int], list[str]]:
+    names: dict[tuple[str | None, int], list[str]] = {}
+    for row in analyze.names(events).to_arrow_table().to_pylist():
+        names.setdefault((row["log"], row["pid"]), []).append(row["comm"])
     return names
 
 

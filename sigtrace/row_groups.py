@@ -1,0 +1,57 @@
+"""Row groups: a part's rows sorted by their event, so that a reader passes over the events that it does not ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ROWS = 1 << 16
+_CALLS = "kill"
+_OF_CALLS = {_CALLS: _CALLS, "kill_half": _CALLS, "lost": _CALLS}  # what a plain log has stays as it came
+
+
+class RowGroups:
+    """Put batches in, and take row groups out, each of one event of the kernel or of calls, halves and losses."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[pa.RecordBatch]] = {}
+
+    def add(self, batch: pa.RecordBatch) -> Iterator[pa.Table]:
+        """Take a batch of `sigtrace.schema.SCHEMA`; yield the row groups that are full."""
+        for event, rows in _by_event(batch):
+            waiting = self._waiting.setdefault(event, [])
+            waiting.append(rows)
+            if sum(map(len, waiting)) >= _ROWS:
+                yield _joined(self._waiting.pop(event))
+
+    def rest(self) -> Iterator[pa.Table]:
+        """Yield what still waits, the last row groups."""
+        while self._waiting:
+            yield _joined(self._waiting.pop(next(iter(self._waiting))))
+
+
+def _by_event(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
+    column = cast("pa.DictionaryArray[Any, Any]", batch.column("event"))
+    stored = cast("pa.Buffer", column.indices.buffers()[1]).to_pybytes()
+    codes = stored[column.offset : column.offset + len(batch)]
+    events = {code: str(column.dictionary[code].as_py()) for code in sorted(set(codes))}
+    if all(_OF_CALLS.get(event) for event in events.values()):
+        return [(_CALLS, batch)]
+    import pyarrow.compute as pc  # a plain log does without
+
+    groups: dict[str, list[int]] = {}
+    for code, event in events.items():
+        groups.setdefault(_OF_CALLS.get(event, event), []).append(code)
+    return [
+        (event, batch.filter(pc.is_in(column.indices, pa.array(codes, pa.int8())))) for event, codes in groups.items()
+    ]
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.Table:
+    table = pa.Table.from_batches(batches)
+    # A row group has one dictionary a column.
+    return table if len(batches) == 1 else table.unify_dictionaries().combine_chunks()
