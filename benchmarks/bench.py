@@ -8,6 +8,7 @@ import argparse
 import sys
 from itertools import chain
 
+import asking
 import parsing
 import recording
 from measure import machine
@@ -23,7 +24,7 @@ def main() -> None:
     print(machine(), end="\n\n")
     ok = True
     found = parsing.sections(args.size, args.runs, args.slow_runs)
-    for section in chain(found, recording.sections(args.slow_runs)):
+    for section in chain(found, asking.sections(args.slow_runs), recording.sections(args.slow_runs)):
         print(section.text(), flush=True)
         ok = ok and section.ok
     sys.exit(0 if ok else 1)

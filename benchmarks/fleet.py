@@ -2,7 +2,8 @@
 
 A day of a host is played as a log, which sigtrace parses: processes that fork, execute and exit, monitors that ask with
 signal 0, a supervisor that ends some with SIGTERM, some with SIGKILL, some with both, faults, and the OOM killer: one
-in two hundred processes, as in a recorded build. Some such days are played; every session is one of them under another host, with other pids and times.
+in two hundred processes, as in a recorded build. Some such days are played; every session is one of them under another
+host, with other pids and times.
 """
 
 import argparse
@@ -22,8 +23,8 @@ from sigtrace.schema import SCHEMA
 
 ROWS = 100_000_000
 DAYS = 7
-_PLAYED = 8
-_DAY_ROWS = 100_000
+_PLAYED = 4
+_DAY_ROWS = 250_000  # of a host that starts a process a second: docs/fleet.md
 _DAY_US = 86_400_000_000
 _FIRST_DAY = datetime(2026, 11, 16, tzinfo=UTC)
 _PIDS = 4_000_000  # pid_max of a 64-bit kernel is 4,194,304
@@ -118,9 +119,9 @@ def _moved(table: pa.Table, log: str, pids: int, ts: int, utc: int) -> pa.Table:
     columns = dict(zip(table.column_names, table.columns, strict=True))
     for name in ("pid", "tid", "target"):
         column = columns[name]
-        columns[name] = pc.if_else(pc.greater(column, 999), pc.add(column, pa.scalar(pids, pa.int32())), column)
-    columns["ts"] = pc.add(columns["ts"], ts)
-    columns["time"] = pc.add(columns["ts"], utc).cast(pa.timestamp("us", tz="UTC"))
+        columns[name] = pc.if_else(pc.greater(column, pa.scalar(999, pa.int32())), pc.add(column, pa.scalar(pids, pa.int32())), column)
+    columns["ts"] = pc.add(columns["ts"], pa.scalar(ts, pa.int64()))
+    columns["time"] = pc.add(columns["ts"], pa.scalar(utc, pa.int64())).cast(pa.timestamp("us", tz="UTC"))
     codes = pa.Array.from_buffers(pa.int32(), len(table), [None, pa.py_buffer(bytes(4 * len(table)))])
     columns["log"] = pa.chunked_array([pa.DictionaryArray.from_arrays(codes, pa.array([log]))])
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)

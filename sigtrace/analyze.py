@@ -2,7 +2,9 @@
 
 A frame of pandas, pyarrow, polars, DuckDB or PySpark with the columns of a session goes in, and a frame of the same
 kind comes out, with the columns that the function's docstring lists, in no order. A frame may hold many sessions: `log`
-tells their rows apart, and a pid is a process of its log. Times are `ts`, in microseconds of the trace clock.
+tells their rows apart, and a pid is a process of its log. Times are `ts`, in microseconds of the trace clock, and what
+ends in `_us` is a time between two of them; of a clock of bare ticks (`Accounting.ts_unit`) both are ticks. `sig` is a
+number, `ret` 0 or the negated errno. What is no such frame, or lacks a column, is an error of narwhals or the engine.
 """
 
 from sigtrace.calls import (

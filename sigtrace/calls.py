@@ -38,7 +38,7 @@ def _counted(events: FrameT) -> FrameT:
 def calls(events: FrameT) -> FrameT:
     """Return the whole calls: the rows whose two lines were both there.
 
-    Columns: those of the session.
+    Columns: those of the session, which docs/schema.md describes.
     """
     return _calls(events)
 
@@ -65,8 +65,9 @@ def by_sender(events: Any) -> Any:  # noqa: ANN401
 def by_target(events: Any) -> Any:  # noqa: ANN401
     """Return the calls by whom they named.
 
-    Columns: log, target, calls, failed, probes, senders, first_ts, last_ts. `target` is as the caller gave it: a pid of
-    the caller's namespace, 0 for its own process group, -1 for every process it may signal, -N for the process group N.
+    Columns: log, target, calls, failed, probes, senders, first_ts, last_ts. A row is a target of a log. `target` is as
+    the caller gave it: a pid of the caller's namespace, 0 for its own process group, -1 for every process it may
+    signal, -N for the process group N.
     """
     return _tally.by_target(_tally.tally(events))
 
@@ -74,8 +75,8 @@ def by_target(events: Any) -> Any:  # noqa: ANN401
 def by_signal(events: Any) -> Any:  # noqa: ANN401
     """Return the calls by signal.
 
-    Columns: sig, calls, failed, senders, targets. `senders` and `targets` are how many different pids made them and
-    were named in them, those of each log apart.
+    Columns: sig, calls, failed, senders, targets. A row is a signal, of all logs together. `senders` and `targets` are
+    how many different pids made them and were named in them, those of each log apart.
     """
     return _tally.by_signal(_tally.tally(events))
 
@@ -83,8 +84,8 @@ def by_signal(events: Any) -> Any:  # noqa: ANN401
 def by_result(events: Any) -> Any:  # noqa: ANN401
     """Return the calls by what came of them.
 
-    Columns: ret, error, calls, probes, first_ts, last_ts. `ret` is 0 or the negated errno, and `error` its name: EPERM,
-    ESRCH, EINVAL, EAGAIN; null for 0 and for others.
+    Columns: ret, error, calls, probes, first_ts, last_ts. A row is a result, of all logs together. `ret` is 0 or the
+    negated errno, and `error` its name: EPERM, ESRCH, EINVAL, EAGAIN; null for 0 and for others.
     """
     return _tally.by_result(_tally.tally(events))
 

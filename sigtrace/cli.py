@@ -276,7 +276,7 @@ def _who(arguments: argparse.Namespace) -> int:
     from sigtrace.database import Database
 
     with Database(arguments.session) as database:
-        answer = who.who(database, arguments.asked)
+        answer = who.who(database, arguments.asked, exits=arguments.json)
         if arguments.json:
             report.write_json(answer)
         else:

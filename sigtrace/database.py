@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import tempfile
 from collections import Counter
@@ -33,26 +34,31 @@ _EVIDENCE = (
 _MEMORY = "1GB"  # what does not fit goes to a temporary folder
 
 # Where the kernel does not say whether it was the last thread, the one that the process is named by.
+_ENDS = "event = 'sched_process_exit' AND coalesce(group_dead, tid = coalesce(pid, tid))"
 _EXITED = f"""
-CREATE TEMP VIEW exited AS
-SELECT log, coalesce(pid, tid)::BIGINT AS victim_pid, comm AS victim_comm, ts, time,
-    'exited' AS verdict, false AS "group", false AS lost, [line] AS lines
-FROM events AS gone
-ANTI JOIN told ON gone.ts = told.ts AND coalesce(gone.pid, gone.tid) = told.victim_pid
-    AND gone.log IS NOT DISTINCT FROM told.log
-WHERE event = 'sched_process_exit' AND coalesce(group_dead, tid = coalesce(pid, tid));
-CREATE TEMP VIEW deaths AS
-SELECT {", ".join(f'"{name}"' for name in deaths.SCHEMA.names)} FROM (FROM told UNION ALL BY NAME FROM exited)
+CREATE VIEW told AS FROM followed WHERE verdict <> 'exited';
+CREATE VIEW exited AS
+SELECT log, coalesce(pid, tid)::BIGINT AS victim_pid, comm AS victim_comm, ts, time, [line] AS lines FROM events
+ANTI JOIN hit_whose ON coalesce(log, '') = of_log AND coalesce(pid, tid) = process
+WHERE {_ENDS}
+UNION ALL SELECT log, victim_pid, victim_comm, ts, time, lines FROM followed WHERE verdict = 'exited';
+CREATE VIEW deaths AS
+SELECT {", ".join(f'"{name}"' for name in deaths.SCHEMA.names)} FROM (
+    FROM told UNION ALL BY NAME SELECT *, 'exited' AS verdict, false AS "group", false AS lost FROM exited
+)
 """
 
-# A storm of 100 calls, 10 ms apart at most: the last of them is within 99 gaps of the call 99 before it, whosever.
+# A storm of 100 calls, 10 ms apart at most: the last of them is within 99 gaps of the call 99 before it, whosever; but
+# for those that stand a little out of order. A log whose CPUs were put one behind the other is looked at as a whole.
 _DENSE = """
-CREATE OR REPLACE TEMP TABLE dense AS SELECT DISTINCT coalesce(log, '') FROM (
-    SELECT log, ts - lag(ts, 99) OVER () AS took, lag(log, 99) OVER () AS before FROM kills
-) WHERE took <= 990000 AND before IS NOT DISTINCT FROM log
+CREATE OR REPLACE TABLE dense AS SELECT DISTINCT coalesce(log, '') FROM (
+    SELECT log, ts - lag(ts, 99) OVER () AS took, lag(log, 99) OVER () AS before,
+        lag(ts) OVER () - ts AS back, lag(log) OVER () AS behind
+    FROM kills
+) WHERE (took <= 1000000 AND before IS NOT DISTINCT FROM log) OR (back > 10000 AND behind IS NOT DISTINCT FROM log)
 """
 _ASKED = """
-CREATE OR REPLACE TEMP TABLE both_sent AS
+CREATE OR REPLACE TABLE both_sent AS
 SELECT coalesce(log, '') AS of_log, target FROM tallied WHERE ret = 0
 GROUP BY ALL HAVING bool_or(sig = 9) AND bool_or(sig IN (1, 2, 3, 15))
 """
@@ -82,10 +88,11 @@ class Database:
         self.abouts = [one.about for one in self._shelf]
         self.accounting = sum((Accounting.from_dict(about) for about in self.abouts), Accounting())
         self.connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
-        self.connection.execute("SET TimeZone = 'UTC'; SET parquet_metadata_cache = true")
+        self.connection.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
         for number, one in enumerate(self._shelf):
             if one.rows is not None:
-                self.connection.register(f"rows_{number}", one.rows)
+                self.connection.register("rows", one.rows)
+                self.connection.execute(f"CREATE TABLE rows_{number} AS FROM rows; DROP VIEW rows")
         self._view("events", range(len(self._shelf)))
         self.connection.execute("CREATE VIEW kills AS SELECT * FROM events WHERE event = 'kill'")
         self._made: set[str] = set()
@@ -100,6 +107,12 @@ class Database:
         """Close the connection, and remove what was parsed into the temporary folder."""
         self.connection.close()
         self._scratch.cleanup()
+
+    def beside(self) -> Self:
+        """Return the same database with a connection of its own, to be asked in another thread."""
+        other = copy.copy(self)
+        other.connection = self.connection.cursor()
+        return other
 
     @property
     def logs(self) -> list[str | None]:
@@ -149,17 +162,22 @@ class Database:
         """Return the deaths but those by exiting, and make the view `deaths`."""
         if "told" not in self._made:
             evidence.of_the_hit(self.connection, "events")
-            self._insert("told", deaths.SCHEMA, deaths.deaths, "verdict <> 'exited'")
+            self._insert("followed", deaths.SCHEMA, deaths.deaths)
+            # What is followed next has its own.
+            self.connection.execute("ALTER TABLE whose RENAME TO hit_whose; ALTER TABLE bearing RENAME TO hit_bearing")
             self.connection.execute(_EXITED)
+            self._made.add("told")
         return self.connection.table("told")
 
     def exited(self) -> int:
         """Return how many processes ended by exiting."""
         self.tell()
-        ends = "event = 'sched_process_exit' AND coalesce(group_dead, tid = coalesce(pid, tid))"
-        told = "(log, coalesce(pid, tid), ts) IN (SELECT coalesce(log, ''), victim_pid, ts FROM told)"
-        of_told = f"SELECT count(*) FROM (SELECT * REPLACE (of_log AS log) FROM bearing) WHERE {ends} AND {told}"
-        return self._number(f"SELECT count(*) FROM events WHERE {ends}") - self._number(of_told)
+        of_hit = f"FROM hit_bearing SEMI JOIN hit_whose USING (of_log, process) WHERE {_ENDS}"
+        return (
+            self._number(f"SELECT count(*) FROM events WHERE {_ENDS}")
+            - self._number(f"SELECT count(DISTINCT (of_log, line)) {of_hit}")
+            + self._number("SELECT count(*) FROM followed WHERE verdict = 'exited'")
+        )
 
     def cited(self, told: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         """Return the rows that each of some deaths of `tell` rests on, each with only what it says."""
@@ -171,9 +189,9 @@ class Database:
         found: list[list[dict[str, Any]]] = [[] for _ in told]
         if cited:
             self.connection.register("cited", pa.Table.from_pylist(cited))
-            columns = ", ".join(f"bearing.{name}" for name in _EVIDENCE)
+            columns = ", ".join(f"hit_bearing.{name}" for name in _EVIDENCE)
             rows = self.rows(
-                f"SELECT DISTINCT death, {columns} FROM bearing JOIN cited USING (of_log, line) ORDER BY line"
+                f"SELECT DISTINCT death, {columns} FROM hit_bearing JOIN cited USING (of_log, line) ORDER BY line"
             )
             for row in rows:
                 said = {key: value for key, value in row.items() if value is not None}
@@ -193,43 +211,47 @@ class Database:
 
         `processes` is SQL for their `of_log` (empty for none) and `process`. `nearby` are the rows of their sessions.
         """
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE asked AS {processes}")
+        self.connection.execute(f"CREATE OR REPLACE TABLE asked AS {processes}")
         logs = {row["of_log"] for row in self.rows("SELECT DISTINCT of_log FROM asked")}
         held = [n for n, one in enumerate(self._shelf) if logs & {log or "" for log in self._logs(n, one)}]
         self._view("nearby", held or [0])
         evidence.of_processes(self.connection, "nearby", "asked")
-        self._insert("ended", deaths.SCHEMA, deaths.deaths, "true")
-        self._insert("hit", victims.SCHEMA, victims.victims, "true")
+        self._insert("ended", deaths.SCHEMA, deaths.deaths)
+        self._insert("hit", victims.SCHEMA, victims.victims)
 
     def storms(self) -> duckdb.DuckDBPyRelation:
         """Return `sigtrace.analyze.storms`, looked for only in logs where so many calls come so fast at all."""
         self.connection.execute(_DENSE)
-        dense = self.connection.sql("SELECT * FROM kills WHERE coalesce(log, '') IN (FROM dense)")
-        found: duckdb.DuckDBPyRelation = analyze.storms(dense)
+        dense = self.connection.sql("SELECT event, ts, line, log, pid, comm, sig, target, ret FROM kills WHERE coalesce(log, '') IN (FROM dense)")
+        found: duckdb.DuckDBPyRelation = analyze.storms(self.keep("stormy", dense))
         return found
 
     def escalations(self) -> duckdb.DuckDBPyRelation:
         """Return `sigtrace.analyze.escalations`, looked for only among those that got SIGKILL and something milder."""
         self.tally()
         self.connection.execute(_ASKED)
-        both = self.connection.sql("SELECT * FROM kills WHERE (coalesce(log, ''), target) IN (FROM both_sent)")
-        found: duckdb.DuckDBPyRelation = analyze.escalations(both)
+        columns = "event, ts, line, log, pid, comm, sig, target, ret"
+        both = self.connection.sql(
+            f"SELECT {columns} FROM kills WHERE ret = 0 AND sig IN (1, 2, 3, 9, 15)"
+            " AND (coalesce(log, ''), target) IN (FROM both_sent)"
+        )
+        found: duckdb.DuckDBPyRelation = analyze.escalations(self.keep("asked_and_killed", both))
         return found
 
     def keep(self, name: str, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
         """Compute a relation once, as a temporary table, and return that."""
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {relation.sql_query()}")
+        self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS {relation.sql_query()}")
         self._made.add(name)
         return self.connection.table(name)
 
-    def _insert(self, name: str, schema: pa.Schema, question: Callable[[pa.Table], pa.Table], where: str) -> None:
+    def _insert(self, name: str, schema: pa.Schema, question: Callable[[pa.Table], pa.Table]) -> None:
         # Of those that were asked for: their senders and parents were followed too, but not wholly.
         self.connection.register("answer", schema.empty_table())
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM answer")
+        self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM answer")
         for chunk in evidence.chunks(self.connection):
             self.connection.register("answer", question(chunk))
             self.connection.execute(
-                f"INSERT INTO {name} FROM answer WHERE {where} AND (coalesce(log, ''), victim_pid) IN (FROM whose)"
+                f"INSERT INTO {name} FROM answer WHERE (coalesce(log, ''), victim_pid) IN (FROM whose)"
             )
         self.connection.unregister("answer")
         self._made.add(name)
@@ -246,7 +268,7 @@ class Database:
             selects.append(f"SELECT {_columns(self._log(number))} FROM {rows}")
         if files:
             selects.append(f"SELECT {_columns('log')} FROM {_parquet(files)}")
-        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {' UNION ALL '.join(selects)}")
+        self.connection.execute(f"CREATE OR REPLACE VIEW {name} AS {' UNION ALL '.join(selects)}")
 
     def _renamed(self, number: int) -> bool:
         return len(self._shelf) > 1 and any(log is None or self._shared[log] > 1 for log in self._shelf[number].logs)

@@ -201,8 +201,9 @@ def _verdict(process: Process, sending: Sending | None, *, lost: bool) -> tuple[
     if sending is None:
         if lost:
             return "unknown", None
-        if process.fatal is not None and process.fatal.sig != _KILL:
-            return "unknown", None  # delivered, and sent before the recording began
+        fatal = process.fatal
+        if fatal is not None and (fatal.sig != _KILL or process.quiet_exit < 0):
+            return "unknown", None  # delivered, and sent before the recording began; nobody called exit_group(2)
         return "exited", None
     source = source_of(sending)
     if source in ("fault", "oom"):

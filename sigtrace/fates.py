@@ -36,7 +36,11 @@ def _told(events: nw.DataFrame[Any] | nw.LazyFrame[Any], rows: Rows, schema: pa.
     if telling.implementation.is_pyspark():
         return _in_spark(telling.to_native(), rows, schema)
     if isinstance(telling, nw.DataFrame):
-        return nw.from_arrow(rows(telling.to_arrow()), backend=telling.implementation).to_native()
+        table = rows(telling.to_arrow())
+        if telling.implementation.is_pandas():
+            # Of Arrow's types, so that a null stays a null and a pid a whole number.
+            return table.to_pandas(types_mapper=telling.__native_namespace__().ArrowDtype)
+        return nw.from_arrow(table, backend=telling.implementation).to_native()
     table = rows(telling.collect("pyarrow").to_native())
     return nw.from_native(table, eager_only=True).lazy(telling.implementation).to_native()
 
@@ -67,9 +71,9 @@ def deaths(events: Any) -> Any:  # noqa: ANN401  (a frame of any engine, and one
     - actor_pid, actor_comm: the first of the killer and its ancestors that is no shell, kill, pkill or timeout
     - ancestors: the killer's, nearest first
     - group: whether the call named a group
-    - delay_us: from sending to death
+    - delay_us: from sending to death; null where no line says when it was sent
     - earlier_sig, earlier_fate, grace_us: the first deadly signal that was sent before and did not end it, what became
-      of it, and how long before the last it was sent: TERM, then KILL
+      of it, and how long before the last it was sent: TERM, then KILL; null where there was none
     - lost: whether events were lost that could bear on this
     - lines: the lines of the log that this rests on
     """
@@ -125,8 +129,9 @@ def _ended(events: Any) -> Any:  # noqa: ANN401  (narwhals' frame of any engine)
 def matrix(events: Any) -> Any:  # noqa: ANN401
     """Return who killed whom, by name.
 
-    Columns: killer_comm, source, victim_comm, sig, deaths, first_ts, last_ts. `killer_comm` is null where no process
-    sent the signal: `source` says what did, and is null where that is unknown.
+    Columns: killer_comm, source, victim_comm, sig, deaths, first_ts, last_ts. A row is a killer, a victim and a signal,
+    of all logs together; those that only exited are left out. `killer_comm` is null where no process sent the signal:
+    `source` says what did, and is null where that is unknown.
     """
     found = _ended(events).group_by("killer_comm", "source", "victim_comm", "sig")
     return found.agg(nw.len().alias("deaths"), *_SPAN).to_native()
@@ -135,8 +140,8 @@ def matrix(events: Any) -> Any:  # noqa: ANN401
 def delays(events: Any) -> Any:  # noqa: ANN401
     """Return how long the dead took from sending to death.
 
-    Columns: sig, source, deaths, shortest_us, mean_us, longest_us. Those of whose signal only the delivery is known are
-    left out.
+    Columns: sig, source, deaths, shortest_us, mean_us, longest_us. A row is a signal from a source. Those of whose
+    signal only the delivery is known are left out.
     """
     delayed = _ended(events).filter(~nw.col("delay_us").is_null())
     found = delayed.group_by("sig", "source").agg(

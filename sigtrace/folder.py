@@ -101,7 +101,7 @@ class Folder:
         return any(self.path.glob("_spool-*.log"))
 
     def describe(self, description: dict[str, Any]) -> None:
-        """Write what the session says of itself, whole or not at all."""
+        """Write what the session says of itself, whole or not at all. Raises `SessionError` where it cannot."""
         temporary = self.path / f".{_DESCRIPTION}"
         try:
             with temporary.open("w") as file:

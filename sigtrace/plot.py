@@ -51,7 +51,7 @@ def matrix(frame: Any) -> Figure:  # noqa: ANN401  (a frame of any engine)
 
     The deaths are those of `sigtrace.analyze.deaths` but `exited`, which the title counts. Who killed itself is its own
     killer; where no process sent the signal, the row names what did. Of more than 40 killers or victims the rest are
-    one row or column, `others`.
+    one row or column, `others`. Raises `Error` without matplotlib.
     """
     found = _deaths(frame)
     edges = _edges(found)
@@ -77,9 +77,8 @@ def timeline(frame: Any) -> Figure:  # noqa: ANN401
 
     A bar is a moment's calls, the taller the more (by logarithm), below the lane where they failed. A mark is a
     death, by verdict, in the lane of the signal that ended the process; `exited` has a lane of its own, and so has a
-    death of which the signal is unknown. A moment is 1/500 of the time. Numbers that
-    are no signal's share a lane. For a clock of bare ticks
-    (`Accounting.ts_unit`) a second is a million ticks.
+    death of which the signal is unknown. A moment is 1/500 of the time. Numbers that are no signal's share a lane. For
+    a clock of bare ticks (`Accounting.ts_unit`) a second is a million ticks. Raises `Error` without matplotlib.
     """
     found = _deaths(frame)
     calls = nw.from_native(frame).filter(nw.col("event") == "kill")
@@ -107,7 +106,8 @@ def timeline(frame: Any) -> Figure:  # noqa: ANN401
 def graph(frame: Any) -> Figure:  # noqa: ANN401
     """Return the killers on the left, their victims on the right, and between them what signals, and how often.
 
-    The deaths, names and `others` are those of `matrix`; the wider an edge, the more deaths (by logarithm).
+    The deaths, names and `others` are those of `matrix`; the wider an edge, the more deaths (by logarithm). Raises
+    `Error` without matplotlib.
     """
     found = _deaths(frame)
     edges = _edges(found)

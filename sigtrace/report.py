@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import analyze, tally, terminal, who
 from sigtrace.clock import Clock
 from sigtrace.database import Database
-from sigtrace.sections import cell, numeric, sections
+from sigtrace.sections import cell, headline, held, numeric, telling
 from sigtrace.signals import ERRORS, error_name, signal_name, source_name, target_name
 
 if TYPE_CHECKING:
@@ -29,33 +33,36 @@ _STEPS = 200
 def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, Any]:
     """Return what sessions say of their calls and deaths, as JSON can hold it.
 
-    Keys: session; verdicts (how many deaths of each); deaths (a list of the objects of `sigtrace.who.who`, each with a
-    `sentence`, and with the rows that it rests on as `evidence`); calls, failed, probes; found (of the probes); seconds
-    (null for a clock of bare ticks, and for several logs); senders, targets, signals, failures, probed, storms,
-    escalations, matrix, losses (each a list of objects, the most first); timeline (`step_us`, and `rows`: none
-    without); halves, lost; unknown (a sentence, or null where nothing was lost); accounting. Each list has at most 1,000 objects,
-    and `counts` says by its key how many there are.
+    Keys: session; logs (of each its name, and a moment by its clock as `ts` and in UTC as `time`); verdicts (how many
+    deaths of each); deaths (a list of the objects of `sigtrace.who.who`, each with a `sentence`, and with the rows that
+    it rests on as `evidence`); calls, failed, probes; found (of the probes); seconds (null for a clock of bare ticks,
+    and for several logs); senders, targets, signals, failures, probed, storms, escalations, matrix, losses (each a list
+    of objects, the most first); timeline (`step_us`, and `rows`: none without); halves, lost; unknown (a sentence, or
+    null where nothing was lost); accounting. Each list has at most 1,000 objects, and `counts` says by its key how many
+    there are.
     """
     if not isinstance(source, Database):
         with Database(source) as database:
             return summary(database, timeline=timeline)
     counts: dict[str, int] = {}
+    # Deaths are followed in Python, while DuckDB counts.
+    with ThreadPoolExecutor(1) as thread:
+        of_deaths = thread.submit(_of_deaths, source.beside(), counts)
+        counted = {**_of_calls(source, counts), **_of_both(source, counts, timeline=timeline)}
+        return {"session": source.name, **of_deaths.result(), **counted, "counts": counts}
+
+
+def _of_both(database: Database, counts: dict[str, int], *, timeline: bool) -> dict[str, Any]:
+    escalations = _most(database, counts, "escalations", database.escalations(), "grace_us")
     return {
-        "session": source.name,
-        **_of_deaths(source, counts),
-        **_of_calls(source, counts),
-        "storms": _most(source, counts, "storms", source.storms(), "calls DESC"),
-        "escalations": [
-            {**row, "asked": signal_name(row["asked_sig"])}
-            for row in _most(source, counts, "escalations", source.escalations(), "grace_us")
-        ],
-        "timeline": _timeline(source) if timeline else {"step_us": 1, "rows": []},
-        "halves": source.accounting.lines_by_kind.get("half", 0),
-        "lost": source.accounting.lost,
-        "losses": _most(source, counts, "losses", analyze.losses(source.events), "log, cpu"),
-        "unknown": unknown(source),
-        "accounting": source.accounting.to_dict(),
-        "counts": counts,
+        "storms": _most(database, counts, "storms", database.storms(), "calls DESC"),
+        "escalations": [{**row, "asked": signal_name(row["asked_sig"])} for row in escalations],
+        "timeline": _timeline(database) if timeline else {"step_us": 1, "rows": []},
+        "halves": database.accounting.lines_by_kind.get("half", 0),
+        "lost": database.accounting.lost,
+        "losses": _most(database, counts, "losses", analyze.losses(database.events), "log, cpu"),
+        "unknown": unknown(database),
+        "accounting": database.accounting.to_dict(),
     }
 
 
@@ -98,6 +105,7 @@ def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
     }
     rows = {key: _most(database, counts, key, found, "calls DESC") for key, found in by.items()}
     return {
+        "logs": _logs(database, counts),
         "calls": total["calls"],
         "failed": total["failed"],
         "probes": total["probes"],
@@ -107,12 +115,22 @@ def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
     }
 
 
+def _logs(database: Database, counts: dict[str, int]) -> list[dict[str, Any]]:
+    counts["logs"] = len(database.logs)
+    firsts = "SELECT log, min(first_ts) AS ts, min(first_time) AS time FROM tallied"
+    found = {row["log"]: row for row in database.rows(f"{firsts} WHERE first_time IS NOT NULL GROUP BY log")}
+    if not found and counts["logs"] == 1:
+        rows = database.rows("SELECT log, ts, time FROM events WHERE time IS NOT NULL LIMIT 1")
+        found = {row["log"]: row for row in rows}
+    return [found.get(log, {"log": log, "ts": None, "time": None}) for log in database.logs[:_MOST]]
+
+
 def _explained(row: dict[str, Any]) -> dict[str, Any]:
     said = dict(row)
     if "target" in row:
         said["means"] = target_name(row["target"])
     if "sig" in row:
-        said |= {"signal": signal_name(row["sig"]), "log": None}
+        said["signal"] = signal_name(row["sig"])
     if "ret" in row:
         said |= {"error": error_name(row["ret"]), "meaning": ERRORS.get(-row["ret"], ("", "see errno(3)"))[1]}
     return said
@@ -122,11 +140,17 @@ def _most(
     database: Database, counts: dict[str, int], key: str, found: duckdb.DuckDBPyRelation, order: str
 ) -> list[dict[str, Any]]:
     kept = f"found_{key}"
-    database.keep(kept, found)
+    database.keep(kept, _narrowed(found))
     counts[key] = database.rows(f"SELECT count(*) AS n FROM {kept}")[0]["n"]
     # Ties in the order of the other values, so that two runs say the same.
     names = ", ".join(f'"{name}"' for name in found.columns)
     return database.rows(f"FROM {kept} ORDER BY {order}, {names} LIMIT {_MOST}")
+
+
+def _narrowed(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    # A sum of DuckDB is 128 bits wide, which comes as a decimal, and JSON has none.
+    columns = zip(found.columns, map(str, found.types), strict=True)
+    return found.project(", ".join(f'"{name}"{"::BIGINT" * (kind == "HUGEINT")} AS "{name}"' for name, kind in columns))
 
 
 def _timeline(database: Database) -> dict[str, Any]:
@@ -140,7 +164,7 @@ def _timeline(database: Database) -> dict[str, Any]:
     if span["first"] is None:
         return {"step_us": 1, "rows": []}
     step = (span["last"] - span["first"]) // _STEPS + 1
-    rows = analyze.timeline(shown, step).order("ts").to_arrow_table().to_pylist()
+    rows = _narrowed(analyze.timeline(shown, step)).order("ts").to_arrow_table().to_pylist()
     return {"step_us": step, "rows": rows}
 
 
@@ -151,80 +175,86 @@ def unknown(source: Session | Database) -> str | None:
     parts = []
     if account.lossy:
         where = sorted({*account.lost_by_cpu, *account.losses_of_unknown_size})
-        many = "an unknown number of" if account.losses_of_unknown_size else f"{account.lost:,}"
-        parts.append(f"{many} events were lost on CPU {', '.join(map(str, where))}, so calls made there are missing")
+        many = terminal.count(account.lost, "event was", "events were")
+        if account.losses_of_unknown_size:
+            many = (f"{terminal.count(account.lost, 'event')} and " if account.lost else "") + "an unknown number"
+            many += " more were" if account.lost else " of events were"
+        parts.append(f"{many} lost on CPU {', '.join(map(str, where))}, so calls made there are missing")
     if source.lost_by_kernel_count > account.lost:
-        parts.append(
-            f"the kernel counted {source.lost_by_kernel_count - account.lost:,} lost events that no line tells of"
-        )
+        more = terminal.count(source.lost_by_kernel_count - account.lost, "lost event")
+        parts.append(f"the kernel counted {more} that no line tells of")
     if halves:
         parts.append(
             f"of {terminal.count(halves, 'call')} only one line is there, so the signal or the target is not known"
         )
     if (malformed := account.lines_by_kind.get("malformed", 0)) or account.layouts:
         unread = malformed + account.lines_by_kind.get("unstitchable", 0)
-        parts.append(f"{unread:,} lines could not be read")
+        parts.append(f"{terminal.count(unread, 'line')} could not be read")
     if not parts:
         return None
     return "; ".join(parts) + ". That nobody else sent a signal cannot be said from this log."
 
 
 def write_json(answer: object) -> None:
-    """Print an answer as JSON on stdout."""
-    json.dump(answer, sys.stdout, indent=2, default=str)
+    """Print an answer as JSON on stdout; times are text as ISO 8601 has them, in UTC."""
+    json.dump(answer, sys.stdout, indent=2, default=_iso)
     print()
+
+
+def _iso(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def write_text(answer: dict[str, Any]) -> None:
     """Print what `summary` returned as sentences and tables."""
-    terminal.sentence(_headline(answer))
-    terminal.sentence(f"Unknown: {answer['unknown']}" if answer["unknown"] else "Nothing was lost.")
-    _tell_deaths(answer)
     clock = Clock(answer)
-    for section in sections(answer):
-        if section.key not in _NOT_AS_TEXT and section.rows:
+    terminal.sentence(f"{terminal.escaped(answer['session'])}: {headline(answer)}")
+    terminal.sentence(f"Unknown: {answer['unknown']}" if answer["unknown"] else "Nothing was lost.")
+    _tell_deaths(answer, clock)
+    for section in telling(answer):
+        if section.key not in _NOT_AS_TEXT:
             print()
-            _write_section(section, clock, answer["counts"][section.key])
+            _write_section(section, clock, told=bool(answer["deaths"]))
+    terminal.hint(_next(answer))
 
 
 _NOT_AS_TEXT = ("accounting",)
 
 
-def _write_section(section: Section, clock: Clock, n: int) -> None:
-    more = f" Here the first {_TOP} of {n:,}; --json has more." if n > _TOP else ""
-    said = "".join(text for _, text in section.sentence)
+def _write_section(section: Section, clock: Clock, *, told: bool) -> None:
+    said = f"{section.title}: {''.join(text for _, text in section.sentence)}"
+    if section.each_once and (told or section.n > _TOP):
+        terminal.title(said)
+        return
+    more = f" Here the first {_TOP} of {section.n:,}; --json has {held(section)}." if section.n > _TOP else ""
     # A time of each is too wide for a terminal, and --json has them.
     columns = {key: head for key, head in section.columns.items() if not key.endswith("_ts")}
     rows = [[cell(key, row, clock)[0] for key in columns] for row in section.rows[:_TOP]]
     right = [numeric(key) for key in columns]
-    terminal.table(f"{section.title}: {said}{more}", list(columns.values()), rows, right)
+    terminal.table(said + more, list(columns.values()), rows, right)
 
 
-def _tell_deaths(answer: dict[str, Any]) -> None:
-    if not answer["verdicts"]:
+def _tell_deaths(answer: dict[str, Any], clock: Clock) -> None:
+    n = answer["counts"]["deaths"]
+    if not n:
         return
-    verdicts = answer["verdicts"]
-    said = ", ".join(f"{n:,} {verdict}" for verdict, n in sorted(verdicts.items()))
     print()
-    terminal.sentence(f"{terminal.count(sum(verdicts.values()), 'process', 'processes')} ended: {said}.")
+    more = f" Here the first {_TOP}; `sigtrace who` tells all." if n > _TOP else ""
+    terminal.title(f"Deaths: {n:,}{clock.ordered}.{'' if clock.day else ' ' + clock.note()}{more}")
     for death in answer["deaths"][:_TOP]:
-        terminal.sentence("- " + death["sentence"])
-    if (more := answer["counts"]["deaths"] - _TOP) > 0:
-        terminal.sentence(f"- and {more:,} more: `sigtrace who {answer['session']}` tells all.")
+        terminal.sentence("- " + death["sentence"], indent="  ")
 
 
-def _headline(answer: dict[str, Any]) -> str:
-    name = terminal.escaped(answer["session"])
-    account = answer["accounting"]
-    if not answer["calls"]:
-        others = terminal.count(account["lines_by_kind"].get("other", 0), "line")
-        return f"{name}: no whole call in {terminal.count(account['lines'], 'line')}; {others} are of other programs."
-    took = "" if answer["seconds"] is None else f" in {answer['seconds']:,.3f} s"
-    senders = terminal.count(answer["counts"]["senders"], "sender")
-    return (
-        f"{name}: {terminal.count(answer['calls'], 'call')}{took} by {senders}; "
-        f"{answer['failed']:,} failed, {answer['probes']:,} only asked (signal 0)."
-    )
+def _next(answer: dict[str, Any]) -> str:
+    if not answer["calls"] and not answer["verdicts"]:
+        return "Now record one: sudo sigtrace record -o s.parquet"
+    name = answer["session"]
+    if not (Path(name).exists() or any(c in name for c in "*?[")):
+        return "Now see all of it: the same command with --html report.html"
+    deaths = sorted(answer["deaths"], key=lambda death: death["verdict"] != "killed")
+    asked = [death["victim_pid"] for death in deaths] or [row["target"] for row in answer["targets"]]
+    whom = next((f" {pid}" for pid in asked if pid > 0), "")
+    return f"Now ask about one: sigtrace who {shlex.quote(name)}{whom}"
 
 
 if __name__ == "__main__":

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROWS = 1 << 16
-_CALLS = "kill"
-_OF_CALLS = {_CALLS: _CALLS, "kill_half": _CALLS, "lost": _CALLS}  # what a plain log has stays as it came
+_CALLS, _SIGNALS = "calls", "signals"
+_KINDS = {
+    **dict.fromkeys(["kill", "kill_half", "lost"], _CALLS),  # what a plain log has stays as it came
+    **dict.fromkeys(["signal_generate", "signal_deliver", "mark_victim"], _SIGNALS),  # few, and asked for together
+}
 
 
 class RowGroups:
-    """Put batches in, and take row groups out, each of one event of the kernel or of calls, halves and losses."""
+    """Put batches in, and take row groups out: of calls, halves and losses; of signals; of each other event."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[pa.RecordBatch]] = {}
@@ -39,13 +42,13 @@ def _by_event(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
     stored = cast("pa.Buffer", column.indices.buffers()[1]).to_pybytes()
     codes = stored[column.offset : column.offset + len(batch)]
     events = {code: str(column.dictionary[code].as_py()) for code in sorted(set(codes))}
-    if all(_OF_CALLS.get(event) for event in events.values()):
+    if all(_KINDS.get(event) == _CALLS for event in events.values()):
         return [(_CALLS, batch)]
     import pyarrow.compute as pc  # a plain log does without
 
     groups: dict[str, list[int]] = {}
     for code, event in events.items():
-        groups.setdefault(_OF_CALLS.get(event, event), []).append(code)
+        groups.setdefault(_KINDS.get(event, event), []).append(code)
     return [
         (event, batch.filter(pc.is_in(column.indices, pa.array(codes, pa.int8())))) for event, codes in groups.items()
     ]

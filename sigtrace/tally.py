@@ -38,10 +38,14 @@ def _counted(tally: FrameT) -> FrameT:
         nw.concat_str([nw.col("log").fill_null(""), nw.col(pid).cast(nw.String)], separator=" ").alias(name)
         for pid, name in (("pid", "senders"), ("target", "targets"))
     ]
+    return _summed(tally).with_columns(*process)
+
+
+def _summed(tally: FrameT) -> FrameT:
     # Numbers beforehand: pyarrow aggregates nothing but plain columns.
     failed = nw.when(nw.col("ret") < 0).then(nw.col("calls")).otherwise(0)
     probes = nw.when(nw.col("sig") == 0).then(nw.col("calls")).otherwise(0)
-    return tally.with_columns(*process, failed=failed, probes=probes)
+    return tally.with_columns(failed=failed, probes=probes)
 
 
 def _whole(sums: FrameT) -> FrameT:
@@ -52,6 +56,8 @@ def _whole(sums: FrameT) -> FrameT:
 
 _SUMS = tuple(nw.col(name).sum() for name in _COUNTS)
 _SENDERS, _TARGETS = nw.col("senders").n_unique(), nw.col("targets").n_unique()
+_SENDERS_OF_A_LOG = nw.col("pid").n_unique().alias("senders")
+_TARGETS_OF_A_LOG = nw.col("target").n_unique().alias("targets")
 
 
 @nw.narwhalify
@@ -63,13 +69,13 @@ def totals(tally: FrameT) -> FrameT:
 @nw.narwhalify
 def by_sender(tally: FrameT) -> FrameT:
     """Return log, pid, comm, calls, failed, probes, targets, first_ts, last_ts."""
-    return _whole(_counted(tally).group_by("log", "pid", "comm").agg(*_SUMS, _TARGETS, *_SPAN))
+    return _whole(_summed(tally).group_by("log", "pid", "comm").agg(*_SUMS, _TARGETS_OF_A_LOG, *_SPAN))
 
 
 @nw.narwhalify
 def by_target(tally: FrameT) -> FrameT:
     """Return log, target, calls, failed, probes, senders, first_ts, last_ts."""
-    return _whole(_counted(tally).group_by("log", "target").agg(*_SUMS, _SENDERS, *_SPAN))
+    return _whole(_summed(tally).group_by("log", "target").agg(*_SUMS, _SENDERS_OF_A_LOG, *_SPAN))
 
 
 @nw.narwhalify
@@ -83,7 +89,7 @@ def by_signal(tally: FrameT) -> FrameT:
 def by_result(tally: FrameT) -> FrameT:
     """Return ret, error, calls, probes, first_ts, last_ts."""
     calls, _, probes = _SUMS
-    found = _whole(_counted(tally).group_by("ret").agg(calls, probes, *_SPAN)).with_columns(_error())
+    found = _whole(_summed(tally).group_by("ret").agg(calls, probes, *_SPAN)).with_columns(_error())
     return found.select("ret", "error", "calls", "probes", "first_ts", "last_ts")
 
 

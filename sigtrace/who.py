@@ -26,23 +26,24 @@ _SOURCES = {
 }
 
 
-def who(source: Session | Database, asked: str = "all") -> list[dict[str, Any]]:
-    """Return how `asked` ended: a pid, a name, or `all` whom a signal ended; in the order of time.
+def who(source: Session | Database, asked: str = "all", *, exits: bool = True) -> list[dict[str, Any]]:
+    """Return how `asked` ended: a pid, a name, or `all`; in the order of time.
 
     Where the session has the kernel's events, an object is a death, with the columns of `sigtrace.analyze.deaths` and
     `signal` by name; of one that did not end, a signal that it got, with `verdict` alive and its `fate`. Where the
     session has none, an object is a kind of calls that named it, or a group that it may have been in: with `verdict`
     unknown, for two lines do not say who died, and `result` and `calls` besides. Every object has log, victim_pid,
     victim_comm, time, ts, signal, verdict, killer_pid, killer_comm, group, ancestors, lost and lines; what is not known
-    is null. Raises `SessionError` where nobody of that name is known.
+    is null. Of `all`, `exits` says whether those that only exited are among them. Raises `SessionError` where nobody of
+    that name is known.
     """
     if not isinstance(source, Database):
         with Database(source) as database:
-            return who(database, asked)
+            return who(database, asked, exits=exits)
     if asked == "all":
         source.tell()
-        told = named(source.rows("FROM told ORDER BY time, ts, log, victim_pid"))
-        return told or ([] if source.exited() else _sent(source, "events", None))
+        ended = named(source.rows(f"FROM {'deaths' if exits else 'told'} ORDER BY time, ts, log, victim_pid"))
+        return ended or ([] if source.exited() else _sent(source, "events", None))
     if asked.isdigit():
         source.follow(_OF_PID.format(pid=int(asked)))
         found = source.rows("FROM ended ORDER BY time, ts, log")
@@ -107,10 +108,10 @@ def tell(source: Session | Database, asked: str, answer: list[dict[str, Any]], u
     if not answer and not exited:
         whom = "anybody" if asked == "all" else escaped(asked)
         sentence(f"Who sent {whom} a signal is unknown." if unknown else f"Nobody sent {whom} a signal in this log.")
-    for one in answer:
+    for one in answer if asked != "all" else [one for one in answer if one["verdict"] != "exited"]:
         sentence(_sentence(one, source))
     if exited:
-        more = "more " if answer else ""
+        more = "more " if any(one["verdict"] != "exited" for one in answer) else ""
         sentence(f"{count(exited, 'process', 'processes')} {more}ended by exiting.")
     if unknown:
         sentence(f"Unknown: {unknown}")

@@ -54,7 +54,7 @@ DRAWN: dict[str, set[str]] = {
     "page": {"sections", "clock", "terminal", "errors"},
     "ticket": {"sections", "clock", "terminal"},
     "plot": {"analyze", "signals", "terminal", "errors"},
-    "showing": {"analyze", "accounting", "terminal"},
+    "showing": {"analyze", "accounting", "signals", "terminal"},
     "report": {"who", "database", "analyze", "tally", "session", "sections", "clock", "signals", "terminal"},
     "who": {"database", "analyze", "tally", "session", "signals", "terminal", "errors"},
     "query": {"database", "terminal", "errors"},

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 import sys
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,11 +15,11 @@ from sigtrace import plot, showing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import pyarrow as pa
     from matplotlib.figure import Figure
 
-ROOT = Path(__file__).parent.parent
 PICTURES = [plot.matrix, plot.timeline, plot.graph]
 NAMES = ["$a$b$c$", "\x1b[31mred\x07", "W" * 15, "日本語の名", "a\\$", "\u202eevil", "\\xff" * 15, "mm mm & <b>"]
 
@@ -179,12 +175,3 @@ def test_a_shown_lossy_session_says_how_much_was_lost(fixtures: Path) -> None:
     shown = showing.html(session.name, session.table, session.accounting, session.about)
     assert "18,176 events" in shown
     assert "host" not in shown
-
-
-def test_the_recipes_run(tmp_path: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "recipes.md").read_text(), re.DOTALL)
-    shutil.copytree(ROOT / "notebooks" / "data", tmp_path / "notebooks" / "data")
-    program = [sys.executable, "-W", "error", "-c", "".join(blocks)]
-    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert {path.name for path in tmp_path.glob("*.*")} == {"matrix.png", "timeline.svg", "graph.pdf"}

@@ -1,0 +1,104 @@
+"""The section on asking: a made-up fleet of 100 million rows, asked by sigtrace, and a part of it by pandas too."""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from measure import MB, Command, Rounds
+from section import Section, Target, table
+
+HERE = Path(__file__).resolve().parent
+DATA = HERE / "data"
+FLEET = DATA / "fleet"
+PART_SESSIONS = 40  # a tenth: what pandas holds in some 2 GB
+PID = 2_123_456
+
+REPORT = "sigtrace report"
+WHO = f"sigtrace who {PID}"
+REPORT_OF_PART = "sigtrace report"
+PANDAS = "pandas"
+
+
+def sections(runs: int) -> Iterator[Section]:
+    """Ask the whole fleet, then a part of it beside pandas."""
+    if not FLEET.exists():
+        print("writing the fleet ...", file=sys.stderr)
+        subprocess.run([sys.executable, HERE / "fleet.py", FLEET], check=True)
+    yield _whole(runs)
+    with tempfile.TemporaryDirectory(dir=DATA) as folder:
+        for session in sorted(FLEET.glob("*/*/*.parquet"))[:PART_SESSIONS]:
+            place = Path(folder) / session.relative_to(FLEET)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(session)
+        yield _part(Path(folder), runs)
+
+
+def _whole(runs: int) -> Section:
+    sessions = list(FLEET.glob("*/*/*.parquet"))
+    size = sum(file.stat().st_size for session in sessions for file in session.iterdir())
+    (said,) = json.loads(_said("query", FLEET, "SELECT count(*) AS rows FROM events", "--json"))
+    found = Section(
+        f"Asking a fleet: {said['rows']:,} rows, {len(sessions):,} sessions, {size / MB:,.0f} MB of Parquet"
+    )
+    commands = {
+        REPORT: Command([_script(), "report", FLEET], runs),
+        WHO: Command([_script(), "who", FLEET, str(PID)], runs),
+    }
+    rounds = Rounds(commands)
+    found.body.append(_usages(rounds, commands))
+    found.targets = [
+        Target("time of the report", 20, rounds.wall(REPORT), "s"),
+        Target("memory of the report", 2000, rounds.peak(REPORT) / MB, "MB"),
+        Target("time of who PID", 2, rounds.wall(WHO), "s"),
+    ]
+    return found
+
+
+def _part(folder: Path, runs: int) -> Section:
+    found = Section(f"Asking {PART_SESSIONS} sessions of it, beside pandas on what calls need")
+    commands = {
+        REPORT_OF_PART: Command([_script(), "report", folder], runs),
+        PANDAS: Command([sys.executable, HERE / "peer_pandas.py", folder], runs),
+    }
+    rounds = Rounds(commands)
+    found.body.append(_usages(rounds, commands))
+    ours = json.loads(_said("report", folder, "--json"))
+    theirs = json.loads(subprocess.run(commands[PANDAS].argv, stdout=subprocess.PIPE, check=True).stdout)
+    same = all(_comparable(ours[key], theirs[key]) for key in theirs)
+    found.body += ["", f"{PANDAS}: {'the same' if same else 'OTHER'} {', '.join(theirs)}; it says nothing of deaths"]
+    if not same:
+        found.faults.append("WRONG: the answers differ")
+    return found
+
+
+def _comparable(ours: object, theirs: object) -> bool:
+    if not isinstance(ours, list) or not isinstance(theirs, list):
+        return ours == theirs
+    return [{key: row[key] for key in other} for row, other in zip(ours, theirs, strict=True)] == theirs
+
+
+def _said(command: str, *arguments: str | Path) -> str:
+    return subprocess.run([_script(), command, *arguments], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def _script() -> Path:
+    return Path(sys.executable).with_name("sigtrace")
+
+
+def _usages(rounds: Rounds, commands: dict[str, Command]) -> str:
+    head: Sequence[str] = ("", "runs", "wall s", "CPU s", "peak MB")
+    rows = [
+        (
+            re.sub(r"^.*/", "", name),
+            str(command.runs),
+            f"{rounds.wall(name):.2f}",
+            f"{rounds.cpu(name):.2f}",
+            f"{rounds.peak(name) / MB:.0f}",
+        )
+        for name, command in commands.items()
+    ]
+    return table(head, rows)
