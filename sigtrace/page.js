@@ -44,7 +44,7 @@
   const said = document.querySelector("output");
   const found = all(".death, table.sortable > tbody > tr").map((item) => {
     const texts = item.matches("tr") ? [...item.cells] : all(".verdict, .told, .when, dd, td", item);
-    return [item, texts.map((part) => part.textContent).join(" ").toLowerCase()];
+    return [item, texts.map((part) => `${part.textContent} ${part.title}`).join(" ").toLowerCase()];
   });
   const sections = all("section").filter((section) => section.querySelector(".death, table.sortable"));
 

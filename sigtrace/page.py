@@ -20,22 +20,11 @@ from typing import TYPE_CHECKING, Any
 from sigtrace import __version__
 from sigtrace.clock import Clock, utc_time
 from sigtrace.errors import Error
-from sigtrace.sections import (
-    Pieces,
-    Section,
-    absent,
-    cell,
-    facts,
-    headline,
-    numeric,
-    process,
-    sections,
-    told,
-)
+from sigtrace.sections import Pieces, Section, absent, cell, facts, headline, held, numeric, process, sections, told
 from sigtrace.terminal import count, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     Row = dict[str, Any]
@@ -153,18 +142,19 @@ def _absent(answer: Row) -> str:
     return "" if said is None else " " + escape(said)
 
 
-def _more(rows: Sequence[object], noun: str = "row") -> str:
-    if len(rows) <= _MOST_ROWS:
+def _more(n: int, noun: str, instead: str) -> str:
+    if n <= _MOST_ROWS:
         return ""
-    more = count(len(rows) - _MOST_ROWS, f"{noun} more", f"{noun}s more")
+    more = count(n - _MOST_ROWS, f"{noun} more is", f"{noun}s more are")
     return (
-        f' <span class="more">Here are the first {_MOST_ROWS:,}; {more} are not on this page and not in its search: '
-        "<code>--json</code> has all.</span>"
+        f' <span class="more">Here are the first {_MOST_ROWS:,}; {more} not on this page and not in its search: '
+        f"<code>sigtrace {instead}</code> has all.</span>"
     )
 
 
 def _deaths(answer: Row, clock: Clock) -> str:
     deaths = answer["deaths"]
+    n = answer["counts"]["deaths"]
     exited = answer["verdicts"].get("exited", 0)
     if not deaths and not exited:
         return ""
@@ -174,8 +164,8 @@ def _deaths(answer: Row, clock: Clock) -> str:
     items = "".join(_death(i, death, clock) for i, death in enumerate(deaths[:_MOST_ROWS]))
     how = "Open one for the lines of the log that it rests on."
     return (
-        f'<p>{count(len(deaths), "process", "processes")}, in the order of time. <span class="screen">{how}</span> '
-        f'{more}{_more(deaths, "death")}</p><div class="deaths">{items}</div>'
+        f'<p>{count(n, "process", "processes")}{clock.ordered}. <span class="screen">{how}</span> '
+        f'{more}{_more(n, "death", "who")}</p><div class="deaths">{items}</div>'
     )
 
 
@@ -186,10 +176,20 @@ def _death(i: int, death: Row, clock: Clock) -> str:
     return (
         f'<details class="death {verdict}"><summary><span class="verdict">{verdict}</span>'
         f'<span class="told">{_sentence(told(death))}</span>'
-        f'<span class="when">{_when(clock.told(death["log"], death["ts"]), clock)}</span></summary>'
+        f'<span class="when">{_when(clock.told(death["log"], death["ts"]), clock)}{_log(death, clock)}</span>'
+        "</summary>"
         f'<div class="evidence" id="death-{i}">{said and f"<dl>{said}</dl>"}'
         f"{_evidence(death, clock)}</div></details>"
     )
+
+
+def _log(death: Row, clock: Clock) -> str:
+    return f'<span class="log"{_full(death["log"], clock)}</span>' if clock.several else ""
+
+
+def _full(log: str, clock: Clock) -> str:
+    # The end of a tag, and the name that is shown; the pointer tells the whole one.
+    return f' title="{escape(escaped(log))}">{_text(clock.short(log))}'
 
 
 def _when(time: str, clock: Clock) -> str:
@@ -241,7 +241,7 @@ def _matrix(section: Section) -> str:
     more = ""
     if hidden or others:
         names = " and ".join(count(n, noun) for n, noun in ((hidden, "killer"), (others, "victim")) if n)
-        more = f' <span class="more">{names} of fewer deaths not drawn; <code>--json</code> has all.</span>'
+        more = f' <span class="more">{names} of fewer deaths not drawn; <code>--json</code> has {held(section)}.</span>'
     return (
         f"<p>{_sentence(section.sentence)}{more}</p>"
         '<div class="wide" tabindex="0"><table class="matrix"><thead><tr><td>killer ↓ victim →</td>'
@@ -289,13 +289,12 @@ class _Axis:
 
 def _timeline(answer: Row, clock: Clock) -> str:
     wide = answer["timeline"]["step_us"]
-    steps = [(row, at) for row in answer["timeline"]["rows"] if (at := _place(row, clock)) is not None]
+    steps = [(row, row["ts"]) for row in answer["timeline"]["rows"]]
     dead = [(i, death, _place(death, clock)) for i, death in enumerate(answer["deaths"][:_MOST_ROWS])]
     placed = [(i, death, at) for i, death, at in dead if at is not None]
-    if not answer["timeline"]["rows"]:
-        return ""
     if not steps:
-        return "<p>These logs name no time of day, so they cannot stand side by side.</p>"
+        happened = clock.several and (answer["calls"] or answer["verdicts"])
+        return "<p>These logs name no time of day, so they cannot stand side by side.</p>" if happened else ""
     first = min(at for *_, at in (*steps, *placed))
     last = max(first + _LEAST_STEPS * wide, *(at + wide for *_, at in (*steps, *placed)))
     axis = _Axis(clock, first, last, wide)
@@ -304,19 +303,19 @@ def _timeline(answer: Row, clock: Clock) -> str:
     ticks = "".join(f"<span>{_when(_tick(at, clock), clock)}</span>" for at in (first, (first + last) // 2, last))
     said = f"A bar is what happened in {clock.span(wide)}, its height by logarithm"
     said += "; a mark is a death, and leads to it." if placed else "."
-    if len(answer["deaths"]) > _MOST_ROWS:
+    if answer["counts"]["deaths"] > _MOST_ROWS:
         said += f" Here are those of the first {_MOST_ROWS:,} deaths."
     if missing := len(dead) - len(placed):
         said += f" {count(missing, 'death')} without a time of day cannot stand here."
     return f'<p>{said}</p><div class="timeline">{marks}{bars}<div class="ticks"><i></i><div>{ticks}</div></div></div>'
 
 
-def _place(row: Row, clock: Clock) -> int | None:
-    # Among many logs the trace clocks do not compare: the time of day does.
+def _place(death: Row, clock: Clock) -> int | None:
+    # Among many logs the trace clocks do not compare: the time of day does, and the steps are of it.
     if not clock.several:
-        ts: int = row["ts"]
+        ts: int = death["ts"]
         return ts
-    utc = utc_time(row["time"])
+    utc = utc_time(death["time"])
     return None if utc is None else round(utc.timestamp() * 1e6)
 
 
@@ -370,13 +369,15 @@ def _section(section: Section, clock: Clock) -> str:
         f"<tr>{''.join(_cell(key, row, clock) for key in section.columns)}</tr>" for row in section.rows[:_MOST_ROWS]
     )
     return (
-        f"<p>{_sentence(section.sentence)}{_more(section.rows)}</p>"
+        f"<p>{_sentence(section.sentence)}{_more(section.n, 'row', 'query')}</p>"
         f'<div class="wide" tabindex="0"><table class="sortable"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
 
 def _cell(key: str, row: Row, clock: Clock) -> str:
+    if key == "log":
+        return f"<td{_full(row[key], clock)}</td>"
     text, number = cell(key, row, clock)
     if key == "comm":
         return f'<td class="name">{_text(text)}</td>'

@@ -39,18 +39,31 @@ _PLAIN = frozenset({"pid", "target", "cpu", "first_line", "last_line"})
 
 @dataclass(frozen=True)
 class Section:
-    """A title, a sentence in pieces, and rows; `columns`: by the key of what is shown the head over it."""
+    """A title, a sentence in pieces, and rows; `columns`: by the key of what is shown the head over it.
+
+    `n`: how many rows there are, of which the answer may lack some. `each_once`: whether no row has more than another.
+    """
 
     key: str
     title: str
     sentence: Pieces
     columns: dict[str, str]
     rows: list[Row]
+    n: int
+    each_once: bool
 
 
 def headline(answer: Row) -> str:
     """Return in a sentence what happened; no name out of the log is in it."""
-    return f"{_ended(answer)}; {_called(answer)}."
+    ended, called = _ended(answer), _called(answer)
+    if ended is not None:
+        return f"{ended}; {called}."
+    return f"{called[0].upper()}{called[1:]}; whether any process ended is not in {_logs(answer)}."
+
+
+def held(section: Section) -> str:
+    """Return what of a section's rows an answer as JSON has: `all`, or `the first 1,000`."""
+    return "all" if section.n == len(section.rows) else f"the first {len(section.rows):,}"
 
 
 def told(death: Row) -> Pieces:
@@ -90,6 +103,8 @@ def cell(key: str, row: Row, clock: Clock) -> tuple[str, float | None]:
     value = row[key]
     if value is None:
         return "", None
+    if key == "log":
+        return escaped(clock.short(value)), None
     if key in _TIMES:
         return clock.told(row["log"], value), value
     if key in _SPANS:
@@ -108,14 +123,21 @@ def sections(answer: Row) -> list[Section]:
     """Return the sections of an answer of `sigtrace.report.summary` that have rows, what matters most first."""
     several = Clock(answer).several
     kinds = answer["accounting"]["lines_by_kind"]
-    account = [{"kind": kind, "lines": lines} for kind, lines in kinds.items()]
+    account = [{"kind": kind, "lines": n, "what": _KINDS.get(kind, _KERNEL_S)} for kind, n in kinds.items()]
     found = []
     for key, title, sentence, keys in _SECTIONS:
         if rows := account if key == "accounting" else answer[key]:
             shown = (*keys, "log") if several and key not in _OF_ALL_LOGS else keys
             heads = {key: _HEADS.get(key, key) for key in shown}
-            found.append(Section(key, title, sentence(answer, rows), heads, rows))
+            n = len(rows) if key == "accounting" else answer["counts"][key]
+            each_once = key in _EACH and rows[0][_EACH[key]] == 1
+            found.append(Section(key, title, sentence(answer, rows), heads, rows, n, each_once))
     return found
+
+
+def telling(answer: Row) -> list[Section]:
+    """Return the sections that say what the list of deaths before them does not."""
+    return [section for section in sections(answer) if section.key != "matrix" or not section.each_once]
 
 
 def absent(answer: Row) -> str | None:
@@ -127,10 +149,14 @@ def absent(answer: Row) -> str | None:
         "probed": "probes (signal 0)",
     }
     missing = [noun for key, noun in nouns.items() if not answer[key]]
-    return f"Not in this log: {_list(missing, 'or')}." if missing else None
+    return f"Not in {_logs(answer)}: {_list(missing, 'or')}." if missing else None
 
 
-def _ended(answer: Row) -> str:
+def _logs(answer: Row) -> str:
+    return "this log" if answer["counts"]["logs"] == 1 else "these logs"
+
+
+def _ended(answer: Row) -> str | None:
     verdicts = answer["verdicts"]
     said = [f"{n:,} {_SAID[verdict][n != 1]}" for verdict in _SAID if (n := verdicts.get(verdict))]
     if said:
@@ -138,17 +164,23 @@ def _ended(answer: Row) -> str:
         return _list([f"{n} {'process' if n == '1' else 'processes'} {ended}", *said[1:]], "and")
     if "sched_process_exit" in answer["accounting"]["lines_by_kind"]:
         return "No process ended"
-    return "Whether any process ended is not in this log"
+    return None
 
 
 def _called(answer: Row) -> str:
+    several = f" in {count(answer['counts']['logs'], 'log')}" if answer["counts"]["logs"] > 1 else ""
     if not answer["calls"]:
-        return f"no whole call is in its {count(answer['accounting']['lines'], 'line')}"
+        others = answer["accounting"]["lines_by_kind"].get("other", 0)
+        of_others = f", {others:,} of other programs" if others else ""
+        return f"no whole call is in {count(answer['accounting']['lines'], 'line')}{several}{of_others}"
     took = "" if answer["seconds"] is None else f" in {answer['seconds']:,.3f} s"
-    made = f"{count(answer['calls'], 'call')} by {count(answer['counts']['senders'], 'sender')}{took}"
-    failed = {0: "none", answer["calls"]: "all"}.get(answer["failed"], f"{answer['failed']:,}")
+    made = f"{count(answer['calls'], 'call')} by {count(answer['counts']['senders'], 'sender')}{several}{took}"
     probes = f", {answer['probes']:,} only asked (signal 0)" if answer["probes"] else ""
-    return f"{made}, {failed} failed{probes}"
+    return f"{made}, {_failed(answer)}{probes}"
+
+
+def _failed(row: Row) -> str:
+    return {0: "none failed", row["calls"]: "all failed"}.get(row["failed"], f"{row['failed']:,} failed")
 
 
 def _list(parts: list[str], word: str) -> str:
@@ -163,7 +195,8 @@ def _matrix(answer: Row, rows: list[Row]) -> Pieces:
     most = max(rows, key=lambda row: row["deaths"])
     deaths = count(answer["counts"]["deaths"], "death")
     if most["deaths"] == 1:
-        return [(False, f"{deaths}, no two of the same killer and victim by the same signal.")]
+        same = ", no two of the same killer and victim by the same signal" if len(rows) > 1 else ""
+        return [(False, f"{deaths}{same}.")]
     return [
         (False, f"{deaths}; most often, {most['deaths']:,} times, "),
         (True, escaped(most["killer"])),
@@ -176,19 +209,25 @@ def _matrix(answer: Row, rows: list[Row]) -> Pieces:
 def _storms(answer: Row, rows: list[Row]) -> Pieces:
     most = max(rows, key=lambda row: row["per_second"] or 0)
     rate = "" if most["per_second"] is None else f", {most['per_second']:,.0f} a second"
+    n = answer["counts"]["storms"]
     return [
-        (False, f"{count(answer['counts']['storms'], 'storm')}; the fastest was of "),
+        (False, "1 storm, of " if n == 1 else f"{count(n, 'storm')}; the fastest was of "),
         _by(most),
-        (False, f": {count(most['calls'], 'call')}{rate}, {most['failed']:,} failed."),
+        (False, f": {count(most['calls'], 'call')}{rate}, {_failed(most)}."),
     ]
 
 
 def _escalations(answer: Row, rows: list[Row]) -> Pieces:
     least = min(rows, key=lambda row: row["grace_us"])
-    asked = count(answer["counts"]["escalations"], "process was", "processes were")
+    n = answer["counts"]["escalations"]
+    dead = {(death["log"], death["victim_pid"]): death["victim_comm"] for death in answer["deaths"]}
+    name = dead.get((least["log"], least["target"]))
+    grace = f"{Clock(answer).span(least['grace_us'])} after {least['asked']} from "
     return [
-        (False, f"{asked} asked to end before SIGKILL came; {least['target']} had the least time: "),
-        (False, f"{Clock(answer).span(least['grace_us'])} after {least['asked']} from "),
+        (False, f"{count(n, 'process was', 'processes were')} asked to end before SIGKILL came"),
+        (False, ": " if n == 1 else "; least time had "),
+        (False, str(least["target"])) if name is None else (True, process(name, least["target"])),
+        (False, f", {grace}"),
         _by(least),
         (False, "."),
     ]
@@ -197,7 +236,7 @@ def _escalations(answer: Row, rows: list[Row]) -> Pieces:
 def _failures(answer: Row, rows: list[Row]) -> Pieces:
     most = max(rows, key=lambda row: row["calls"])
     said = f"{answer['failed']:,} of {count(answer['calls'], 'call')} failed"
-    many = ": of " if len(rows) == 1 else f"; most, {most['calls']:,}, of "
+    many = ": of " if len(rows) == 1 else f"; most, {most['calls']:,}, were of "
     return [(False, said + many), _by(most), (False, f" with {most['error']} ({most['meaning']}).")]
 
 
@@ -212,26 +251,27 @@ def _most_by(key: str, noun: str, verb: str, nouns: str | None = None) -> Callab
         most = max(rows, key=lambda row: row["calls"])
         said = f"{count(answer['counts'][key], noun, nouns)} {verb}"
         if most["calls"] == 1:
-            return [(False, f"{said}, each once.")]
+            return [(False, f"{said}, each once." if len(rows) > 1 else f"{said} once.")]
         name = _by(most) if "comm" in most else (False, most.get("signal") or most["means"])
-        return [(False, f"{said}; most often "), name, (False, f", {most['calls']:,} times.")]
+        often = "; most often " if len(rows) > 1 else ": "
+        return [(False, f"{said}{often}"), name, (False, f", {most['calls']:,} times.")]
 
     return sentence
 
 
-def _losses(_: Row, rows: list[Row]) -> Pieces:
-    lost = sum(row["lost"] or 0 for row in rows)
-    times = sum(row["losses"] for row in rows)
-    where = count(len(rows), "CPU")
-    return [(False, f"{lost:,} events or more were lost in {count(times, 'loss', 'losses')} on {where}.")]
+def _losses(answer: Row, _: list[Row]) -> Pieces:
+    lost = count(answer["lost"], "event was", "events were")
+    more = ", and an unknown number more" if answer["accounting"]["losses_of_unknown_size"] else ""
+    return [(False, f"{lost} lost on {count(answer['counts']['losses'], 'CPU')}{more}.")]
 
 
 def _account(answer: Row, _: list[Row]) -> Pieces:
     lines = count(answer["accounting"]["lines"], "line was", "lines were")
-    return [(False, f"{lines} read; each is counted once, by what became of it.")]
+    return [(False, f"{lines} read; each is counted once, by its kind.")]
 
 
-_OF_ALL_LOGS = frozenset({"matrix", "accounting"})
+_OF_ALL_LOGS = frozenset({"matrix", "signals", "accounting"})
+_EACH = {"matrix": "deaths", "senders": "calls", "targets": "calls", "signals": "calls"}
 _HEADS = {
     "comm": "process",
     "per_second": "a second",
@@ -249,7 +289,19 @@ _HEADS = {
     "lost": "events",
     "first_line": "first line",
     "last_line": "last line",
-    "kind": "what became of them",
+    "what": "what they are",
+}
+_KERNEL_S = "an event of the kernel's own"
+_KINDS = {
+    "kill": "made a call, with another one",
+    "half": "a call of which the other line is missing",
+    "lost": "the kernel's word of a loss",
+    "other": "another program's, or another event's",
+    "continuation": "goes on with the line before it",
+    "comment": "begins with #",
+    "blank": "nothing in it",
+    "malformed": "cut or changed, or no line of a trace",
+    "unstitchable": "under a header that names no CPU",
 }
 _SPAN = ("first_ts", "last_ts")
 # key of the answer, title, sentence, and the keys of its rows that are shown
@@ -283,5 +335,5 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Row, list[Row]], Pieces], tuple[str, 
         ("calls", "signal", "failed", "senders", "targets"),
     ),
     ("losses", "Losses", _losses, ("cpu", "losses", "lost", "first_line", "last_line")),
-    ("accounting", "Account", _account, ("lines", "kind")),
+    ("accounting", "Account", _account, ("lines", "kind", "what")),
 )

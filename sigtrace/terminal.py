@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PIPE_WIDTH = 10_000
+_PADDING = re.compile(r" +(?=(?:\x1b\[[\d;]*m| )*$)", re.MULTILINE)
 
 
 def escaped(name: str) -> str:
@@ -23,9 +25,15 @@ def width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE_WIDTH
 
 
-def sentence(text: str) -> None:
-    """Print a sentence, on a terminal in lines that fit."""
-    print("\n".join(textwrap.wrap(text, width())))
+def sentence(text: str, *, indent: str = "") -> None:
+    """Print a sentence, on a terminal in lines that fit, those after the first behind `indent`."""
+    print("\n".join(textwrap.wrap(text, width(), subsequent_indent=indent, break_on_hyphens=False)))
+
+
+def hint(text: str) -> None:
+    """Print what to type next, where stdout is a terminal."""
+    if sys.stdout.isatty():
+        print(f"\n{text}")
 
 
 def count(n: int, noun: str, nouns: str | None = None) -> str:
@@ -33,7 +41,13 @@ def count(n: int, noun: str, nouns: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
+def title(text: str) -> None:
+    """Print the sentence that stands over a table or a list, on a terminal in bold."""
+    lines = textwrap.wrap(text, width(), break_on_hyphens=False)
+    print("\n".join(f"\x1b[1m{line}\x1b[0m" for line in lines) if sys.stdout.isatty() else "\n".join(lines))
+
+
+def table(over: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
     """Print a table under a sentence; `right` says which columns stand to the right. What is printed is escaped."""
     from rich import box
     from rich.console import Console
@@ -46,5 +60,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
     for row in rows:
         drawn.add_row(*(Text(escaped(value)) for value in row))
     console = Console(width=width(), highlight=False, emoji=False, markup=False)
-    console.print(Text(title, "bold"))
-    console.print(drawn)
+    natural = console.measure(drawn, options=console.options.update(width=_PIPE_WIDTH)).maximum
+    drawn.collapse_padding = natural > console.width
+    with console.capture() as captured:
+        console.print(drawn)
+    title(over)
+    # What pads the last column would be pasted, and wraps in a narrower terminal.
+    print(_PADDING.sub("", captured.get()), end="")

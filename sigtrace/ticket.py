@@ -6,12 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.clock import Clock
-from sigtrace.sections import Pieces, Section, absent, cell, facts, headline, numeric, process, sections, told
+from sigtrace.sections import Pieces, Section, absent, cell, facts, headline, held, numeric, process, telling, told
 from sigtrace.terminal import count, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     Row = dict[str, Any]
 
 _MOST_DEATHS = 20
@@ -23,14 +21,14 @@ def markdown(answer: Row) -> str:
     """Return what `sigtrace.report.summary` answered as Markdown, GitHub's and what its like read.
 
     Names out of the log stand in code, where nothing in them is markup, a link or a mention. A list ends after 20
-    deaths, a table after 10 rows, and says how many more there are.
+    deaths, a table after 10 rows, and says how many more there are; one whose sentence says it all is left out.
     """
     clock = Clock(answer)
     blocks = [
         f"**{_code(answer['session'])}**: {_plain(headline(answer))}",
         f"**Unknown:** {_plain(answer['unknown'])}" if answer["unknown"] else "Nothing was lost.",
         *_deaths(answer, clock),
-        *(block for section in sections(answer) for block in _section(section, clock)),
+        *(block for section in telling(answer) for block in _section(section, clock, told=bool(answer["deaths"]))),
         _plain(" ".join(filter(None, (clock.note(), absent(answer))))),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -52,19 +50,20 @@ def _sentence(pieces: Pieces) -> str:
     return "".join(_code(text) if name else _plain(text) for name, text in pieces)
 
 
-def _more(rows: Sequence[object], noun: str, most: int) -> str:
-    if len(rows) <= most:
+def _more(n: int, noun: str, most: int, held: str) -> str:
+    if n <= most:
         return ""
-    return f" Here are the first {most}; {count(len(rows) - most, f'{noun} more', f'{noun}s more')}: `--json` has all."
+    return f" Here are the first {most}; {count(n - most, f'{noun} more', f'{noun}s more')}: {held}."
 
 
 def _deaths(answer: Row, clock: Clock) -> list[str]:
     deaths = answer["deaths"]
+    n = answer["counts"]["deaths"]
     if not deaths:
         return []
-    said = f"{count(len(deaths), 'process', 'processes')}, in the order of time, and under each the lines of the log."
+    said = f"{count(n, 'process', 'processes')}{clock.ordered}, and under each the lines of the log."
     items = [_death(death, clock) for death in deaths[:_MOST_DEATHS]]
-    return ["### Deaths", said + _more(deaths, "death", _MOST_DEATHS), *items]
+    return ["### Deaths", said + _more(n, "death", _MOST_DEATHS, "`sigtrace who` tells all"), *items]
 
 
 def _death(death: Row, clock: Clock) -> str:
@@ -83,10 +82,12 @@ def _evidence(row: Row, clock: Clock, log: str | None) -> str:
     return " ".join(filter(None, (f"line {row['line']}:", when, who, row["event"], said)))
 
 
-def _section(section: Section, clock: Clock) -> list[str]:
+def _section(section: Section, clock: Clock, *, told: bool) -> list[str]:
+    if section.each_once and (told or section.n > _MOST_ROWS):
+        return [f"### {section.title}", _sentence(section.sentence)]
     heads = [f"| {' | '.join(section.columns.values())} |", f"|{'|'.join(_rule(key) for key in section.columns)}|"]
     rows = [f"| {' | '.join(_cell(key, row, clock) for key in section.columns)} |" for row in section.rows[:_MOST_ROWS]]
-    said = _sentence(section.sentence) + _more(section.rows, "row", _MOST_ROWS)
+    said = _sentence(section.sentence) + _more(section.n, "row", _MOST_ROWS, f"`--json` has {held(section)}")
     return [f"### {section.title}", said, "\n".join(heads + rows)]
 
 

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 
 import sigtrace
 from sigtrace import report
+from sigtrace.database import Database
 from sigtrace.terminal import escaped
 from sigtrace.ticket import markdown
 
@@ -125,25 +126,39 @@ def test_a_session_s_name_is_code(events: Answer, name: str) -> None:
     assert next(token.content for token in tokens(text) if token.type == "code_inline") == escaped(name)
 
 
-def test_a_long_table_says_how_many_rows_more_there_are(lossy: Answer) -> None:
+def test_a_long_table_says_how_many_rows_more_there_are() -> None:
+    text = markdown(report.summary(sigtrace.read("tests/fixtures/default.txt")))
+    assert "no such process). Here are the first 10; 31 rows more: `--json` has all." in text
+
+
+def test_a_table_of_which_the_sentence_says_all_is_left_out(lossy: Answer) -> None:
     text = markdown(lossy)
-    assert "70,781 targets named, each once. Here are the first 10; 70,771 rows more: `--json` has all." in text
+    assert "### Targets\n\n70,781 targets named, each once.\n\n### Signals" in text
     assert len(text) < 65_536  # the most that GitHub takes
 
 
 def test_many_deaths_end_with_how_many_more_there_are(events: Answer) -> None:
-    many = {**events, "deaths": events["deaths"] * 10}
+    many = {**events, "deaths": events["deaths"] * 10, "counts": {**events["counts"], "deaths": 1_234}}
     text = markdown(many)
-    assert "Here are the first 20; 70 deaths more: `--json` has all." in text
+    assert "1,234 processes, in the order of time" in text
+    assert "Here are the first 20; 1,214 deaths more: `sigtrace who` tells all." in text
     assert len(text) < 65_536
 
 
 def test_a_log_is_named_where_there_are_several(events: Answer) -> None:
     assert "| log |" not in markdown(events)
+    with Database("notebooks/data/fleet") as database:
+        text = markdown(report.summary(database))
+    assert "2026-11-21 15:48:26.915589Z (`web-1@2026-11-21T15:48:26.128155Z`) `backup (19374)` was killed" in text
+    assert "| log |" in text
+    assert "| `web-1@2026-11-21` |" in text
+
+
+def test_a_log_s_name_is_code_too(events: Answer) -> None:
     two = deepcopy(events)
-    for i, row in enumerate(row for key in ("deaths", "senders", "targets", "signals") for row in two[key]):
+    two["counts"]["logs"] = 2
+    for i, row in enumerate(row for key in ("logs", "deaths", "senders", "targets") for row in two[key]):
         row["log"] = f"web|{1 + i % 2}"
     text = markdown(two)
-    assert "830.666299 (`web|1`) `aborts (5575)`" in text
-    assert "| log |" in text
+    assert "830.666299 (`web|2`) `aborts (5575)`" in text
     assert "| `web\\|1` |" in text
