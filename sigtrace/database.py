@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import tempfile
 from collections import Counter
@@ -13,13 +14,12 @@ import pyarrow as pa
 
 from sigtrace import analyze, deaths, evidence, tally, victims
 from sigtrace.accounting import Accounting
-from sigtrace.errors import Error
+from sigtrace.errors import Error, SessionError
 from sigtrace.schema import PLAIN
 from sigtrace.shelf import shelved
 from sigtrace.signals import signal_name
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable
 
     import duckdb
@@ -79,15 +79,24 @@ class Database:
 
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
         try:
-            self._shelf = [one for source in sources for one in shelved(source, Path(self._scratch.name))]
+            # A session that two sources stand for is one.
+            found = (one for source in sources for one in shelved(source, Path(self._scratch.name)))
+            self._shelf = list({_place(one) or n: one for n, one in enumerate(found)}.values())
+            self._shared = Counter(log for one in self._shelf for log in one.logs)
+            self.name = ", ".join(one if isinstance(one, str) else str(getattr(one, "name", one)) for one in sources)
+            self.abouts = [one.about for one in self._shelf]
+            self.accounting = sum((Accounting.from_dict(about) for about in self.abouts), Accounting())
+            self.connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
+            self._open()
+        except duckdb.Error as error:
+            self._scratch.cleanup()
+            raise SessionError(f"{self.name}: {_said(error)}") from error
         except BaseException:
             self._scratch.cleanup()
             raise
-        self._shared = Counter(log for one in self._shelf for log in one.logs)
-        self.name = ", ".join(one if isinstance(one, str) else str(getattr(one, "name", one)) for one in sources)
-        self.abouts = [one.about for one in self._shelf]
-        self.accounting = sum((Accounting.from_dict(about) for about in self.abouts), Accounting())
-        self.connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
+        self._made: set[str] = set()
+
+    def _open(self) -> None:
         self.connection.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
         for number, one in enumerate(self._shelf):
             if one.rows is not None:
@@ -95,7 +104,6 @@ class Database:
                 self.connection.execute(f"CREATE TABLE rows_{number} AS FROM rows; DROP VIEW rows")
         self._view("events", range(len(self._shelf)))
         self.connection.execute("CREATE VIEW kills AS SELECT * FROM events WHERE event = 'kill'")
-        self._made: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +146,7 @@ class Database:
         try:
             return self.connection.sql(query)
         except duckdb.Error as error:
-            raise Error(f"the query cannot be run: {' '.join(str(error).split())}") from error
+            raise Error(f"the query cannot be run: {_said(error)}") from error
 
     def answer(self, query: str) -> pa.Table:
         """Return what a query over the views gives, as a table. Raises `Error` where DuckDB cannot run it."""
@@ -149,7 +157,7 @@ class Database:
             # A statement that is no query gives no relation.
             table: pa.Table = pa.table({}) if found is None else found.to_arrow_table()
         except duckdb.Error as error:
-            raise Error(f"the query cannot be run: {' '.join(str(error).split())}") from error
+            raise Error(f"the query cannot be run: {_said(error)}") from error
         return table
 
     def tally(self) -> duckdb.DuckDBPyRelation:
@@ -222,7 +230,8 @@ class Database:
     def storms(self) -> duckdb.DuckDBPyRelation:
         """Return `sigtrace.analyze.storms`, looked for only in logs where so many calls come so fast at all."""
         self.connection.execute(_DENSE)
-        dense = self.connection.sql("SELECT event, ts, line, log, pid, comm, sig, target, ret FROM kills WHERE coalesce(log, '') IN (FROM dense)")
+        columns = "event, ts, line, log, pid, comm, sig, target, ret"
+        dense = self.connection.sql(f"SELECT {columns} FROM kills WHERE coalesce(log, '') IN (FROM dense)")
         found: duckdb.DuckDBPyRelation = analyze.storms(self.keep("stormy", dense))
         return found
 
@@ -284,6 +293,15 @@ class Database:
         if not self._renamed(number):
             return one.logs
         return [one.path] if len(one.logs) == 1 else [f"{one.path}:{log or ''}" for log in one.logs]
+
+
+def _said(error: Exception) -> str:
+    # In one line, and without the SQL that was made of the query.
+    return " ".join(re.split(r"\n+LINE \d+:", str(error))[0].split())
+
+
+def _place(one: Shelved) -> str | None:
+    return os.path.realpath(one.path) if Path(one.path).exists() else None
 
 
 def _columns(log: str) -> str:

@@ -116,7 +116,8 @@ INSERT INTO born SELECT telling.* FROM telling SEMI JOIN next USING (of_log, pro
 INSERT INTO bearing FROM born;
 CREATE OR REPLACE TABLE next AS (
     SELECT of_log, if(event = 'process', target, process) AS process FROM born
-    UNION SELECT of_log, threads.process FROM threads SEMI JOIN next ON threads.of_log = next.of_log AND tid = next.process
+    UNION SELECT threads.of_log, threads.process FROM threads
+        SEMI JOIN next ON threads.of_log = next.of_log AND tid = next.process
     UNION SELECT of_log, tid FROM threads SEMI JOIN next USING (of_log, process)
 ) EXCEPT FROM involved;
 INSERT INTO involved FROM next
@@ -178,9 +179,7 @@ def of_the_hit(connection: duckdb.DuckDBPyConnection, events: str) -> None:
 def of_processes(connection: duckdb.DuckDBPyConnection, events: str, processes: str) -> None:
     """Gather the rows that bear on some processes: a table of `of_log` (empty for none) and `process`."""
     _look(connection, events)
-    connection.execute(
-        f"CREATE OR REPLACE TABLE whose AS SELECT of_log, process::INTEGER AS process FROM {processes}"
-    )
+    connection.execute(f"CREATE OR REPLACE TABLE whose AS SELECT of_log, process::INTEGER AS process FROM {processes}")
     _gather(connection)
 
 

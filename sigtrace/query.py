@@ -28,16 +28,20 @@ def query(sessions: Sequence[str], sql: str, form: str | None = None) -> None:
     `form` is csv, json or parquet; without, it is a table of at most 1,000 rows. Raises `Error` where DuckDB cannot run
     the query, and where Parquet would go to a terminal.
     """
+    asked = sql.strip().rstrip("; \n\t")
+    if not asked:
+        raise Error('the query is empty: ask for something, as in "FROM deaths"')
     with Database(*sessions) as database:
         if form is None:
-            found = database.answer(f"FROM ({sql}) LIMIT {_MOST + 1}" if _selects(sql) else sql)
+            # Its last line may end in a comment.
+            found = database.answer(f"FROM ({asked}\n) LIMIT {_MOST + 1}" if _selects(asked) else asked)
             _print(found)
             return
         if form == "parquet" and sys.stdout.isatty():
             raise Error("Parquet is nothing for a terminal: send it to a file, > answer.parquet")
         with tempfile.TemporaryDirectory(prefix="sigtrace-") as folder:
             file = Path(folder) / "answer"
-            database.answer(f"COPY ({sql.strip().rstrip(';')}) TO '{file}' ({_FORMATS[form]})")
+            database.answer(f"COPY ({asked}\n) TO '{file}' ({_FORMATS[form]})")
             sys.stdout.flush()
             with file.open("rb") as stored:
                 shutil.copyfileobj(stored, sys.stdout.buffer)
@@ -48,7 +52,7 @@ def _selects(sql: str) -> bool:
 
 
 def _print(found: pa.Table) -> None:
-    names = found.column_names
+    names = [terminal.escaped(name) for name in found.column_names]
     numbers = [str(field.type) in _NUMBERS or str(field.type).startswith("decimal") for field in found.schema]
     rows = [[_said(value) for value in row.values()] for row in found.slice(0, _MOST).to_pylist()]
     more = "" if found.num_rows <= _MOST else f"; more than {_MOST:,}: --csv, --json and --parquet have all"

@@ -73,21 +73,29 @@ SELECT DISTINCT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process FROM 
 WHERE comm = {name} AND event IN ('kill', 'kill_half', 'sched_process_exit')
 UNION SELECT coalesce(log, ''), target FROM events WHERE target_comm = {name} AND event = 'signal_generate'
 """
-# Or by the file that it executed; and those that it forked, which go on as the same until they execute another.
+# Or by the file that it executed; and those that it forked, which go on as the same until they execute another. Of a
+# pid that was given out twice, that may have been another life: the deaths say.
 _OF_NAME = f"""
 WITH RECURSIVE known AS (
     {_KNOWN_BY}
-    UNION SELECT coalesce(log, ''), target FROM events WHERE target_comm = {{name}} AND event = 'sched_process_fork'
     UNION SELECT coalesce(log, ''), coalesce(pid, tid) FROM events
     WHERE event IN ('sched_process_exec', 'process')
-        AND (comm = {{name}} OR parse_filename(split_part(filename, ' ', 1), false, '/') = {{name}})
-), executed AS (
-    SELECT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process FROM events WHERE event = 'sched_process_exec'
+        AND (comm = {{name}} OR parse_filename(split_part(filename, ' ', 1), false, '/') = {{name}}
+            OR left(parse_filename(filename, false, '/'), 15) = {{name}})
 ), forked AS (
-    SELECT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process, target FROM events
+    SELECT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process, target, target_comm FROM events
     WHERE event = 'sched_process_fork'
+), reborn AS (
+    SELECT of_log, target AS process FROM forked GROUP BY ALL HAVING count(*) > 1
+), executed AS (
+    SELECT of_log, process FROM (
+        SELECT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process FROM events
+        WHERE event = 'sched_process_exec'
+    ) ANTI JOIN reborn USING (of_log, process)
 ), family AS (
-    FROM known UNION SELECT forked.of_log, forked.target FROM forked JOIN family USING (of_log, process)
+    (FROM known UNION SELECT of_log, target FROM forked WHERE target_comm = {{name}}
+        AND NOT EXISTS (FROM executed WHERE executed.of_log = forked.of_log AND executed.process = forked.target))
+    UNION SELECT forked.of_log, forked.target FROM forked JOIN family USING (of_log, process)
     WHERE NOT EXISTS (FROM executed WHERE executed.of_log = forked.of_log AND executed.process = forked.target)
 ) SELECT DISTINCT of_log, process FROM family
 """
