@@ -93,7 +93,7 @@ class Day:
         elif end < 0.0047:
             self._hit(300, pid, comm, 15)
             self._line(pid, comm, "signal_deliver: sig=15 errno=0 code=0 sa_handler=55d0c0ffee00 sa_flags=0")
-            self.ts += 10_000_000
+            self.ts += 1_000_000
             self._hit(300, pid, comm, 9)
         elif end < 0.005:
             self._hit(pid, pid, comm, 11, code=1, called=False)
@@ -119,7 +119,9 @@ def _moved(table: pa.Table, log: str, pids: int, ts: int, utc: int) -> pa.Table:
     columns = dict(zip(table.column_names, table.columns, strict=True))
     for name in ("pid", "tid", "target"):
         column = columns[name]
-        columns[name] = pc.if_else(pc.greater(column, pa.scalar(999, pa.int32())), pc.add(column, pa.scalar(pids, pa.int32())), column)
+        columns[name] = pc.if_else(
+            pc.greater(column, pa.scalar(999, pa.int32())), pc.add(column, pa.scalar(pids, pa.int32())), column
+        )
     columns["ts"] = pc.add(columns["ts"], pa.scalar(ts, pa.int64()))
     columns["time"] = pc.add(columns["ts"], pa.scalar(utc, pa.int64())).cast(pa.timestamp("us", tz="UTC"))
     codes = pa.Array.from_buffers(pa.int32(), len(table), [None, pa.py_buffer(bytes(4 * len(table)))])
