@@ -32,9 +32,12 @@ class RowGroups:
                 yield _joined(self._waiting.pop(event))
 
     def rest(self) -> Iterator[pa.Table]:
-        """Yield what still waits, the last row groups."""
-        while self._waiting:
-            yield _joined(self._waiting.pop(next(iter(self._waiting))))
+        """Yield what still waits, the last row groups: of few rows one, for each costs some kilobytes."""
+        groups = list(self._waiting.values())
+        self._waiting = {}
+        if sum(len(batch) for waiting in groups for batch in waiting) < _ROWS:
+            groups = [[batch for waiting in groups for batch in waiting]] if groups else []
+        yield from map(_joined, groups)
 
 
 def _by_event(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
