@@ -38,7 +38,7 @@ def _counted(events: FrameT) -> FrameT:
 def calls(events: FrameT) -> FrameT:
     """Return the whole calls: the rows whose two lines were both there.
 
-    Columns: those of the session, which docs/schema.md describes.
+    Columns: those of the session. docs/schema.md says what they are.
     """
     return _calls(events)
 

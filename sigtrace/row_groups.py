@@ -9,7 +9,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ROWS = 1 << 16
+_ROWS = 1 << 15  # half a batch of the recorder: of one that is mostly of one event, nothing waits
 _CALLS, _SIGNALS = "calls", "signals"
 _KINDS = {
     **dict.fromkeys(["kill", "kill_half", "lost"], _CALLS),  # what a plain log has stays as it came
