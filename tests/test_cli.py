@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -14,6 +12,7 @@ import pytest
 
 from sigtrace.cli import main
 from sigtrace.recorder import Recorder
+from tests.pseudo_terminal import in_a_terminal
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVIDENCE = str(FIXTURES / "evidence_events.txt")
@@ -172,7 +171,7 @@ def test_a_control_character_in_a_name_is_shown_escaped(capsys: pytest.CaptureFi
 
 def test_on_a_narrow_terminal_no_line_is_wider_than_it() -> None:
     for command in ("report", "who"):
-        printed = _in_a_terminal(79, command, str(FIXTURES / "hostile.txt"))
+        printed = in_a_terminal(79, command, str(FIXTURES / "hostile.txt"))
         assert max(map(len, re.sub(r"\x1b\[\d*m", "", printed).splitlines())) <= 79
 
 
@@ -201,21 +200,3 @@ def test_every_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             main([*command, "--help"])
         assert "examples:\n  " in capsys.readouterr().out.replace("examples:\n", "examples:\n  ", 1)
-
-
-def _in_a_terminal(columns: int, *arguments: str) -> str:
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "sigtrace", *arguments], stdout=theirs, stderr=theirs, env=environment
-    )
-    os.close(theirs)
-    printed = b""
-    try:
-        while block := os.read(ours, 65536):
-            printed += block
-    except OSError:
-        pass  # Linux says EIO where the other side is closed
-    os.close(ours)
-    assert child.wait() == 0
-    return printed.decode()

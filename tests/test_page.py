@@ -19,6 +19,7 @@ from sigtrace import report
 from sigtrace.database import Database
 from sigtrace.page import page
 from sigtrace.terminal import escaped
+from tests.renaming import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,16 +71,6 @@ def fleet() -> Answer:
 @pytest.fixture(scope="module")
 def lossy() -> Answer:
     return report.summary(sigtrace.read(LOSSY))
-
-
-def renamed(value: Any, old: str, new: str, key: str = "") -> Any:
-    """Return an answer in which a process has another name."""
-    if isinstance(value, dict):
-        return {key: renamed(one, old, new, key) for key, one in value.items()}
-    if isinstance(value, list):
-        return [renamed(one, old, new, key) for one in value]
-    # A sentence and the ancestors hold names among other text.
-    return value.replace(old, escaped(new) if key == "sentence" else new) if isinstance(value, str) else value
 
 
 class Tags(HTMLParser):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from sigtrace import report, showing
 from sigtrace.cli import main
 from sigtrace.clock import Clock
 from sigtrace.database import Database
+from tests.pseudo_terminal import in_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,21 +45,9 @@ def answer(capsys: pytest.CaptureFixture[str], *sessions: str) -> dict[str, Any]
     return found
 
 
-def in_a_terminal(columns: int, *arguments: str) -> list[str]:
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
-    command = [sys.executable, "-m", "sigtrace", "report", *arguments]
-    child = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment, cwd=DATA.parents[1])
-    os.close(theirs)
-    printed = b""
-    try:
-        while block := os.read(ours, 65536):
-            printed += block
-    except OSError:
-        pass  # Linux says EIO where the other side is closed
-    os.close(ours)
-    assert child.wait() == 0
-    return re.sub(r"\x1b\[[\d;]*m", "", printed.decode()).splitlines()
+def lines_in_a_terminal(columns: int, *arguments: str) -> list[str]:
+    printed = in_a_terminal(columns, "report", *arguments)
+    return re.sub(r"\x1b\[[\d;]*m", "", printed).splitlines()
 
 
 def section(printed: str, title: str) -> list[str]:
@@ -144,7 +132,7 @@ def test_the_line_under_a_head_is_as_wide_as_the_table_and_no_line_ends_in_blank
 
 @pytest.mark.parametrize("session", [EVIDENCE, LOSSY, DEFAULT, SCENE, "notebooks/data/fleet"])
 def test_in_80_columns_nothing_is_wider_and_no_cell_is_folded(session: str) -> None:
-    lines = in_a_terminal(80, session)
+    lines = lines_in_a_terminal(80, session)
     assert max(map(len, lines[:-1])) <= 80
     for at, line in enumerate(lines):
         if line.startswith("─") and lines[at + 1].split():
@@ -153,12 +141,12 @@ def test_in_80_columns_nothing_is_wider_and_no_cell_is_folded(session: str) -> N
 
 
 def test_in_a_terminal_the_last_line_says_what_to_type_next(capsys: pytest.CaptureFixture[str]) -> None:
-    last = in_a_terminal(80, "notebooks/data/scene.parquet")[-1]
+    last = lines_in_a_terminal(80, "notebooks/data/scene.parquet")[-1]
     assert last == "Now ask about one: sigtrace who notebooks/data/scene.parquet 13546"
     assert main(last.split(": sigtrace ")[1].split()) == 0
     assert "web-1 (13546) was killed" in capsys.readouterr().out
-    assert in_a_terminal(80, OTHERS)[-1] == "Now record one: sudo sigtrace record -o s.parquet"
-    assert in_a_terminal(80, EVIDENCE, DEFAULT)[-1].endswith("with --html report.html")
+    assert lines_in_a_terminal(80, OTHERS)[-1] == "Now record one: sudo sigtrace record -o s.parquet"
+    assert lines_in_a_terminal(80, EVIDENCE, DEFAULT)[-1].endswith("with --html report.html")
     assert "Now ask" not in text(capsys, SCENE)
 
 

@@ -13,6 +13,7 @@ from sigtrace import report
 from sigtrace.database import Database
 from sigtrace.terminal import escaped
 from sigtrace.ticket import markdown
+from tests.renaming import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,14 +55,6 @@ def events() -> Answer:
 @pytest.fixture(scope="module")
 def lossy() -> Answer:
     return report.summary(sigtrace.read("tests/fixtures/lossy.txt.gz"))
-
-
-def renamed(value: Any, old: str, new: str, key: str = "") -> Any:
-    if isinstance(value, dict):
-        return {key: renamed(one, old, new, key) for key, one in value.items()}
-    if isinstance(value, list):
-        return [renamed(one, old, new, key) for one in value]
-    return value.replace(old, escaped(new) if key == "sentence" else new) if isinstance(value, str) else value
 
 
 def tokens(text: str) -> Iterator[Token]:
