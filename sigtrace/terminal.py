@@ -31,7 +31,7 @@ def sentence(text: str, *, indent: str = "") -> None:
 
 
 def hint(text: str) -> None:
-    """Print what to type next, where stdout is a terminal."""
+    """Print what to type next, where stdout is a terminal: in one line however wide, for that is how it is copied."""
     if sys.stdout.isatty():
         print(f"\n{text}")
 

@@ -171,7 +171,7 @@ def test_a_control_character_in_a_name_is_shown_escaped(capsys: pytest.CaptureFi
 
 def test_on_a_narrow_terminal_no_line_is_wider_than_it() -> None:
     for command in ("report", "who"):
-        printed = in_a_terminal(79, command, str(FIXTURES / "hostile.txt"))
+        printed = in_a_terminal(79, command, "tests/fixtures/hostile.txt")
         assert max(map(len, re.sub(r"\x1b\[\d*m", "", printed).splitlines())) <= 79
 
 
