@@ -1,5 +1,6 @@
 """The section on parsing: `sigtrace parse` and its peers on one log of few names and on one of many."""
 
+import compileall
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ SMALL_LINES = 1000
 def sections(megabytes: int, runs: int, slow_runs: int) -> Iterator[Section]:
     """Measure on each kind of log, then on a small one."""
     small = _log("few", SMALL_LINES, "lines")
+    compileall.compile_dir(HERE.parent / "sigtrace", quiet=1)  # as pip leaves a package
     for kind in KINDS:
         yield _large(kind, _log(kind, megabytes, "megabytes"), small, runs, slow_runs)
     yield _small(small, runs)

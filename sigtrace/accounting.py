@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 _K = TypeVar("_K")
 
 
-@dataclass
-class Accounting:
+class Accounting:  # noqa: PLW1641  (no key: its counts change)
     """What became of every line that was read: the values of `lines_by_kind` add up to `lines`.
 
     `kill` counts the lines that made calls (two each) and `half` those that lack their other line. `pending` is there
@@ -18,12 +16,28 @@ class Accounting:
     lines could not be stitched; `ts_unit` is `us`, or `ticks` for the clocks counter, uptime and x86-tsc.
     """
 
-    lines: int = 0
-    lines_by_kind: dict[str, int] = field(default_factory=dict)
-    lost_by_cpu: dict[int, int] = field(default_factory=dict)
-    losses_of_unknown_size: dict[int, int] = field(default_factory=dict)
-    layouts: list[str] = field(default_factory=list)
-    ts_unit: str = "us"
+    # No dataclass: to import what makes one takes longer than to read a short log.
+    def __init__(
+        self,
+        lines: int = 0,
+        lines_by_kind: dict[str, int] | None = None,
+        lost_by_cpu: dict[int, int] | None = None,
+        losses_of_unknown_size: dict[int, int] | None = None,
+        layouts: list[str] | None = None,
+        ts_unit: str = "us",
+    ) -> None:
+        self.lines = lines
+        self.lines_by_kind = lines_by_kind or {}
+        self.lost_by_cpu = lost_by_cpu or {}
+        self.losses_of_unknown_size = losses_of_unknown_size or {}
+        self.layouts = layouts or []
+        self.ts_unit = ts_unit
+
+    def __repr__(self) -> str:
+        return f"Accounting({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Accounting) and vars(self) == vars(other)
 
     @property
     def lost(self) -> int:

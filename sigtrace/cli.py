@@ -40,7 +40,8 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0 done, 1 failed with one line on stderr. Wrong usage exits with 2."""
     arguments = _parser().parse_args(argv)
-    if argv is None and arguments.command is _parse:
+    alone = argv is None and arguments.command is _parse  # nobody else's modules, threads or files are in this process
+    if alone:
         # pyarrow imports numpy where it can; nothing here needs it, and it is half of the time of a short log.
         sys.modules["numpy"] = None  # type: ignore[assignment]
     try:
@@ -57,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    if alone:
+        os._exit(code)  # what is left is to take the interpreter apart, a tenth of a short log's time
     return code
 
 
@@ -221,15 +224,11 @@ def _demo(_: argparse.Namespace) -> int:
 
 
 def _parse(arguments: argparse.Namespace) -> int:
-    gc.disable()  # nothing that is imported is garbage, and looking for it takes a tenth of a short log's time
+    gc.disable()  # there is no garbage but what counting finds; to look for it takes a tenth of a short log's time
     from pathlib import Path
 
-    from sigtrace.log import Log
+    from sigtrace.log import Log, write
     from sigtrace.parse import COMPILED
-    from sigtrace.session import write
-
-    gc.freeze()
-    gc.enable()
 
     if not COMPILED:
         print(

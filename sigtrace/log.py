@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import lzma
 import os
 import sys
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import pyarrow as pa
-
 from sigtrace.accounting import Accounting
 from sigtrace.errors import LogError
 from sigtrace.parse import Parser
+from sigtrace.part import MAGIC, Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    import pyarrow as pa
+
+    from sigtrace.parse import Rows
 
     Source = str | os.PathLike[str] | bytes | BinaryIO
 
-_PARQUET = b"PAR1"
-_BLOCK = 1 << 18
+_BLOCK = 1 << 20
 _GZIP = b"\x1f\x8b"
 _XZ = b"\xfd7zXZ\x00"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -54,13 +53,17 @@ class Log:
         self.accounting = Accounting()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return (rows.batch() for rows in self.rows())
+
+    def rows(self) -> Iterator[Rows]:
+        """Iterate as over the log itself, before the rows are batches."""
         parser = Parser(self.name)
         try:
             with _opened(self._source) as stream:
                 while block := stream.read(_BLOCK):
-                    yield from parser.feed(block)
-            yield from parser.finish()
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+                    yield from parser.scan(block)
+            yield from parser.end()
+        except _unreadable() as error:
             said = (isinstance(error, OSError) and error.strerror) or error
             raise LogError(f"{self._called}: {said}") from error
         self.accounting = parser.accounting
@@ -86,6 +89,27 @@ class Log:
         if not recognised:
             what = f"none of its {account.lines:,} lines is one of trace_pipe" if account.lines else "it is empty"
             raise LogError(f"{self._called}: {what}: give what `cat /sys/kernel/tracing/trace_pipe` printed")
+
+
+def write(logs: Iterable[Log], path: Path) -> Accounting:
+    """Parse logs into one Parquet file, in bounded memory; return the account of all.
+
+    The file appears whole or not at all. Raises `SessionError` where it cannot be written, and what the logs raise.
+    """
+    part = Part(path, kept=False)
+    names = []
+    account = Accounting()
+    try:
+        for log in logs:
+            for rows in log.rows():
+                part.write(rows)
+            names.append(log.name)
+            account += log.accounting
+    except BaseException:
+        part.abandon()
+        raise
+    part.close({**account.to_dict(), "logs": names})
+    return account
 
 
 class _Borrowed(io.RawIOBase):
@@ -115,14 +139,28 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
         yield plain
 
 
+def _unreadable() -> tuple[type[Exception], ...]:
+    # Asked only where something was raised, for a short log is read before these are imported.
+    import lzma
+    import zlib
+
+    return OSError, EOFError, zlib.error, lzma.LZMAError
+
+
 def _decompressed(stream: io.BufferedReader[Any]) -> BinaryIO:
     magic = stream.peek(6)[:6]
-    if magic.startswith(_PARQUET):
+    if magic.startswith(MAGIC):
         raise OSError(None, "a Parquet file, not a log: ask it with `sigtrace report` or `sigtrace who`")
     if magic.startswith(_GZIP):
+        import gzip
+
         return cast("BinaryIO", gzip.open(stream))
     if magic.startswith(_XZ):
+        import lzma
+
         return cast("BinaryIO", lzma.open(stream))
     if magic.startswith(_ZSTD):
+        import pyarrow as pa
+
         return cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(stream, "r"), "zstd"))
     return stream

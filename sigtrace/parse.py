@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sigtrace import scan, schema
+from sigtrace import scan
 from sigtrace.accounting import Accounting
 
 if TYPE_CHECKING:
@@ -21,6 +21,24 @@ COMPILED = not str(scan.__file__).endswith(".py")
 
 _BATCH_ROWS = 1 << 16
 _LONGEST_LINE = 1 << 20  # trace_seq ends a line at 8 KiB; what is longer is no trace, and must not fill the memory
+
+
+class Rows:
+    """Rows that were scanned, and become a record batch when asked: pyarrow is not imported before."""
+
+    def __init__(self, columns: scan.Columns, log: str | None, *, utc: bool) -> None:
+        self._columns = columns
+        self._log = log
+        self._utc = utc
+
+    def __len__(self) -> int:
+        return self._columns.rows
+
+    def batch(self) -> pa.RecordBatch:
+        """Return them as a record batch of `SCHEMA`."""
+        from sigtrace import schema
+
+        return schema.batch(self._columns, self._log, utc=self._utc)
 
 
 class Parser:
@@ -40,6 +58,18 @@ class Parser:
 
     def feed(self, data: bytes) -> Iterator[pa.RecordBatch]:
         """Read the next bytes of the log, and give the batches that they fill."""
+        return (rows.batch() for rows in self.scan(data))
+
+    def take(self) -> pa.RecordBatch | None:
+        """Return the rows since the last batch as one, or None where there are none."""
+        return self._rows().batch() if self._scanner.rows else None
+
+    def finish(self) -> Iterator[pa.RecordBatch]:
+        """End the log: a last line without a newline is read, and what is still pending becomes halves."""
+        return (rows.batch() for rows in self.end())
+
+    def scan(self, data: bytes) -> Iterator[Rows]:
+        """Read as `feed` does, and give the rows before they are batches."""
         start = data.find(b"\n") + 1
         if not start:
             self._keep(data)
@@ -52,18 +82,14 @@ class Parser:
         yield from self._scan(data, start, end)
         self._keep(data[end:])
 
-    def take(self) -> pa.RecordBatch | None:
-        """Return the rows since the last batch as one, or None where there are none."""
-        return self._full() if self._scanner.rows else None
-
-    def finish(self) -> Iterator[pa.RecordBatch]:
-        """End the log: a last line without a newline is read, and what is still pending becomes halves."""
+    def end(self) -> Iterator[Rows]:
+        """End the log as `finish` does, and give the rows before they are batches."""
         if self._tail or self._skipping:
             yield from self._end_line(b"\n")
         while not self._scanner.finish():
-            yield self._full()
-        if (batch := self.take()) is not None:
-            yield batch
+            yield self._rows()
+        if self._scanner.rows:
+            yield self._rows()
 
     def state(self) -> dict[str, Any]:
         """Return all that reading on depends on, as JSON can hold it; the rows are not in it."""
@@ -108,7 +134,7 @@ class Parser:
                 self._tail = b""
                 self._skipping = True
 
-    def _end_line(self, rest: bytes) -> Iterator[pa.RecordBatch]:
+    def _end_line(self, rest: bytes) -> Iterator[Rows]:
         if self._skipping:
             self._skipping = False
             self._scanner.skip_line()
@@ -117,7 +143,7 @@ class Parser:
         self._tail = b""
         yield from self._scan(line, 0, len(line))
 
-    def _scan(self, data: bytes, start: int, end: int) -> Iterator[pa.RecordBatch]:
+    def _scan(self, data: bytes, start: int, end: int) -> Iterator[Rows]:
         while start < end:
             # So that a line too long is one wherever the pieces are cut.
             stop = data.rfind(b"\n", start, start + _LONGEST_LINE) + 1
@@ -129,12 +155,10 @@ class Parser:
             while start < stop:
                 start = self._scanner.scan(data, start, stop)
                 if start < stop:
-                    yield self._full()
+                    yield self._rows()
 
-    def _full(self) -> pa.RecordBatch:
-        batch = schema.batch(self._scanner, self._log, utc=self._utc)
-        self._scanner.new_columns()
-        return batch
+    def _rows(self) -> Rows:
+        return Rows(self._scanner.take(), self._log, utc=self._utc)
 
 
 def _by_event(scanner: scan.Scanner) -> dict[str, int]:

@@ -44,7 +44,7 @@ def _by_event(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
     column = cast("pa.DictionaryArray[Any, Any]", batch.column("event"))
     stored = cast("pa.Buffer", column.indices.buffers()[1]).to_pybytes()
     codes = stored[column.offset : column.offset + len(batch)]
-    events = {code: str(column.dictionary[code].as_py()) for code in sorted(set(codes))}
+    events = {code: str(event) for code, event in enumerate(column.dictionary.to_pylist()) if code in codes}
     if all(_KINDS.get(event) == _CALLS for event in events.values()):
         return [(_CALLS, batch)]
     import pyarrow.compute as pc  # a plain log does without

@@ -1,4 +1,5 @@
 # The C types of scan.py, for Cython. scan.py runs without them; see there.
+# Lines are scanned without the interpreter's lock; what makes Python's objects takes it again (`with gil`).
 cimport cython
 
 cdef const int _KILL, _SENT, _TO, _LOST, _GENERATE, _DELIVER, _EXIT, _FORK, _EXEC, _OOM
@@ -6,6 +7,12 @@ cdef const int _NEWLINE, _TAB, _RETURN, _BLANK, _HASH, _OPEN, _CLOSE, _MINUS, _D
 cdef const int _UPPER_P, _BRACKET, _BRACKET_END, _LOWER_B, _LOWER_M, _LOWER_S, _LOWER_T
 cdef const long long _SECONDS
 cdef const int _COMM, _FOREIGN_LINE, _PIECES, _CPUS, _NAMES, _SLOTS, _SAID, _FIELDS
+
+
+@cython.locals(row=Py_ssize_t, bits=bytearray)
+cdef bytearray _bits(
+    const unsigned char[::1] shape, const unsigned char[::1] bit, Py_ssize_t rows, bytes filled, bint of_bit
+)
 
 
 cdef class Scanner:
@@ -37,142 +44,149 @@ cdef class Scanner:
     cdef Py_ssize_t _end, _minus, _said_end
     cdef int _cpu, _tid, _pid, _open_kind, _open_cpu, _open_tid, _open_pid, _open_comm, _open_sig, _open_code
 
-    cpdef new_columns(self)
-
-    @cython.locals(row=Py_ssize_t, bits=bytearray)
-    cpdef bytearray bits(self, bytes filled, bint of_bit=*)
+    cdef _begin(self)
 
     cdef list _pending_cpus(self)
 
     @cython.locals(i=Py_ssize_t)
     cpdef Py_ssize_t scan(self, const unsigned char[::1] block, Py_ssize_t start, Py_ssize_t end) except -1
 
-    @cython.locals(i=Py_ssize_t, m=Py_ssize_t)
-    cdef Py_ssize_t _line(self, Py_ssize_t start, Py_ssize_t end) except -2
+    cdef Py_ssize_t _lines(self, Py_ssize_t i, Py_ssize_t end) except -1 nogil
 
-    @cython.locals(i=Py_ssize_t, found="unsigned char")
-    cdef inline bint _has_newline(self, Py_ssize_t start) noexcept
+    cdef int _abandon(self) except -1 with gil
 
-    cdef inline Py_ssize_t _newline(self, Py_ssize_t i) noexcept
-
-    @cython.locals(k=Py_ssize_t, differ="unsigned char")
-    cdef inline bint _at(self, Py_ssize_t i, const unsigned char *word, Py_ssize_t n) noexcept
-
-    cdef inline Py_ssize_t _blanks(self, Py_ssize_t i) noexcept
-
-    @cython.locals(n="long long", first=Py_ssize_t, c=int)
-    cdef inline Py_ssize_t _digits(self, Py_ssize_t i) noexcept
-
-    @cython.locals(negative=bint)
-    cdef inline Py_ssize_t _integer(self, Py_ssize_t i) noexcept
-
-    @cython.locals(k=Py_ssize_t)
-    cdef inline Py_ssize_t _header(self, Py_ssize_t i) noexcept
-
-    cdef inline Py_ssize_t _tgid(self, Py_ssize_t i) noexcept
-
-    @cython.locals(c=int, first=Py_ssize_t)
-    cdef inline Py_ssize_t _flags(self, Py_ssize_t i) noexcept
-
-    cdef inline Py_ssize_t _time(self, Py_ssize_t i) noexcept
-
-    @cython.locals(n="long long", bad=int, k=Py_ssize_t, c=int)
-    cdef inline Py_ssize_t _microseconds(self, Py_ssize_t i) noexcept
-
-    @cython.locals(first=Py_ssize_t, found=Py_ssize_t, i=Py_ssize_t, m=Py_ssize_t)
-    cdef Py_ssize_t _loose_header(self, Py_ssize_t start) noexcept
-
-    @cython.locals(first=Py_ssize_t)
-    cdef bint _event_name(self, Py_ssize_t i) noexcept
-
-    @cython.locals(k=Py_ssize_t)
-    cdef inline Py_ssize_t _printk(self, Py_ssize_t start, Py_ssize_t i) except -2
-
-    @cython.locals(kind=int, k=Py_ssize_t)
-    cdef Py_ssize_t _event(self, Py_ssize_t start, Py_ssize_t i) except -2
-
-    cdef Py_ssize_t _numbers(self, Py_ssize_t i) noexcept
-
-    cdef inline int _open(self, int kind, int pid) noexcept
-
-    @cython.locals(stop=Py_ssize_t)
-    cdef Py_ssize_t _name_and_rest(self, Py_ssize_t i) except -2
-
-    @cython.locals(i=Py_ssize_t, sig=int, ended=bint)
-    cdef bint _ended(self, Py_ssize_t start, Py_ssize_t stop) except -1
-
-    @cython.locals(i=Py_ssize_t)
-    cdef Py_ssize_t _left(self, Py_ssize_t start, Py_ssize_t stop, const unsigned char *word, Py_ssize_t n) noexcept
-
-    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, res=int, grp=int, target=int)
-    cdef bint _generate(self, Py_ssize_t start, Py_ssize_t stop) except -1
-
-    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, handler=int)
-    cdef bint _deliver(self, Py_ssize_t start) except -1
-
-    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, kind=int, dead=bint)
-    cdef bint _exit(self, Py_ssize_t start, Py_ssize_t stop) except -1
-
-    @cython.locals(i=Py_ssize_t, k=Py_ssize_t, row=Py_ssize_t, target=int)
-    cdef bint _fork(self, Py_ssize_t start, Py_ssize_t stop) except -1
-
-    cdef bint _same(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t other, Py_ssize_t end)
-
-    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, target=int)
-    cdef bint _exec(self, Py_ssize_t start, Py_ssize_t stop) except -1
-
-    @cython.locals(i=Py_ssize_t, row=Py_ssize_t)
-    cdef bint _oom(self, Py_ssize_t start, Py_ssize_t stop) except -1
-
-    cdef bint _refused(self) noexcept
-
-    @cython.locals(shape=int, row=Py_ssize_t)
-    cdef Py_ssize_t _evidence(self, int kind, int comm) except -1
-
-    @cython.locals(c=int)
-    cdef inline Py_ssize_t _message(self, Py_ssize_t start, Py_ssize_t i) except -2
-
-    @cython.locals(k=Py_ssize_t)
-    cdef Py_ssize_t _sent(self, Py_ssize_t i) except -2
-
-    @cython.locals(slot=Py_ssize_t, n=Py_ssize_t, k=Py_ssize_t, differ="unsigned char")
-    cdef inline Py_ssize_t _again(self, Py_ssize_t i) except -2
-
-    @cython.locals(n=Py_ssize_t, slot=Py_ssize_t, k=Py_ssize_t)
-    cdef int _keep_said(self, Py_ssize_t start) noexcept
-
-    cdef inline Py_ssize_t _trim(self, Py_ssize_t start, Py_ssize_t stop) noexcept
-
-    @cython.locals(stop=Py_ssize_t, k=Py_ssize_t, target=int)
-    cdef inline Py_ssize_t _to(self, Py_ssize_t start, Py_ssize_t i) except -2
-
-    @cython.locals(cpu=int, at=Py_ssize_t)
-    cdef inline int _pend(self, int comm, int sig) except -1
-
-    @cython.locals(cpu=int, at=Py_ssize_t, row=Py_ssize_t, comm=int)
-    cdef inline int _complete(self, Py_ssize_t start, int target, int ret) except -1
-
-    cdef int _flush(self, int cpu) except -1
-
-    @cython.locals(at=Py_ssize_t, row=Py_ssize_t)
-    cdef inline int _take(self, int cpu, int shape, int target, int ret) except -1
-
-    @cython.locals(row=Py_ssize_t)
-    cdef inline int _row(self, int shape, int cpu, long long line, long long ts) except -1
-
-    cdef _grow(self, Py_ssize_t cpus)
-
-    @cython.locals(stop=Py_ssize_t, i=Py_ssize_t, c=int)
-    cdef Py_ssize_t _headerless(self, Py_ssize_t start) except -2
-
-    @cython.locals(cpu=int, k=Py_ssize_t, count="long long")
-    cdef bint _loss(self, Py_ssize_t i, Py_ssize_t stop) except -1
-
-    @cython.locals(n=Py_ssize_t, end=Py_ssize_t)
-    cdef _continue(self, Py_ssize_t start, Py_ssize_t stop)
-
-    @cython.locals(first=Py_ssize_t, stop=Py_ssize_t)
-    cdef int _header_comm(self, Py_ssize_t start) except -2
+    cdef int _cut(self, Py_ssize_t i, Py_ssize_t stop) except -1 with gil
 
     @cython.locals(n=Py_ssize_t, k=Py_ssize_t, slot=Py_ssize_t, at=Py_ssize_t, code=int)
-    cdef inline int _intern(self, Py_ssize_t start, Py_ssize_t stop, int tid) except -2
+    cdef int _intern_new(self, Py_ssize_t start, Py_ssize_t stop, int tid) except -2 with gil
+
+    @cython.locals(i=Py_ssize_t, m=Py_ssize_t)
+    cdef Py_ssize_t _line(self, Py_ssize_t start, Py_ssize_t end) except -2 nogil
+
+    @cython.locals(i=Py_ssize_t, found="unsigned char")
+    cdef inline bint _has_newline(self, Py_ssize_t start) noexcept nogil
+
+    cdef inline Py_ssize_t _newline(self, Py_ssize_t i) noexcept nogil
+
+    @cython.locals(k=Py_ssize_t, differ="unsigned char")
+    cdef inline bint _at(self, Py_ssize_t i, const unsigned char *word, Py_ssize_t n) noexcept nogil
+
+    cdef inline Py_ssize_t _blanks(self, Py_ssize_t i) noexcept nogil
+
+    @cython.locals(n="long long", first=Py_ssize_t, c=int)
+    cdef inline Py_ssize_t _digits(self, Py_ssize_t i) noexcept nogil
+
+    @cython.locals(negative=bint)
+    cdef inline Py_ssize_t _integer(self, Py_ssize_t i) noexcept nogil
+
+    @cython.locals(k=Py_ssize_t)
+    cdef inline Py_ssize_t _header(self, Py_ssize_t i) noexcept nogil
+
+    cdef inline Py_ssize_t _tgid(self, Py_ssize_t i) noexcept nogil
+
+    @cython.locals(c=int, first=Py_ssize_t)
+    cdef inline Py_ssize_t _flags(self, Py_ssize_t i) noexcept nogil
+
+    cdef inline Py_ssize_t _time(self, Py_ssize_t i) noexcept nogil
+
+    @cython.locals(n="long long", bad=int, k=Py_ssize_t, c=int)
+    cdef inline Py_ssize_t _microseconds(self, Py_ssize_t i) noexcept nogil
+
+    @cython.locals(first=Py_ssize_t, found=Py_ssize_t, i=Py_ssize_t, m=Py_ssize_t)
+    cdef Py_ssize_t _loose_header(self, Py_ssize_t start) noexcept nogil
+
+    @cython.locals(first=Py_ssize_t)
+    cdef bint _event_name(self, Py_ssize_t i) noexcept nogil
+
+    @cython.locals(k=Py_ssize_t)
+    cdef inline Py_ssize_t _printk(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(kind=int, k=Py_ssize_t)
+    cdef Py_ssize_t _event(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    cdef Py_ssize_t _numbers(self, Py_ssize_t i) noexcept nogil
+
+    cdef inline int _open(self, int kind, int pid) noexcept nogil
+
+    @cython.locals(stop=Py_ssize_t)
+    cdef Py_ssize_t _name_and_rest(self, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(i=Py_ssize_t, sig=int, ended=bint)
+    cdef bint _ended(self, Py_ssize_t start, Py_ssize_t stop) except -1 nogil
+
+    @cython.locals(i=Py_ssize_t)
+    cdef Py_ssize_t _left(self, Py_ssize_t start, Py_ssize_t stop, const unsigned char *word, Py_ssize_t n) noexcept nogil
+
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, res=int, grp=int, target=int)
+    cdef bint _generate(self, Py_ssize_t start, Py_ssize_t stop) except -1 nogil
+
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, handler=int)
+    cdef bint _deliver(self, Py_ssize_t start) except -1 nogil
+
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, kind=int, dead=bint)
+    cdef bint _exit(self, Py_ssize_t start, Py_ssize_t stop) except -1 nogil
+
+    @cython.locals(i=Py_ssize_t, k=Py_ssize_t, row=Py_ssize_t, target=int)
+    cdef bint _fork(self, Py_ssize_t start, Py_ssize_t stop) except -1 nogil
+
+    @cython.locals(i=Py_ssize_t)
+    cdef bint _same(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t other, Py_ssize_t end) noexcept nogil
+
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, target=int)
+    cdef bint _exec(self, Py_ssize_t start, Py_ssize_t stop) except -1 nogil
+
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t)
+    cdef bint _oom(self, Py_ssize_t start, Py_ssize_t stop) except -1 nogil
+
+    cdef bint _refused(self) noexcept nogil
+
+    @cython.locals(shape=int, row=Py_ssize_t)
+    cdef Py_ssize_t _evidence(self, int kind, int comm) except -1 nogil
+
+    @cython.locals(c=int)
+    cdef inline Py_ssize_t _message(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(k=Py_ssize_t)
+    cdef Py_ssize_t _sent(self, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(slot=Py_ssize_t, n=Py_ssize_t, k=Py_ssize_t, differ="unsigned char")
+    cdef inline Py_ssize_t _again(self, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(n=Py_ssize_t, slot=Py_ssize_t, k=Py_ssize_t)
+    cdef int _keep_said(self, Py_ssize_t start) noexcept nogil
+
+    cdef inline Py_ssize_t _trim(self, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
+
+    @cython.locals(stop=Py_ssize_t, k=Py_ssize_t, target=int)
+    cdef inline Py_ssize_t _to(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(cpu=int, at=Py_ssize_t)
+    cdef inline int _pend(self, int comm, int sig) except -1 nogil
+
+    @cython.locals(cpu=int, at=Py_ssize_t, row=Py_ssize_t, comm=int)
+    cdef inline int _complete(self, Py_ssize_t start, int target, int ret) except -1 nogil
+
+    cdef int _flush(self, int cpu) except -1 nogil
+
+    @cython.locals(at=Py_ssize_t, row=Py_ssize_t)
+    cdef inline int _take(self, int cpu, int shape, int target, int ret) except -1 nogil
+
+    @cython.locals(row=Py_ssize_t)
+    cdef inline int _row(self, int shape, int cpu, long long line, long long ts) except -1 nogil
+
+    cdef int _grow(self, Py_ssize_t cpus) except -1 with gil
+
+    @cython.locals(stop=Py_ssize_t, i=Py_ssize_t, c=int)
+    cdef Py_ssize_t _headerless(self, Py_ssize_t start) except -2 with gil
+
+    @cython.locals(cpu=int, k=Py_ssize_t, count="long long")
+    cdef bint _loss(self, Py_ssize_t i, Py_ssize_t stop) except -1 with gil
+
+    @cython.locals(n=Py_ssize_t, end=Py_ssize_t)
+    cdef int _continue(self, Py_ssize_t start, Py_ssize_t stop) except -1 with gil
+
+    @cython.locals(first=Py_ssize_t, stop=Py_ssize_t)
+    cdef int _header_comm(self, Py_ssize_t start) except -2 nogil
+
+    @cython.locals(n=Py_ssize_t, k=Py_ssize_t, slot=Py_ssize_t, at=Py_ssize_t, code=int)
+    cdef inline int _intern(self, Py_ssize_t start, Py_ssize_t stop, int tid) except -2 nogil

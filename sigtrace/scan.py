@@ -16,6 +16,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+try:
+    import cython  # type: ignore[import-untyped]
+except ImportError:  # nobody needs Cython to run this
+    from contextlib import nullcontext
+    from types import SimpleNamespace
+
+    cython = SimpleNamespace(nogil=nullcontext())
+
 ROWS = (
     ("kill", "ts tid pid comm sig target ret"),
     ("kill_half", "ts tid pid comm sig"),
@@ -81,6 +89,11 @@ _SAID = 48  # more than `PID 4194304 (fifteen letters.) sent signal `
 # One pending line a CPU: line (0: none), ts, tid, pid, comm, sig.
 _FIELDS = 6
 
+_COLUMNS = (
+    "ts", "time", "cpu", "shape", "tid", "pid", "comm", "sig", "target", "ret", "line", "lost", "target_comm",
+    "filename", "code", "small", "bit",
+)  # fmt: skip
+
 _COUNTS = (
     "lines", "kill", "half", "losses", "other", "continuation", "comment", "blank", "malformed", "unstitchable",
     "microseconds", "ticks",
@@ -98,11 +111,35 @@ _FOREIGN = tuple(
 )
 
 
+class Columns:
+    """Columns that a scanner has filled: memoryviews of `rows` rows, by name; and the `names` that codes stand for."""
+
+    def __init__(self, scanner: Scanner) -> None:
+        self.rows = scanner.rows
+        self.names = scanner.names.copy()
+        self._filled: dict[str, memoryview] = {name: getattr(scanner, name) for name in _COLUMNS}
+
+    def __getitem__(self, name: str) -> memoryview:
+        return self._filled[name]
+
+    def bits(self, filled: bytes, *, of_bit: bool = False) -> bytearray:
+        """Return Arrow's bitmap of the rows whose shape has a 1 in `filled`; with `of_bit`, and whose `bit` is set."""
+        return _bits(self["shape"], self["bit"], self.rows, filled, of_bit)
+
+
+def _bits(shape: memoryview, bit: memoryview, rows: int, filled: bytes, of_bit: bool) -> bytearray:  # noqa: FBT001
+    bits = bytearray((rows + 7) // 8)
+    for row in range(rows):
+        if filled[shape[row]] != 0 and (not of_bit or bit[row] != 0):
+            bits[row >> 3] |= 1 << (row & 7)
+    return bits
+
+
 class Scanner:
     """Scan blocks of whole lines into columns, stitching the two lines of a call by CPU.
 
-    State is one pending line a CPU, and the pieces of the one record that a newline in a name has cut. Columns are
-    memoryviews over bytearrays, of `capacity` rows; `rows` of them are filled.
+    State is one pending line a CPU, and the pieces of the one record that a newline in a name has cut. Columns have
+    room for `capacity` rows; `rows` of them are filled.
     """
 
     def __init__(self, capacity: int, utc_offset_us: int = 0) -> None:
@@ -140,10 +177,15 @@ class Scanner:
         self._open_kind = self._open_line = self._open_cpu = self._open_ts = self._open_tid = self._open_pid = 0
         self._open_comm = self._open_sig = self._open_code = 0
         self._buf = b""
-        self.new_columns()
+        self._begin()
 
-    def new_columns(self) -> None:
-        """Begin a batch: columns of their own memory, and room for names."""
+    def take(self) -> Columns:
+        """Return the rows since the last call, and begin columns of their own memory."""
+        filled = Columns(self)
+        self._begin()
+        return filled
+
+    def _begin(self) -> None:
         if len(self.names) > _NAMES:
             self._restart_names()
         n = self.capacity
@@ -170,7 +212,11 @@ class Scanner:
         """Scan the lines of block[start:end]; return where it stopped: `end`, or before, where the batch is full."""
         self._buf = block
         self._end = end
-        i = start
+        # Without the interpreter's lock: what encodes is imported, and at work, meanwhile.
+        with cython.nogil:
+            return self._lines(start, end)
+
+    def _lines(self, i: int, end: int) -> int:
         while i < end and self.rows + 2 <= self.capacity:
             self.lines += 1
             i = self._line(i, end)
@@ -250,14 +296,6 @@ class Scanner:
 
     def _pending_cpus(self) -> list[int]:
         return [cpu for cpu in range(self._cpus) if self._pending[cpu * _FIELDS] != 0]
-
-    def bits(self, filled: bytes, *, of_bit: bool = False) -> bytearray:
-        """Return Arrow's bitmap of the rows whose shape has a 1 in `filled`; with `of_bit`, and whose `bit` is set."""
-        bits = bytearray((self.rows + 7) // 8)
-        for row in range(self.rows):
-            if filled[self.shape[row]] != 0 and (not of_bit or self.bit[row] != 0):
-                bits[row >> 3] |= 1 << (row & 7)
-        return bits
 
     # Lines
 
@@ -542,9 +580,12 @@ class Scanner:
                 and self._pending[self._open_cpu * _FIELDS] != 0
             ):
                 self._flush(self._open_cpu)  # what completes this one must not complete that one
-            self._opened = True
-            self._pieces = bytes(self._buf[i:stop])
+            self._cut(i, stop)
         return stop + 1
+
+    def _cut(self, i: int, stop: int) -> None:
+        self._opened = True
+        self._pieces = bytes(self._buf[i:stop])
 
     def _ended(self, start: int, stop: int) -> bool:
         # Matched from the right, for a name may say anything. False where the end is not in start:stop.
@@ -669,7 +710,10 @@ class Scanner:
     def _same(self, start: int, stop: int, other: int, end: int) -> bool:
         if stop - start != end - other:
             return False
-        return all(self._buf[start + i] == self._buf[other + i] for i in range(stop - start))
+        for i in range(stop - start):
+            if self._buf[start + i] != self._buf[other + i]:
+                return False
+        return True
 
     def _exec(self, start: int, stop: int) -> bool:
         # filename=%s pid=%d old_pid=%d
@@ -916,14 +960,14 @@ class Scanner:
         n = len(self._pieces)
         if n > _PIECES:
             self._abandon()
-            return
-        block, end = self._buf, self._end
-        self._buf = self._pieces + b"\n"
-        self._end = n + 1
-        if self._ended(0, n):
-            self._opened = False
-            self._pieces = b""
-        self._buf, self._end = block, end
+        else:
+            block, end = self._buf, self._end
+            self._buf = self._pieces + b"\n"
+            self._end = n + 1
+            if self._ended(0, n):
+                self._opened = False
+                self._pieces = b""
+            self._buf, self._end = block, end
 
     def _abandon(self) -> None:
         # The rest of an opened message never came.
@@ -965,6 +1009,12 @@ class Scanner:
                 k += 1
             if k == n:
                 return self._name_code[slot]
+        return self._intern_new(start, stop, tid)
+
+    def _intern_new(self, start: int, stop: int, tid: int) -> int:
+        n = stop - start
+        slot = tid & (_SLOTS - 1)
+        at = slot * _COMM
         key = bytes(self._buf[start:stop])
         code = self._intern_name(key.decode("utf-8", "backslashreplace"))
         if n <= _COMM:

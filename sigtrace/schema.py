@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,11 @@ VERSION = 1
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
+_NEVER_NULL = ("event", "line")
+
 SCHEMA = pa.schema(
-    [
+    pa.field(name, type_, nullable=name not in _NEVER_NULL)
+    for name, type_ in [
         ("ts", pa.int64()),
         ("time", pa.timestamp("us", tz="UTC")),
         ("cpu", pa.int32()),
@@ -46,7 +50,7 @@ SCHEMA = pa.schema(
 )
 """The columns of a batch; docs/schema.md says of each its unit and when it is null. Names are dictionary-encoded."""
 
-PLAIN = pa.schema([pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in SCHEMA])
+PLAIN = pa.schema([f.with_type(f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in SCHEMA])
 """The same columns as a frame has them: names are plain strings."""
 
 _EVENTS = list(dict.fromkeys(event for event, _ in scan.ROWS))
@@ -54,7 +58,6 @@ _HANDLERS = ["default", "ignored", "handled"]
 # By shape, of which each kind of row has four.
 _EVENT_OF_SHAPE = bytes(_EVENTS.index(event) for event, _ in scan.ROWS for _ in range(4)).ljust(256)
 _ALWAYS = ("cpu", "event", "line")
-_NOT_SCANNED = ("log", "cgroup", "pidns")
 
 
 def _shapes_that_fill(column: str) -> bytes:
@@ -67,55 +70,46 @@ _NEVER = bytes(4 * len(scan.ROWS))
 _EVERY = bytes([1]) * (4 * len(scan.ROWS))
 
 
-def batch(scanner: scan.Scanner, log: str | None, *, utc: bool) -> pa.RecordBatch:
-    """Return the rows that the scanner holds as a record batch of `SCHEMA`, sharing its memory.
+def batch(columns: scan.Columns, log: str | None, *, utc: bool) -> pa.RecordBatch:
+    """Return the rows that the scanner has filled as a record batch of `SCHEMA`, sharing their memory.
 
-    `log` names the log, and is null without. `utc` says that the scanner's `time` is UTC; else that is null.
+    `log` names the log, and is null without. `utc` says that the column `time` is UTC; else that is null.
     """
-    n = scanner.rows
-    shapes = bytes(scanner.shape[:n])
-    here = {0} if shapes.count(0) == n else set(shapes)  # of calls alone, mostly
-    zeros = bytes(8 * n)
-    names = _strings(scanner.names)
+    n = columns.rows
+    shapes = bytes(columns["shape"][:n])
+    here = [shape for shape in range(len(_EVERY)) if shape in shapes]
+    known = {"event": _strings(_EVENTS), "handler": _strings(_HANDLERS), "log": _strings([log or ""])}
+    names = _strings(columns.names)
     filled = {**_FILLED, "log": _NEVER if log is None else _EVERY, "time": _FILLED["time"] if utc else _NEVER}
-    columns: dict[str, pa.Array[Any]] = {}
+    arrays: list[pa.Array[Any]] = []
     for name, type_ in zip(SCHEMA.names, SCHEMA.types, strict=True):
         fills = filled.get(name, _EVERY)
-        bits = _bits(scanner, fills, here)
+        if not any(fills[shape] for shape in here):
+            arrays.append(_nulls(type_, n))
+            continue
+        bits = None if all(fills[shape] for shape in here) else columns.bits(fills)
         if name == "event":
-            columns[name] = pa.DictionaryArray.from_arrays(
-                _array(pa.int8(), n, shapes.translate(_EVENT_OF_SHAPE)), _strings(_EVENTS)
-            )
+            values: Any = shapes.translate(_EVENT_OF_SHAPE)
         elif name == "handler":
-            codes = zeros if _none(fills, here) else bytes(scanner.small[:n]).translate(_HANDLER_OR_0)
-            columns[name] = pa.DictionaryArray.from_arrays(_array(pa.int8(), n, codes, bits), _strings(_HANDLERS))
-        elif name in _NOT_SCANNED:
-            of_zeros = _array(pa.int32() if type_ == _NAME else type_, n, zeros, bits)
-            columns[name] = (
-                pa.DictionaryArray.from_arrays(of_zeros, _strings([log or ""])) if type_ == _NAME else of_zeros
-            )
-        elif type_ == _NAME:
-            # Parquet stores the whole dictionary, whether or not a row has a name of it.
-            known = _strings([""]) if _none(fills, here) else names
-            columns[name] = pa.DictionaryArray.from_arrays(_array(pa.int32(), n, getattr(scanner, name), bits), known)
+            values = bytes(columns["small"][:n]).translate(_HANDLER_OR_0)
+        elif name == "log":
+            values = bytes(4 * n)
         elif type_ == pa.bool_():
-            columns[name] = _array(type_, n, zeros if _none(fills, here) else scanner.bits(fills, of_bit=True), bits)
+            values = columns.bits(fills, of_bit=True)
         else:
-            columns[name] = _array(type_, n, getattr(scanner, "small" if name == "res" else name), bits)
-    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+            values = columns["small" if name == "res" else name]
+        if isinstance(type_, pa.DictionaryType):
+            codes = _array(type_.index_type, n, values, bits)
+            arrays.append(pa.DictionaryArray.from_arrays(codes, known.get(name, names)))
+        else:
+            arrays.append(_array(type_, n, values, bits))
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
 _HANDLER_OR_0 = bytes(code if code < len(_HANDLERS) else 0 for code in range(256))
 
-
-def _bits(scanner: scan.Scanner, fills: bytes, here: set[int]) -> bytearray | None:
-    if all(fills[shape] for shape in here):
-        return None
-    return bytearray((scanner.rows + 7) // 8) if _none(fills, here) else scanner.bits(fills)
-
-
-def _none(fills: bytes, here: set[int]) -> bool:
-    return not any(fills[shape] for shape in here)
+# Half of a plain log's columns are nothing but null.
+_nulls = lru_cache(maxsize=16)(lambda type_, n: pa.nulls(n, type_))
 
 
 def processes(snapshot: Sequence[dict[str, Any]], log: str, utc_offset_us: int | None) -> pa.RecordBatch:

@@ -91,27 +91,6 @@ def read(source: Source) -> Session:
     return Session(log.name or "log", table, log.accounting, log.accounting.to_dict())
 
 
-def write(logs: Iterable[Log], path: Path) -> Accounting:
-    """Parse logs into one Parquet file, in bounded memory; return the account of all.
-
-    The file appears whole or not at all. Raises `SessionError` where it cannot be written, and what the logs raise.
-    """
-    part = Part(path, compression="snappy")
-    names = []
-    account = Accounting()
-    try:
-        for log in logs:
-            for batch in log:
-                part.write(batch)
-            names.append(log.name)
-            account += log.accounting
-    except BaseException:
-        part.abandon()
-        raise
-    part.close({**account.to_dict(), "logs": names})
-    return account
-
-
 def is_parquet(path: Path) -> bool:
     """Tell whether a file can be read, and is Parquet by its first bytes."""
     try:

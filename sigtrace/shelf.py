@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import SessionError
 from sigtrace.folder import Folder
-from sigtrace.log import Log
+from sigtrace.log import Log, write
 from sigtrace.part import metadata
-from sigtrace.session import Session, is_parquet, read, write
+from sigtrace.session import Session, is_parquet, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,10 +19,10 @@ import sigtrace
 from sigtrace import Log, LogError, SessionError, analyze, deaths, row_groups, who
 from sigtrace.database import Database
 from sigtrace.errors import Error
+from sigtrace.log import write
 from sigtrace.part import Part
 from sigtrace.recorder import Recorder
 from sigtrace.schema import SCHEMA
-from sigtrace.session import write
 from tests.story import call, events, execute, fork, hit, kill, leave, lost
 
 ROOT = Path(__file__).parent.parent

@@ -28,8 +28,8 @@ DRAWN: dict[str, set[str]] = {
     "terminal": set(),
     "schema": {"scan"},
     "parse": {"scan", "schema", "accounting"},
-    "log": {"parse", "accounting", "errors", "schema"},
-    "part": {"row_groups", "schema", "errors"},
+    "part": {"parse", "row_groups", "schema", "errors"},
+    "log": {"part", "parse", "accounting", "errors"},
     "folder": {"part", "errors"},
     "spool": {"part", "errors"},
     "session": {"showing", "folder", "spool", "part", "log", "parse", "schema", "scan", "accounting", "errors"},
@@ -79,7 +79,7 @@ DRAWN: dict[str, set[str]] = {
     "demo": {"record", "report", "who", "session", "errors"},
 }
 ENGINES = {"pandas", "pyarrow", "polars", "duckdb", "pyspark", "numpy"}
-HEAVY = {"pyarrow", "pandas", "numpy", "narwhals", "rich", "bcc", "duckdb"}
+HEAVY = {"pyarrow", "pandas", "numpy", "narwhals", "rich", "bcc", "duckdb", "dataclasses", "inspect"}
 
 
 def _walk(tree: ast.Module) -> Iterator[ast.AST]:
@@ -189,7 +189,7 @@ def test_every_way_to_import_a_package_is_seen(source: str, at_import: set[str],
     assert packages(source) == anywhere
 
 
-@pytest.mark.parametrize("module", ["sigtrace", "sigtrace.cli"])
+@pytest.mark.parametrize("module", ["sigtrace", "sigtrace.cli", "sigtrace.log"])
 def test_the_door_is_light(module: str) -> None:
     program = f"import sys, {module}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

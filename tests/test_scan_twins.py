@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +46,29 @@ def test_the_twins_are_two(twin: ModuleType) -> None:
     assert not str(scan.__file__).endswith(".py")
     assert twin.ROWS == scan.ROWS
     assert twin.Scanner is not scan.Scanner
+
+
+def test_lines_are_scanned_without_the_interpreters_lock(fixtures: Path) -> None:
+    log = (fixtures / "default.txt").read_bytes() * 1000
+    scanner = scan.Scanner(1 << 20)
+    began = threading.Event()
+    ended: list[int] = []
+
+    def work() -> None:
+        began.set()
+        ended.append(scanner.scan(log, 0, len(log)))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)  # no thread is made to give the lock away
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        began.wait()
+        assert not ended
+        thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert ended == [len(log)]
 
 
 @pytest.mark.parametrize("rows", [4, 5, 1 << 10])

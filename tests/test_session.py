@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sigtrace import Accounting, Log, LogError, Session, SessionError, read
-from sigtrace.session import write
+from sigtrace.log import write
 
 COLUMNS = {
     "ts": pa.int64(),
@@ -75,6 +75,7 @@ def stored(path: Path) -> dict[str, Any]:
 def test_the_columns_and_their_types_are_these_in_memory_and_in_parquet(written: Path) -> None:
     for table in (read(SMALL).table, read(written).table, pq.read_table(written)):
         assert dict(zip(table.schema.names, table.schema.types, strict=True)) == COLUMNS
+        assert [field.name for field in table.schema if not field.nullable] == ["event", "line"]
 
 
 def test_rows_are_written_as_they_were_parsed(written: Path) -> None:
@@ -213,7 +214,7 @@ def test_a_disk_that_takes_no_more_is_an_error_and_leaves_nothing(tmp_path: Path
 import resource
 from pathlib import Path
 from sigtrace import Log, SessionError
-from sigtrace.session import write
+from sigtrace.log import write
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 try:
     write([Log({str(fixtures / "lossy.txt.gz")!r})] * 8, Path({str(tmp_path / "a.parquet")!r}))
