@@ -16,9 +16,17 @@ _SPAN = (nw.col("ts").min().alias("first_ts"), nw.col("ts").max().alias("last_ts
 _ORDER = ["ts", "line"]
 _FAILED = nw.col("ret") < 0
 _PROBE = nw.col("sig") == 0
-_ASKS = [1, 2, 3, 15]  # SIGHUP, SIGINT, SIGQUIT, SIGTERM: what a process is asked with to end
 _KILL = 9
 _NAMED = ["log", "target"]
+
+ASKING = (1, 2, 3, 15)
+"""SIGHUP, SIGINT, SIGQUIT, SIGTERM: the signals with which a process is asked to end, before SIGKILL."""
+
+STORM_GAP_US = 10_000
+"""In a storm, unless told otherwise, a call comes no later than this after the one before."""
+
+STORM_CALLS = 100
+"""So many calls are a storm, unless told otherwise."""
 
 
 def _calls(events: FrameT) -> FrameT:
@@ -175,7 +183,7 @@ def timeline(events: FrameT, step_us: int = 1_000_000) -> FrameT:
 
 
 @nw.narwhalify
-def storms(events: FrameT, gap_us: int = 10_000, least: int = 100) -> FrameT:
+def storms(events: FrameT, gap_us: int = STORM_GAP_US, least: int = STORM_CALLS) -> FrameT:
     """Return the bursts of calls: a process makes `least` or more, each within `gap_us` of the one before.
 
     Columns: log, pid, comm, calls, failed, probes, targets, first_ts, last_ts, per_second. `targets` is how many
@@ -211,7 +219,7 @@ def escalations(events: FrameT, within_us: int = 600_000_000) -> FrameT:
     first of them, and `grace_us` the time from it. `pid` and `comm` are who sent the SIGKILL. That a plain log tells
     too; whether the process ended of it, `deaths` knows. Of target 0, each caller's own group, there is none.
     """
-    reached = _calls(events).filter(nw.col("ret") == 0, nw.col("target") != 0, nw.col("sig").is_in([*_ASKS, _KILL]))
+    reached = _calls(events).filter(nw.col("ret") == 0, nw.col("target") != 0, nw.col("sig").is_in([*ASKING, _KILL]))
     placed = reached.with_columns(_killed=(nw.col("sig") == _KILL).cast(nw.Int64))
     # A SIGKILL ends a run of askings, and the next run begins after it. Joins leave out null keys.
     killed_yet = over(nw.col("_killed").cum_sum(), placed, _NAMED, _ORDER)

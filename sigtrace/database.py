@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from sigtrace import analyze, deaths, evidence, tally, victims
 from sigtrace.accounting import Accounting
+from sigtrace.calls import ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.errors import Error, SessionError
 from sigtrace.schema import PLAIN
 from sigtrace.shelf import shelved
@@ -50,17 +51,18 @@ SELECT {", ".join(f'"{name}"' for name in deaths.SCHEMA.names)} FROM (
 
 # A storm of 100 calls, 10 ms apart at most: the last of them is within 99 gaps of the call 99 before it, whosever; but
 # for those that stand a little out of order. A log whose CPUs were put one behind the other is looked at as a whole.
-_DENSE = """
+_DENSE = f"""
 CREATE OR REPLACE TABLE dense AS SELECT DISTINCT coalesce(log, '') FROM (
-    SELECT log, ts - lag(ts, 99) OVER () AS took, lag(log, 99) OVER () AS before,
+    SELECT log, ts - lag(ts, {STORM_CALLS - 1}) OVER () AS took, lag(log, {STORM_CALLS - 1}) OVER () AS before,
         lag(ts) OVER () - ts AS back, lag(log) OVER () AS behind
     FROM kills
-) WHERE (took <= 1000000 AND before IS NOT DISTINCT FROM log) OR (back > 10000 AND behind IS NOT DISTINCT FROM log)
+) WHERE (took <= {STORM_CALLS * STORM_GAP_US} AND before IS NOT DISTINCT FROM log)
+    OR (back > {STORM_GAP_US} AND behind IS NOT DISTINCT FROM log)
 """
-_ASKED = """
+_ASKED = f"""
 CREATE OR REPLACE TABLE both_sent AS
 SELECT coalesce(log, '') AS of_log, target FROM tallied WHERE ret = 0
-GROUP BY ALL HAVING bool_or(sig = 9) AND bool_or(sig IN (1, 2, 3, 15))
+GROUP BY ALL HAVING bool_or(sig = 9) AND bool_or(sig IN {ASKING})
 """
 
 
@@ -241,7 +243,7 @@ class Database:
         self.connection.execute(_ASKED)
         columns = "event, ts, line, log, pid, comm, sig, target, ret"
         both = self.connection.sql(
-            f"SELECT {columns} FROM kills WHERE ret = 0 AND sig IN (1, 2, 3, 9, 15)"
+            f"SELECT {columns} FROM kills WHERE ret = 0 AND sig IN {(*ASKING, 9)}"
             " AND (coalesce(log, ''), target) IN (FROM both_sent)"
         )
         found: duckdb.DuckDBPyRelation = analyze.escalations(self.keep("asked_and_killed", both))

@@ -50,6 +50,7 @@ DRAWN: dict[str, set[str]] = {
     "evidence": {"deaths", "signals"},
     "database": {
         "analyze",
+        "calls",
         "signals",
         "shelf",
         "session",
