@@ -18,7 +18,7 @@ def main() -> None:
     """Run the sections and print what they found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=300, metavar="MB", help="size of the logs (300)")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each process (5)")
+    parser.add_argument("--runs", type=int, default=9, help="runs of each process (9)")
     parser.add_argument("--slow-runs", type=int, default=3, help="runs of the slow peers (3)")
     args = parser.parse_args()
     print(machine(), end="\n\n")

@@ -18,4 +18,5 @@ fi
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 pip="$venv/bin/python -m pip -qq --disable-pip-version-check"
 $pip install -r requirements-dev.txt
-$pip install --no-build-isolation --no-deps -e .
+# A path, not a finder: that would take as long at each start of Python as Python itself.
+$pip install --no-build-isolation --no-deps --config-settings editable_mode=compat -e .
