@@ -6,7 +6,7 @@ fastest was chosen; the same rows came out of all):
     2.8  scan_lines, one expression of nine groups (extract_groups), shift().over("cpu"), sink_parquet
     2.4  one expression for each of the two kinds of line, each kind filtered, sorted by CPU, side by side
     2.0  the same, the fixed columns cut out first: peer_polars_regex.py
-    1.3  no expressions: splitn and split_exact, one query streaming from the file for each kind
+    1.3  no regular expressions: splitn and split_exact, one query streaming from the file for each kind
     1.2  the same, and each distinct message parsed once
     1.0  the same, structs unnested instead of taking their fields one by one: this file
     0.9  the same, and the timestamp cut at fixed bytes: wrong from 100,000 s of uptime on, so not taken
