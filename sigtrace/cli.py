@@ -42,10 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     alone = argv is None and arguments.command is _parse  # nobody else's modules, threads or files are in this process
     if alone:
-        # pyarrow imports numpy where it can; nothing here needs it, and it is half of the time of a short log.
-        sys.modules["numpy"] = None  # type: ignore[assignment]
-        # Its own allocator takes more from the kernel, page by page, than a file's encoding gives back in speed.
-        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+        _hurry()
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
@@ -63,6 +60,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if alone:
         os._exit(code)  # what is left is to take the interpreter apart, a tenth of a short log's time
     return code
+
+
+def _hurry() -> None:
+    # pyarrow imports numpy where it can; nothing here needs it, and it is half of the time of a short log.
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+    # Its own allocator takes more from the kernel, page by page, than a file's encoding gives back in speed.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # There is no garbage but what counting finds, and to look for it takes a tenth of a short log's time.
+    gc.disable()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -226,7 +232,6 @@ def _demo(_: argparse.Namespace) -> int:
 
 
 def _parse(arguments: argparse.Namespace) -> int:
-    gc.disable()  # there is no garbage but what counting finds; to look for it takes a tenth of a short log's time
     from pathlib import Path
 
     from sigtrace.log import Log, write

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import re
 import subprocess
 import sys
@@ -173,6 +175,13 @@ def test_on_a_narrow_terminal_no_line_is_wider_than_it() -> None:
     for command in ("report", "who"):
         printed = in_a_terminal(79, command, "tests/fixtures/hostile.txt")
         assert max(map(len, re.sub(r"\x1b\[\d*m", "", printed).splitlines())) <= 79
+
+
+def test_parse_called_from_python_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    before = gc.isenabled(), dict(os.environ), sys.modules.get("numpy")
+    assert main(["parse", LOSSY, "-o", str(tmp_path / "a.parquet")]) == 0
+    assert (gc.isenabled(), dict(os.environ), sys.modules.get("numpy")) == before
+    assert before[0]
 
 
 def test_stdin_is_read_where_a_log_is_called_minus() -> None:
