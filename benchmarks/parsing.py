@@ -94,7 +94,7 @@ def _commands(log: Path, folder: Path, runs: int, slow_runs: int) -> dict[str, C
 def _sigtrace(log: Path, folder: Path, runs: int) -> Command:
     out = folder / "sigtrace.parquet"
     script = Path(sys.executable).with_name("sigtrace")
-    argv = [script] if script.exists() else [sys.executable, "-c", "from sigtrace.cli import main; main()"]
+    argv = [script] if script.exists() else [sys.executable, "-c", "from sigtrace.cli import run; run()"]
     return Command([*argv, "parse", log, "-o", out], runs, out)
 
 

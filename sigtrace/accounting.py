@@ -27,10 +27,10 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
         ts_unit: str = "us",
     ) -> None:
         self.lines = lines
-        self.lines_by_kind = lines_by_kind or {}
-        self.lost_by_cpu = lost_by_cpu or {}
-        self.losses_of_unknown_size = losses_of_unknown_size or {}
-        self.layouts = layouts or []
+        self.lines_by_kind = {} if lines_by_kind is None else lines_by_kind
+        self.lost_by_cpu = {} if lost_by_cpu is None else lost_by_cpu
+        self.losses_of_unknown_size = {} if losses_of_unknown_size is None else losses_of_unknown_size
+        self.layouts = [] if layouts is None else layouts
         self.ts_unit = ts_unit
 
     def __repr__(self) -> str:

@@ -37,12 +37,18 @@ examples:
 """
 
 
+def run() -> None:
+    """Run the command of this process, and end it."""
+    if sys.argv[1:2] != ["parse"]:
+        sys.exit(main())
+    _hurry()
+    code = main()
+    os._exit(code)  # what is left is to take the interpreter apart, a tenth of a short log's time
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0 done, 1 failed with one line on stderr. Wrong usage exits with 2."""
     arguments = _parser().parse_args(argv)
-    alone = argv is None and arguments.command is _parse  # nobody else's modules, threads or files are in this process
-    if alone:
-        _hurry()
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
@@ -57,8 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    if alone:
-        os._exit(code)  # what is left is to take the interpreter apart, a tenth of a short log's time
     return code
 
 

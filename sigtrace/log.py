@@ -55,15 +55,17 @@ class Log:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return (rows.batch() for rows in self.rows())
 
-    def rows(self) -> Iterator[Rows]:
-        """Iterate as over the log itself, before the rows are batches."""
-        parser = Parser(self.name)
+    def rows(self, *, unlocked: bool = False) -> Iterator[Rows]:
+        """Iterate as over the log itself, before the rows are batches; `unlocked` as of `Parser`."""
+        parser = Parser(self.name, unlocked=unlocked)
         try:
             with _opened(self._source) as stream:
                 while block := stream.read(_BLOCK):
                     yield from parser.scan(block)
             yield from parser.end()
-        except _unreadable() as error:
+        except Exception as error:
+            if not isinstance(error, _unreadable()):
+                raise
             said = (isinstance(error, OSError) and error.strerror) or error
             raise LogError(f"{self._called}: {said}") from error
         self.accounting = parser.accounting
@@ -101,7 +103,7 @@ def write(logs: Iterable[Log], path: Path) -> Accounting:
     account = Accounting()
     try:
         for log in logs:
-            for rows in log.rows():
+            for rows in log.rows(unlocked=True):  # what encodes is imported, and at work, meanwhile
                 part.write(rows)
             names.append(log.name)
             account += log.accounting

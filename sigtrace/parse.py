@@ -46,11 +46,19 @@ class Parser:
 
     `log` names the log in its column. `utc_offset_us` is what to add to a timestamp to have UTC, in microseconds;
     without it `time` is null. A batch is given out when it has `rows` rows, and the rest by `take` and `finish`.
+    `unlocked`, lines are scanned without the interpreter's lock: for where another thread has work meanwhile.
     Any bytes can be fed: what is not understood is counted, never raised.
     """
 
-    def __init__(self, log: str | None = None, *, utc_offset_us: int | None = None, rows: int = _BATCH_ROWS) -> None:
-        self._scanner = scan.Scanner(max(rows, 4), utc_offset_us or 0)
+    def __init__(
+        self,
+        log: str | None = None,
+        *,
+        utc_offset_us: int | None = None,
+        rows: int = _BATCH_ROWS,
+        unlocked: bool = False,
+    ) -> None:
+        self._scanner = scan.Scanner(max(rows, 4), utc_offset_us or 0, unlocked=unlocked)
         self._log = log
         self._utc = utc_offset_us is not None
         self._tail = b""

@@ -52,8 +52,8 @@ class Part:
         self._error: BaseException | None = None
         self._begun = False
         self._queue: queue.Queue[pa.RecordBatch | Rows | dict[str, Any] | None] = queue.Queue(maxsize=2)
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._done = threading.Event()  # Python 3.11 takes a thread for ended whose join was interrupted
+        threading.Thread(target=self._work, daemon=True).start()
 
     def write(self, rows: pa.RecordBatch | Rows) -> None:
         """Take a batch of `SCHEMA`, or rows that become one."""
@@ -64,10 +64,10 @@ class Part:
 
     def close(self, metadata: dict[str, Any]) -> None:
         """Make the part whole, with metadata under `METADATA_KEY`; after this it survives a power cut."""
-        self._put(metadata)
-        self._thread.join()
-        self._check()
         try:
+            self._put(metadata)
+            self._done.wait()
+            self._check()
             with _told(self.path):
                 with self._temporary.open("rb") as file:
                     os.fsync(file.fileno())
@@ -80,11 +80,11 @@ class Part:
     def abandon(self) -> None:
         """Leave nothing behind."""
         self._put(None)
-        self._thread.join()
+        self._done.wait()
         self._temporary.unlink(missing_ok=True)
 
     def _put(self, what: pa.RecordBatch | Rows | dict[str, Any] | None) -> None:
-        while self._thread.is_alive():
+        while not self._done.is_set():
             with suppress(queue.Full):
                 self._queue.put(what, timeout=0.1)
                 return
@@ -100,6 +100,8 @@ class Part:
             self._encode()
         except BaseException as error:  # noqa: BLE001  (raised again by write or close)
             self._error = error
+        finally:
+            self._done.set()
 
     def _encode(self) -> None:
         import pyarrow as pa

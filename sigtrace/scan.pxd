@@ -1,5 +1,5 @@
 # The C types of scan.py, for Cython. scan.py runs without them; see there.
-# Lines are scanned without the interpreter's lock; what makes Python's objects takes it again (`with gil`).
+# Lines can be scanned without the interpreter's lock; what makes Python's objects takes it again (`with gil`).
 cimport cython
 
 cdef const int _KILL, _SENT, _TO, _LOST, _GENERATE, _DELIVER, _EXIT, _FORK, _EXEC, _OOM
@@ -38,7 +38,7 @@ cdef class Scanner:
     cdef unsigned char[::1] _said_len, _said_bytes
     cdef int[::1] _said_pid, _said_comm
     cdef const unsigned char[::1] _only
-    cdef bint _opened, _after_piece, _seen_header, _fraction
+    cdef bint _unlocked, _opened, _after_piece, _seen_header, _fraction
     cdef bytes _pieces
     cdef long long _num, _ts, _open_line, _open_ts
     cdef Py_ssize_t _end, _minus, _said_end

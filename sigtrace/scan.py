@@ -139,11 +139,13 @@ class Scanner:
     """Scan blocks of whole lines into columns, stitching the two lines of a call by CPU.
 
     State is one pending line a CPU, and the pieces of the one record that a newline in a name has cut. Columns have
-    room for `capacity` rows; `rows` of them are filled.
+    room for `capacity` rows; `rows` of them are filled. `unlocked`, lines are scanned without the interpreter's lock:
+    other threads work meanwhile, and the scanner is one thread's alone.
     """
 
-    def __init__(self, capacity: int, utc_offset_us: int = 0) -> None:
+    def __init__(self, capacity: int, utc_offset_us: int = 0, *, unlocked: bool = False) -> None:
         self.capacity = capacity
+        self._unlocked = unlocked
         self._utc_offset_us = utc_offset_us
         self.lines = 0
         self.other = self.continuation = self.comment = self.blank = self.malformed = self.unstitchable = 0
@@ -212,9 +214,11 @@ class Scanner:
         """Scan the lines of block[start:end]; return where it stopped: `end`, or before, where the batch is full."""
         self._buf = block
         self._end = end
-        # Without the interpreter's lock: what encodes is imported, and at work, meanwhile.
-        with cython.nogil:
-            return self._lines(start, end)
+        if self._unlocked:
+            with cython.nogil:
+                return self._lines(start, end)
+        # What makes Python's objects would take the lock again for each new name, and wait for busy threads each time.
+        return self._lines(start, end)
 
     def _lines(self, i: int, end: int) -> int:
         while i < end and self.rows + 2 <= self.capacity:

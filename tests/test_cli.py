@@ -6,12 +6,15 @@ import gc
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from sigtrace import read
 from sigtrace.cli import main
 from sigtrace.recorder import Recorder
 from tests.pseudo_terminal import in_a_terminal
@@ -182,6 +185,19 @@ def test_parse_called_from_python_leaves_the_process_as_it_was(tmp_path: Path) -
     assert main(["parse", LOSSY, "-o", str(tmp_path / "a.parquet")]) == 0
     assert (gc.isenabled(), dict(os.environ), sys.modules.get("numpy")) == before
     assert before[0]
+
+
+@pytest.mark.parametrize("seconds", [n / 100 for n in range(2, 15)])
+def test_an_interrupted_parse_leaves_the_whole_file_or_none(tmp_path: Path, seconds: float) -> None:
+    script = str(Path(sys.executable).with_name("sigtrace"))
+    command = [script, "parse", str(FIXTURES / "default.txt"), "-o", "a.parquet"]
+    child = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(seconds)
+    child.send_signal(signal.SIGINT)
+    code = child.wait()
+    left = list(tmp_path.iterdir())
+    assert [path.name for path in left] == ["a.parquet"] * (code == 0 or bool(left))
+    assert all(len(read(path).table) == 276 for path in left)
 
 
 def test_stdin_is_read_where_a_log_is_called_minus() -> None:

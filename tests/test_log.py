@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -265,3 +266,11 @@ def test_every_error_of_a_log_is_one_line() -> None:
         with pytest.raises(Error) as raised:
             read(source)
         assert "\n" not in str(raised.value)
+
+
+def test_a_log_that_is_left_half_read_at_the_end_of_python_says_nothing(fixtures: Path) -> None:
+    program = "import sys, sigtrace; rows = iter(sigtrace.Log(sys.stdin.buffer)); print(len(next(rows)))"
+    log = (fixtures / "default.txt").read_bytes() * 300
+    done = subprocess.run([sys.executable, "-c", program], input=log, capture_output=True, check=True)
+    assert int(done.stdout) > 0
+    assert done.stderr == b""

@@ -48,7 +48,8 @@ def test_the_twins_are_two(twin: ModuleType) -> None:
     assert twin.Scanner is not scan.Scanner
 
 
-def test_lines_are_scanned_without_the_interpreters_lock(fixtures: Path) -> None:
+@pytest.mark.parametrize("unlocked", [True, False])
+def test_unlocked_lines_are_scanned_without_the_interpreters_lock(fixtures: Path, *, unlocked: bool) -> None:
     log = (fixtures / "default.txt").read_bytes() * 1000
     most = 20
     began, enough = threading.Event(), threading.Event()
@@ -57,7 +58,7 @@ def test_lines_are_scanned_without_the_interpreters_lock(fixtures: Path) -> None
     def work() -> None:
         began.set()
         while len(scans) < most and not enough.is_set():
-            scans.append(scan.Scanner(1 << 20).scan(log, 0, len(log)))
+            scans.append(scan.Scanner(1 << 20, unlocked=unlocked).scan(log, 0, len(log)))
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(60)  # no thread is made to give the lock away
@@ -70,7 +71,7 @@ def test_lines_are_scanned_without_the_interpreters_lock(fixtures: Path) -> None
     finally:
         sys.setswitchinterval(interval)
     assert set(scans) == {len(log)}
-    assert len(scans) < most
+    assert (len(scans) < most) == unlocked
 
 
 @pytest.mark.parametrize("rows", [4, 5, 1 << 10])
