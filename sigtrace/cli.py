@@ -57,8 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"sigtrace: {escaped(str(error))}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough; Python must not complain again when it flushes at exit.
+    except OSError as error:
+        # Of all else that fails, an Error says where. The reader of a pipe has seen enough, and is told nothing.
+        if not isinstance(error, BrokenPipeError):
+            print(f"sigtrace: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
+        # Python must not complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

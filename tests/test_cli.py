@@ -200,6 +200,15 @@ def test_an_interrupted_parse_leaves_the_whole_file_or_none(tmp_path: Path, seco
     assert all(len(read(path).table) == 276 for path in left)
 
 
+@pytest.mark.parametrize("command", ["report", "who"])
+def test_where_stdout_is_full_it_says_so_in_one_line(command: str) -> None:
+    argv = [sys.executable, "-m", "sigtrace", command, str(FIXTURES / "default.txt")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "sigtrace: standard output: No space left on device\n"
+
+
 def test_stdin_is_read_where_a_log_is_called_minus() -> None:
     log = (FIXTURES / "default.txt").read_bytes()
     done = subprocess.run([sys.executable, "-m", "sigtrace", "report", "-"], input=log, capture_output=True, check=True)
