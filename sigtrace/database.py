@@ -32,6 +32,7 @@ _EVIDENCE = (
     *("line", "ts", "time", "cpu", "event", "comm", "pid", "tid", "sig", "target", "ret", "target_comm"),
     *("code", "grp", "res", "handler", "group_dead", "filename"),
 )
+_OF_A_CALL = "event, ts, line, log, pid, comm, sig, target, ret"  # what analyze asks of one
 _MEMORY = "1GB"  # what does not fit goes to a temporary folder
 
 # Where the kernel does not say whether it was the last thread, the one that the process is named by.
@@ -232,8 +233,7 @@ class Database:
     def storms(self) -> duckdb.DuckDBPyRelation:
         """Return `sigtrace.analyze.storms`, looked for only in logs where so many calls come so fast at all."""
         self.connection.execute(_DENSE)
-        columns = "event, ts, line, log, pid, comm, sig, target, ret"
-        dense = self.connection.sql(f"SELECT {columns} FROM kills WHERE coalesce(log, '') IN (FROM dense)")
+        dense = self.connection.sql(f"SELECT {_OF_A_CALL} FROM kills WHERE coalesce(log, '') IN (FROM dense)")
         found: duckdb.DuckDBPyRelation = analyze.storms(self.keep("stormy", dense))
         return found
 
@@ -241,9 +241,8 @@ class Database:
         """Return `sigtrace.analyze.escalations`, looked for only among those that got SIGKILL and something milder."""
         self.tally()
         self.connection.execute(_ASKED)
-        columns = "event, ts, line, log, pid, comm, sig, target, ret"
         both = self.connection.sql(
-            f"SELECT {columns} FROM kills WHERE ret = 0 AND sig IN {(*ASKING, 9)}"
+            f"SELECT {_OF_A_CALL} FROM kills WHERE ret = 0 AND sig IN {(*ASKING, 9)}"
             " AND (coalesce(log, ''), target) IN (FROM both_sent)"
         )
         found: duckdb.DuckDBPyRelation = analyze.escalations(self.keep("asked_and_killed", both))
