@@ -26,8 +26,8 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build *.egg-info sigtrace/*.so sigtrace/scan.c
+	rm -rf $(VENV) build *.egg-info sigtrace/*/*.so sigtrace/*/*.c
 
-$(VENV)/ready: requirements-dev.txt pyproject.toml setup.py sigtrace/scan.py sigtrace/scan.pxd
+$(VENV)/ready: requirements-dev.txt pyproject.toml setup.py sigtrace/trace/scan.py sigtrace/trace/scan.pxd
 	@PYTHON=$(PYTHON) sh tools/setup.sh $(VENV)
 	@touch $@

@@ -16,10 +16,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sigtrace.accounting import Accounting
-from sigtrace.parse import Parser
-from sigtrace.part import Part
-from sigtrace.schema import SCHEMA
+from sigtrace.facts.schema import SCHEMA
+from sigtrace.store.part import Part
+from sigtrace.trace.accounting import Accounting
+from sigtrace.trace.parser import Parser
 
 ROWS = 100_000_000
 DAYS = 7

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from sigtrace import probe, tracefs
+from sigtrace.capture import probe, tracefs
 
 QUIET_SECONDS = 1.0
 

@@ -7,7 +7,7 @@ ends in `_us` is a time between two of them; of a clock of bare ticks (`Accounti
 number, `ret` 0 or the negated errno. What is no such frame, or lacks a column, is an error of narwhals or the engine.
 """
 
-from sigtrace.calls import (
+from sigtrace.questions.calls import (
     by_result,
     by_sender,
     by_signal,
@@ -23,7 +23,7 @@ from sigtrace.calls import (
     timeline,
     totals,
 )
-from sigtrace.fates import (
+from sigtrace.questions.fates import (
     ancestors,
     blast_radius,
     compare_deaths,
@@ -34,7 +34,7 @@ from sigtrace.fates import (
     restarts,
     victims,
 )
-from sigtrace.gaps import halves, losses, unknown
+from sigtrace.questions.losses import halves, losses, unknown
 
 __all__ = [
     "ancestors",

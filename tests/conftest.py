@@ -16,7 +16,7 @@ from unittest import mock
 import pytest
 from hypothesis import settings
 
-import sigtrace.parse
+import sigtrace.trace.parser
 from sigtrace import Accounting, Parser
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ settings.register_profile("hunt", deadline=None, max_examples=2000)
 settings.load_profile("default")
 
 FIXTURES = Path(__file__).with_name("fixtures")
-SCAN = Path(sigtrace.__file__).with_name("scan.py")
+SCAN = Path(sigtrace.__file__).parent / "trace" / "scan.py"
 
 
 def _interpreted_scan() -> ModuleType:
@@ -62,7 +62,7 @@ def parse(twin: ModuleType) -> Callable[..., tuple[list[dict[str, Any]], Account
         log: bytes, *, cuts: Iterable[int] = (), rows: int = 1 << 10, interpreted: bool = False
     ) -> tuple[list[dict[str, Any]], Accounting]:
         if interpreted:
-            with mock.patch.object(sigtrace.parse, "scan", twin):
+            with mock.patch.object(sigtrace.trace.parser, "scan", twin):
                 parser = Parser(rows=rows)
         else:
             parser = Parser(rows=rows)

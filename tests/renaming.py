@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sigtrace.terminal import escaped
+from sigtrace.output.terminal import escaped
 
 
 def renamed(value: Any, old: str, new: str, key: str = "") -> Any:

@@ -19,7 +19,7 @@ import pytest
 
 import sigtrace
 from sigtrace import analyze
-from sigtrace.schema import PLAIN
+from sigtrace.facts.schema import PLAIN
 from tests.story import call, events, execute, fork, kill, leave, lost
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 
 from sigtrace import read
 from sigtrace.cli import main
-from sigtrace.recorder import Recorder
+from sigtrace.store.recorder import Recorder
 from tests.pseudo_terminal import in_a_terminal
 
 FIXTURES = Path(__file__).parent / "fixtures"

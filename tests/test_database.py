@@ -16,13 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import sigtrace
-from sigtrace import Log, LogError, SessionError, analyze, deaths, row_groups, who
-from sigtrace.database import Database
+from sigtrace import Log, LogError, SessionError, analyze
+from sigtrace.causes import endings as deaths
 from sigtrace.errors import Error
-from sigtrace.log import write
-from sigtrace.part import Part
-from sigtrace.recorder import Recorder
-from sigtrace.schema import SCHEMA
+from sigtrace.facts.schema import SCHEMA
+from sigtrace.questions import who
+from sigtrace.questions.database import Database
+from sigtrace.store import row_groups
+from sigtrace.store.conversion import convert
+from sigtrace.store.part import Part
+from sigtrace.store.recorder import Recorder
 from tests.story import call, events, execute, fork, hit, kill, leave, lost
 
 ROOT = Path(__file__).parent.parent
@@ -175,7 +178,7 @@ def test_a_parsed_file_a_log_and_a_packed_one_tell_the_same(tmp_path: Path, log:
     packed = tmp_path / "trace.log.gz"
     packed.write_bytes(gzip.compress(LOG.encode()))
     parsed = tmp_path / "out.parquet"
-    write([Log(log)], parsed)
+    convert([Log(log)], parsed)
     ended = (100, "killed")
     assert told(log) == told(parsed) == [(str(log), *ended)]
     assert told(packed) == [(str(packed), *ended)]
@@ -193,7 +196,7 @@ def test_logs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path, monkeypa
         (tmp_path / host).mkdir()
         monkeypatch.chdir(tmp_path / host)
         Path("trace.log").write_text(LOG)
-        write([Log("trace.log")], Path("out.parquet"))
+        convert([Log("trace.log")], Path("out.parquet"))
         paths.append(str(tmp_path / host / "out.parquet"))
     assert told(tmp_path) == [(path, 100, "killed") for path in paths]
     with Database(tmp_path) as database:
@@ -250,7 +253,7 @@ def test_a_killed_recording_in_a_folder_that_cannot_be_written_is_read(
 ) -> None:
     path = tmp_path / "s.parquet"
     _killed(path)
-    monkeypatch.setattr("sigtrace.folder.Folder.hold", lambda _: False)  # root may write anywhere
+    monkeypatch.setattr("sigtrace.store.folder.Folder.hold", lambda _: False)  # root may write anywhere
     with Database(path) as database:
         assert database.accounting.lines == LOG.count("\n")
     assert [row[1:] for row in told(path)] == [(100, "killed")]
@@ -261,7 +264,7 @@ def test_a_killed_recording_in_a_folder_that_cannot_be_written_is_read(
 def test_a_name_is_no_pattern_and_no_sql(tmp_path: Path, name: str) -> None:
     log, parsed, recorded = tmp_path / f"{name}.log", tmp_path / f"{name}.parquet", tmp_path / name
     log.write_text(LOG)
-    write([Log(log)], parsed)
+    convert([Log(log)], parsed)
     with recording(recorded) as recorder:
         recorder.finish({})
     for path in (log, parsed, recorded):
@@ -365,7 +368,7 @@ def test_a_row_group_is_of_calls_or_of_signals_or_of_one_other_event(
 
 def test_the_rows_of_a_plain_log_stay_as_they_came(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
-    write([Log(FIXTURES / "lossy.txt.gz")], path)
+    convert([Log(FIXTURES / "lossy.txt.gz")], path)
     rows = [row for batch in Log(FIXTURES / "lossy.txt.gz") for row in batch["line"].to_pylist()]
     assert pq.read_table(path, columns=["line"])["line"].to_pylist() == rows
     assert sigtrace.read(path).table["line"].to_pylist() == rows

@@ -18,9 +18,9 @@ import pyarrow.dataset as ds
 import pytest
 
 from sigtrace import SessionError, analyze, read
-from sigtrace.folder import placed
-from sigtrace.recorder import Recorder
-from sigtrace.schema import PLAIN
+from sigtrace.facts.schema import PLAIN
+from sigtrace.store.folder import placed
+from sigtrace.store.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

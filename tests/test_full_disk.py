@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sigtrace import SessionError, read, recorder
-from sigtrace.recorder import Recorder
+from sigtrace import SessionError, read
+from sigtrace.store import recorder
+from sigtrace.store.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ RECORDED_WITH_A_LIMIT = f"""
 import gzip, resource, sys
 from pathlib import Path
 from sigtrace import SessionError
-from sigtrace.recorder import Recorder
+from sigtrace.store.recorder import Recorder
 resource.setrlimit(resource.RLIMIT_FSIZE, (6 << 20, 6 << 20))
 log = gzip.decompress(Path(sys.argv[1]).read_bytes())
 fed = 0

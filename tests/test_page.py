@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sigtrace
-from sigtrace import report
-from sigtrace.database import Database
-from sigtrace.page import page
-from sigtrace.terminal import escaped
+from sigtrace.output import summary as report
+from sigtrace.output.html.page import page
+from sigtrace.output.terminal import escaped
+from sigtrace.questions.database import Database
 from tests.renaming import renamed
 
 if TYPE_CHECKING:

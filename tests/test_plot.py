@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import sigtrace
-from sigtrace import plot, showing
+from sigtrace.output import notebook, plot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,13 +165,13 @@ def test_without_matplotlib_the_error_says_what_to_install(
 
 def test_a_shown_session_says_what_it_is_and_escapes_its_name(evidence: pa.Table, fixtures: Path) -> None:
     session = sigtrace.read(fixtures / "evidence_events.txt")
-    shown = showing.html("<b>\x1b", evidence, session.accounting, {"host": "demo", "clock": "boot"})
+    shown = notebook.html(sigtrace.Session("<b>\x1b", evidence, session.accounting, {"host": "demo", "clock": "boot"}))
     for said in ("&lt;b&gt;\\x1b", "8 exited, 1 fault, 5 killed, 1 oom, 2 self", "nothing", "demo", "boot"):
         assert f"<td>{said}</td>" in shown
 
 
 def test_a_shown_lossy_session_says_how_much_was_lost(fixtures: Path) -> None:
     session = sigtrace.read(fixtures / "lossy.txt.gz")
-    shown = showing.html(session.name, session.table, session.accounting, session.about)
+    shown = notebook.html(session)
     assert "18,176 events" in shown
     assert "host" not in shown

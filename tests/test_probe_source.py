@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace import doctor, probe, tracefs
+from sigtrace.capture import doctor, probe, tracefs
 from sigtrace.errors import ProbeError
 
 TUTORIAL = Path(__file__).with_name("fixtures") / "tutorial.md"

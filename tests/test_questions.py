@@ -12,7 +12,7 @@ import pytest
 
 import sigtrace
 from sigtrace import analyze
-from sigtrace.schema import PLAIN
+from sigtrace.facts.schema import PLAIN
 from tests.story import Answer, call, events, execute, fork, hit, kill, leave, line, lost, take
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sigtrace.doctor import checks
+from sigtrace.capture.doctor import checks
 from tests.shown import ROOT, blocks, clone, commands, printed_by, run, same
 
 if TYPE_CHECKING:

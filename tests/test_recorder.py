@@ -22,10 +22,11 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from sigtrace import Accounting, Parser, Session, SessionError, read, recorder
-from sigtrace.processes import snapshot
-from sigtrace.recorder import Recorder
-from sigtrace.schema import PLAIN, SCHEMA
+from sigtrace import Accounting, Parser, Session, SessionError, read
+from sigtrace.capture.proc import snapshot
+from sigtrace.facts.schema import PLAIN, SCHEMA
+from sigtrace.store import recorder
+from sigtrace.store.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,7 +180,7 @@ def test_a_recovery_that_is_killed_at_any_step_is_recovered_by_the_next(
 RECORDED_UNTIL_KILLED = f"""
 import os, sys
 from pathlib import Path
-from sigtrace import recorder
+from sigtrace.store import recorder
 recorder._BATCH_ROWS, recorder._PART_ROWS = 16, 64
 fed = recorder.Recorder(Path(sys.argv[1]), {{}})
 while chunk := sys.stdin.buffer.read({CHUNK}):
@@ -335,7 +336,7 @@ def test_in_a_quiet_session_rows_are_in_a_part_in_time(tmp_path: Path, monkeypat
 RECORDED_LONG = """
 import gzip, os, sys
 from pathlib import Path
-from sigtrace import recorder
+from sigtrace.store import recorder
 recorder._PART_ROWS = 1 << 18
 log = gzip.decompress(Path(sys.argv[1]).read_bytes())
 fed = recorder.Recorder(Path(sys.argv[2]), {})

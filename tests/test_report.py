@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sigtrace
-from sigtrace import report, showing
 from sigtrace.cli import main
-from sigtrace.clock import Clock
-from sigtrace.database import Database
+from sigtrace.output import notebook
+from sigtrace.output import summary as report
+from sigtrace.output.clock import Clock
+from sigtrace.questions.database import Database
 from tests.pseudo_terminal import in_a_terminal
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def test_one_of_a_kind_is_said_in_the_singular() -> None:
 
 
 def test_a_notebook_shows_a_session_s_first_deaths_in_sentences() -> None:
-    shown = sigtrace.read(SCENE)._repr_html_()
+    shown = str(sigtrace.read(SCENE)._repr_html_())
     items = re.findall(r"<li>(.*?)</li>", shown)
     assert len(items) == 6
     assert items[0] == (
@@ -264,7 +265,7 @@ def test_a_notebook_shows_a_session_s_first_deaths_in_sentences() -> None:
     )
     assert items[4].endswith("<b>cache</b> (13561) ended itself with SIGABRT")
     assert items[5].startswith("and 5 more: ")
-    assert "<ul>" not in sigtrace.read(LOSSY)._repr_html_()
+    assert "<ul>" not in str(sigtrace.read(LOSSY)._repr_html_())
 
 
 def test_a_notebook_shows_no_name_as_markup() -> None:
@@ -272,7 +273,7 @@ def test_a_notebook_shows_no_name_as_markup() -> None:
     rows = session.table.to_pylist()
     hostile = [{key: "<script>x()\x1b" if value == "bash" else value for key, value in row.items()} for row in rows]
     table = type(session.table).from_pylist(hostile, schema=session.table.schema)
-    shown = showing.html("s", table, session.accounting, {"lost_by_kernel_count": {"0": 3}})
+    shown = notebook.html(sigtrace.Session("s", table, session.accounting, {"lost_by_kernel_count": {"0": 3}}))
     assert "<script>" not in shown
     assert r"<b>&lt;script&gt;x()\x1b</b> (5573)" in shown
     assert "3 events: what is not here is unknown, not nobody" in shown

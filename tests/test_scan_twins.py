@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sigtrace import Accounting, scan
-from sigtrace.parse import COMPILED
+from sigtrace.trace import scan
+from sigtrace.trace.parser import COMPILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
+
+    from sigtrace import Accounting
 
     Parse = Callable[..., tuple[list[dict[str, Any]], Accounting]]
 

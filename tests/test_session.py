@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sigtrace import Accounting, Log, LogError, Session, SessionError, read
-from sigtrace.log import write
+from sigtrace.store.conversion import convert
 
 COLUMNS = {
     "ts": pa.int64(),
@@ -60,7 +60,7 @@ NULLS = ("time", "tid", "pid", "comm", "sig", "target", "ret", "lost", "ts")
 def written(tmp_path: Path) -> Path:
     (tmp_path / "small.log").write_bytes(SMALL)
     path = tmp_path / "small.parquet"
-    write([Log(tmp_path / "small.log")], path)
+    convert([Log(tmp_path / "small.log")], path)
     return path
 
 
@@ -93,7 +93,7 @@ def test_rows_are_written_as_they_were_parsed(written: Path) -> None:
 @pytest.mark.parametrize("name", ["default.txt", "hostile.txt", "lossy.txt.gz", "evidence.txt", "tsc_clock.txt"])
 def test_a_session_from_parquet_is_the_session_from_the_log(tmp_path: Path, fixtures: Path, name: str) -> None:
     path = tmp_path / "a.parquet"
-    account = write([Log(fixtures / name)], path)
+    account = convert([Log(fixtures / name)], path)
     parsed = read(fixtures / name)
     opened = read(path)
     assert opened.table.equals(parsed.table)
@@ -117,7 +117,7 @@ def test_the_file_says_of_itself_what_became_of_every_line(written: Path) -> Non
 def test_several_logs_go_into_one_file_each_under_its_name(tmp_path: Path, fixtures: Path) -> None:
     path = tmp_path / "all.parquet"
     logs = [fixtures / "default.txt", fixtures / "lossy.txt.gz", fixtures / "counter_clock.txt"]
-    account = write([Log(log) for log in logs], path)
+    account = convert([Log(log) for log in logs], path)
     session = read(path)
     assert session.accounting == account
     assert account.lines == 552 + 141_972 + 48 == sum(account.lines_by_kind.values())
@@ -147,7 +147,7 @@ def test_nulls_stay_nulls_and_integers_integers_in_pandas(written: Path) -> None
 @pytest.mark.parametrize("name", ["default.txt", "hostile.txt", "lossy.txt.gz"])
 def test_pandas_reads_the_file_as_the_session_gives_it(tmp_path: Path, fixtures: Path, name: str) -> None:
     path = tmp_path / "a.parquet"
-    write([Log(fixtures / name)], path)
+    convert([Log(fixtures / name)], path)
     pd.testing.assert_frame_equal(
         pd.read_parquet(path, dtype_backend="pyarrow"),
         read(path).to_pandas(),
@@ -161,7 +161,7 @@ def test_a_session_is_taken_wherever_arrow_streams_are(written: Path) -> None:
 
 def test_a_file_of_other_programs_lines_alone_has_columns_and_no_rows(tmp_path: Path, fixtures: Path) -> None:
     path = tmp_path / "none.parquet"
-    write([Log(fixtures / "other_programs.txt")], path)
+    convert([Log(fixtures / "other_programs.txt")], path)
     session = read(path)
     assert len(session) == 0
     assert dict(zip(session.table.schema.names, session.table.schema.types, strict=True)) == COLUMNS
@@ -179,7 +179,7 @@ def test_a_log_that_fails_leaves_no_file_and_no_temporary(
     if before is not None:
         path.write_bytes(before)
     with pytest.raises(LogError):
-        write([Log(fixtures / "lossy.txt.gz"), Log(failing)], path)
+        convert([Log(fixtures / "lossy.txt.gz"), Log(failing)], path)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == (
         {} if before is None else {"a.parquet": before}
     )
@@ -188,7 +188,7 @@ def test_a_log_that_fails_leaves_no_file_and_no_temporary(
 def test_a_file_that_stood_there_is_replaced_by_the_whole_new_one(tmp_path: Path, written: Path) -> None:
     path = tmp_path / "old.parquet"
     path.write_bytes(b"what stood there before")
-    write([Log(SMALL)], path)
+    convert([Log(SMALL)], path)
     assert read(path).table.drop_columns(["log"]).equals(read(written).table.drop_columns(["log"]))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["old.parquet", "small.log", "small.parquet"]
 
@@ -198,7 +198,7 @@ def test_a_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     with pytest.raises(SessionError, match=where) as raised:
-        write([Log(SMALL)], tmp_path / where)
+        convert([Log(SMALL)], tmp_path / where)
     assert "\n" not in str(raised.value)
     assert sorted(file.name for file in tmp_path.rglob("*")) == ["file", "folder"]
 
@@ -206,7 +206,7 @@ def test_a_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path
 def test_a_folder_that_lets_nobody_write_is_an_error_that_names_the_file() -> None:
     # Root may write in any other.
     with pytest.raises(SessionError, match=r"/sys/a\.parquet: .*[Pp]ermi"):
-        write([Log(SMALL)], Path("/sys/a.parquet"))
+        convert([Log(SMALL)], Path("/sys/a.parquet"))
 
 
 def test_a_disk_that_takes_no_more_is_an_error_and_leaves_nothing(tmp_path: Path, fixtures: Path) -> None:
@@ -214,10 +214,10 @@ def test_a_disk_that_takes_no_more_is_an_error_and_leaves_nothing(tmp_path: Path
 import resource
 from pathlib import Path
 from sigtrace import Log, SessionError
-from sigtrace.log import write
+from sigtrace.store.conversion import convert
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 try:
-    write([Log({str(fixtures / "lossy.txt.gz")!r})] * 8, Path({str(tmp_path / "a.parquet")!r}))
+    convert([Log({str(fixtures / "lossy.txt.gz")!r})] * 8, Path({str(tmp_path / "a.parquet")!r}))
 except SessionError as error:
     print(error)
 """
@@ -239,7 +239,7 @@ def test_a_file_is_whole_on_the_disk_before_it_has_its_name(tmp_path: Path, monk
         synced.append((os.fstat(descriptor).st_ino, os.fstat(descriptor).st_size, path.exists()))
 
     monkeypatch.setattr(os, "fsync", noted)
-    write([Log(SMALL)], path)
+    convert([Log(SMALL)], path)
     assert synced[0] == (path.stat().st_ino, path.stat().st_size, False)
     assert synced[1][::2] == (tmp_path.stat().st_ino, True)
 

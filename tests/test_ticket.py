@@ -9,10 +9,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 import sigtrace
-from sigtrace import report
-from sigtrace.database import Database
-from sigtrace.terminal import escaped
-from sigtrace.ticket import markdown
+from sigtrace.output import summary as report
+from sigtrace.output.markdown import markdown
+from sigtrace.output.terminal import escaped
+from sigtrace.questions.database import Database
 from tests.renaming import renamed
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sigtrace import tracefs
-from sigtrace.doctor import checks
+from sigtrace.capture import tracefs
+from sigtrace.capture.doctor import checks
 from sigtrace.errors import ProbeError
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace import probe, tracefs
-from sigtrace.probe import Probe
+from sigtrace.capture import probe, tracefs
+from sigtrace.capture.probe import Probe
 
 pytestmark = pytest.mark.usefixtures("live")
 
@@ -166,7 +166,7 @@ def test_the_instance_is_there_while_it_records_and_gone_afterwards() -> None:
 
 def test_what_a_killed_recorder_left_behind_is_removed_by_the_next_and_a_living_one_is_left_alone() -> None:
     program = (
-        "import time; from sigtrace.probe import Probe\n"
+        "import time; from sigtrace.capture.probe import Probe\n"
         "with Probe(buffer_mb=1) as probe: print(probe.instance, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as killed:

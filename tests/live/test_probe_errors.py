@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace import doctor, probe, tracefs
+from sigtrace.capture import doctor, probe, tracefs
+from sigtrace.capture.probe import Probe
 from sigtrace.errors import ProbeError
-from sigtrace.probe import Probe
 
 pytestmark = pytest.mark.usefixtures("live")
 

@@ -30,7 +30,8 @@ from calls import (
     wait_for,
 )
 
-from sigtrace import read, tracefs
+from sigtrace import read
+from sigtrace.capture import tracefs
 
 pytestmark = pytest.mark.usefixtures("live")
 

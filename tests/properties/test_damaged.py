@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import sigtrace.parse
-from sigtrace import Accounting, Error, Log, Parser, read, scan
+import sigtrace.trace.parser
+from sigtrace import Accounting, Error, Log, Parser, read
+from sigtrace.trace import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ def test_a_parser_that_goes_on_from_anothers_state_gives_the_same(
 ) -> None:
     log, cuts = cut
     for module in (twin, scan):  # what the interpreted one would raise at, the compiled one may crash at
-        with mock.patch.object(sigtrace.parse, "scan", module):
+        with mock.patch.object(sigtrace.trace.parser, "scan", module):
             parser = Parser(rows=1 << 10)
             rows: list[dict[str, Any]] = []
             for start, stop in pairwise([0, *sorted(cuts)[:12], len(log)]):

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigtrace import Accounting, Session, analyze
-from sigtrace.database import Database
-from sigtrace.schema import PLAIN
+from sigtrace.facts.schema import PLAIN
+from sigtrace.questions.database import Database
 
 if TYPE_CHECKING:
     from random import Random

@@ -1,0 +1,1 @@
+"""What the kernel is asked for: the program, the trace instance, /proc."""

@@ -1,0 +1,1 @@
+"""Rows followed process by process: who ended whom, and how that is known."""

@@ -1,0 +1,1 @@
+"""A small scene, recorded as it plays and explained."""

@@ -1,0 +1,245 @@
+"""Line: the command line, `sigtrace record | watch | parse | report | who | query | doctor | demo`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.errors import Error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+# The rest is imported by the command that needs it: pyarrow takes longer than --help may.
+
+_EXAMPLES = """\
+examples:
+  sudo sigtrace record -o s.parquet -- ./suite  # record while ./suite runs
+  sudo sigtrace record -o s.parquet             # until ^C
+  sudo sigtrace record -o 'fleet/host={host}/date={date}/{time}.parquet'  # for a place that many hosts share
+  sudo sigtrace watch -x                        # a line a call that fails, as it happens
+  sudo sigtrace watch -s TERM,KILL -o s.parquet # only these are shown; all are recorded
+  sigtrace parse trace.log -o trace.parquet     # a log that was read from trace_pipe, to Parquet
+  zcat *.gz | sigtrace parse - -o all.parquet   # from a pipe
+  sigtrace report trace.parquet                 # how many calls, by whom, to whom, what failed, what was lost
+  sigtrace who trace.parquet 1234               # who sent what to process 1234
+  sigtrace who trace.log nginx --json           # by name, for a program
+  sigtrace report s.parquet --html s.html       # a page to open, to send, to print
+  sigtrace report s.parquet --markdown          # for a ticket
+  sigtrace query s.parquet "SELECT killer_comm, count(*) FROM deaths GROUP BY ALL"
+  sigtrace query 'fleet/**/*.parquet' "FROM kills" --csv  # over many sessions
+  sudo sigtrace doctor                          # what recording needs, and whether it is there
+  sigtrace demo                                 # a scene of its own, recorded and explained
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code: 0 done, 1 failed with one line on stderr. Wrong usage exits with 2."""
+    arguments = parser().parse_args(argv)
+    try:
+        code: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except Error as error:
+        from sigtrace.output.terminal import escaped
+
+        print(f"sigtrace: {escaped(str(error))}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        # Of all else that fails, an Error says where. The reader of a pipe has seen enough, and is told nothing.
+        if not isinstance(error, BrokenPipeError):
+            print(f"sigtrace: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
+        # Python must not complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    made = argparse.ArgumentParser(
+        "sigtrace",
+        description="Who killed whom, with what, and how do you know?",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+
+    record = _command(commands, "record", _record, "record a session, while a command runs or until ^C")
+    record.add_argument(
+        "-o",
+        "--output",
+        type=_output,
+        required=True,
+        metavar="NAME.parquet",
+        help="the folder to write; {host}, {date} and {time} (UTC) are filled in when the recording begins",
+    )
+    record.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
+    _probe_options(record)
+    record.add_argument(
+        "argv", nargs="*", metavar="-- COMMAND ARGS", help="record while it runs; pass its exit code on"
+    )
+
+    watch = _command(commands, "watch", _watch, "print a line a call, as it happens")
+    watch.add_argument("-p", "--pid", type=int, metavar="PID", help="only calls by this process")
+    watch.add_argument("-T", "--target", type=int, metavar="PID", help="only calls that name this target")
+    watch.add_argument(
+        "-s", "--signal", type=_signals, default=frozenset(), metavar="SIG,...", help="only these signals"
+    )
+    watch.add_argument("-x", "--failed", action="store_true", help="only calls that fail")
+    watch.add_argument(
+        "-o",
+        "--output",
+        type=_output,
+        metavar="NAME.parquet",
+        help="record at once, as record -o does; the switches above change only what is shown",
+    )
+    watch.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
+    _probe_options(watch)
+
+    parse = _command(commands, "parse", _parse, "write a raw trace_pipe log as Parquet")
+    parse.add_argument("logs", nargs="+", metavar="LOG", help="a log, also .gz, .xz or .zst; - is standard input")
+    parse.add_argument("-o", "--output", required=True, metavar="OUT.parquet", help="the file to write")
+
+    what = "a recording, a Parquet file, a raw log, a folder of these, or a glob"
+    report = _command(commands, "report", _report, "say who killed whom, and what else is in sessions")
+    report.add_argument("sessions", nargs="+", metavar="SESSION", help=what)
+    form = report.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_const", const="json", dest="form", help="print one JSON object")
+    form.add_argument(
+        "--markdown", action="store_const", const="markdown", dest="form", help="print Markdown, for a ticket"
+    )
+    form.add_argument("--html", metavar="OUT.html", help="write a page: one file, which needs no network")
+
+    who = _command(commands, "who", _who, "say who sent what to a process")
+    who.add_argument("session", metavar="SESSION", help=what)
+    who.add_argument("asked", nargs="?", default="all", metavar="PID|NAME", help="the process; left out, all of them")
+    who.add_argument("--json", action="store_true", help="print a JSON list of objects")
+    query = _command(commands, "query", _query, "ask sessions in SQL: the views events, kills and deaths")
+    query.add_argument("sessions", nargs="+", metavar="SESSION", help=what)
+    query.add_argument("sql", metavar="SQL", help="a query of DuckDB's")
+    form = query.add_mutually_exclusive_group()
+    for name in ("csv", "json", "parquet"):
+        form.add_argument(
+            f"--{name}", action="store_const", const=name, dest="form", help=f"print the answer as {name.upper()}"
+        )
+    _command(commands, "doctor", _doctor, "say what recording needs, and whether it is there")
+    _command(
+        commands, "demo", _demo, "record a small scene of its own and explain it; without the rights, a stored log"
+    )
+    return made
+
+
+def _probe_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--buffer", type=int, metavar="MB", help="ring buffer, shared among the CPUs (default: 192)")
+    command.add_argument(
+        "--no-evidence", action="store_true", help="leave out the kernel's events about victims and deaths"
+    )
+
+
+def _output(text: str) -> Path:
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from sigtrace.errors import SessionError
+    from sigtrace.store.folder import placed
+
+    path = Path(text)
+    try:
+        placed(path, "", datetime.now(UTC))  # the recorder does it again, when it begins
+    except SessionError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return path
+
+
+def _signals(text: str) -> frozenset[int]:
+    from sigtrace.facts.signals import signal_number
+
+    try:
+        return frozenset(signal_number(word) for word in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: object,
+    what: str,
+) -> argparse.ArgumentParser:
+    lines = [line for line in _EXAMPLES.splitlines() if f"sigtrace {name} " in line]
+    command = commands.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog="\n".join(["examples:", *lines]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(command=run)
+    return command
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from sigtrace.commands.record import record
+
+    return record(arguments.output, arguments.argv, duration=arguments.duration, **_probe(arguments))
+
+
+def _probe(arguments: argparse.Namespace) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"evidence": not arguments.no_evidence}
+    if arguments.buffer is not None:
+        chosen["buffer_mb"] = arguments.buffer
+    return chosen
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from sigtrace.commands.watch import Wanted, watch
+
+    wanted = Wanted(arguments.pid, arguments.target, arguments.signal, arguments.failed)
+    watch(wanted, arguments.output, duration=arguments.duration, **_probe(arguments))
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from sigtrace.commands import doctor
+
+    return 0 if doctor.run() else 1
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from sigtrace.commands.demo.play import demo
+
+    demo()
+    return 0
+
+
+def _parse(arguments: argparse.Namespace) -> int:
+    from sigtrace.commands import parse
+
+    parse.run(arguments.logs, arguments.output)
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from sigtrace.commands import report
+
+    report.run(arguments.sessions, arguments.form, arguments.html)
+    return 0
+
+
+def _who(arguments: argparse.Namespace) -> int:
+    from sigtrace.commands import who
+
+    who.run(arguments.session, arguments.asked, json=arguments.json)
+    return 0
+
+
+def _query(arguments: argparse.Namespace) -> int:
+    from sigtrace.commands import query
+
+    query.query(arguments.sessions, arguments.sql, arguments.form)
+    return 0

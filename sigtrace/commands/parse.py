@@ -1,0 +1,30 @@
+"""Parse: write raw logs as one Parquet file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigtrace.store.conversion import convert
+from sigtrace.trace.log import Log
+from sigtrace.trace.parser import COMPILED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run(logs: Sequence[str], output: str) -> None:
+    """Write logs to a Parquet file, and print what became of their lines."""
+    if not COMPILED:
+        print(
+            "sigtrace: the scanner runs interpreted, some 200 times slower: reinstall with a C compiler",
+            file=sys.stderr,
+        )
+    account = convert([Log(log) for log in logs], Path(output))
+    kinds = account.lines_by_kind
+    said = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+    print(f"{output}: {kinds.get('kill', 0) // 2:,} calls from {account.lines:,} lines ({said}).")
+    if account.lossy:
+        print(f"{account.lost:,} events were lost: `sigtrace report` says what that leaves unknown.")
+    print(f"Now ask it: sigtrace report {output}")

@@ -1,0 +1,195 @@
+"""Record: a probe's stream into a session, while a command runs or until somebody ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from sigtrace.capture.probe import BUFFER_MB, Probe
+from sigtrace.capture.proc import snapshot
+from sigtrace.errors import ProbeError
+from sigtrace.output.terminal import count, escaped
+from sigtrace.store.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from sigtrace.trace.accounting import Accounting
+
+_PROGRESS_SECONDS = 1.0
+
+
+def record(
+    path: Path,
+    command: Sequence[str] = (),
+    *,
+    duration: float | None = None,
+    buffer_mb: int = BUFFER_MB,
+    evidence: bool = True,
+    seen: Callable[[Probe, bytes], None] | None = None,
+) -> int:
+    """Record a session at `path`; return the exit code to pass on.
+
+    It goes on while `command` runs, for `duration` seconds, or until a signal says so: see `Run`. The exit code is the
+    command's, 128 + N where signal N ended it, and 0 without one. `seen` is given the probe and every chunk as well,
+    an empty one about twice a second where nothing happens. Raises `ProbeError` where something that recording needs is
+    missing, and `SessionError` where the session cannot be written.
+    """
+    with Run(command, duration) as run:
+        with Probe(buffer_mb=buffer_mb, evidence=evidence) as probe:
+            run.stop = probe.stop
+            if probe.fallback:
+                _tell(f"sigtrace: {probe.fallback}")
+            origin = {
+                "clock": probe.clock,
+                "events": probe.events,
+                "missing": probe.missing,
+                "buffer_mb": buffer_mb,
+                "command": list(command),
+            }
+            known = snapshot() if evidence and probe.clock == "boot" else []
+            with Recorder(path, origin, utc_offset_us=probe.utc_offset_us, processes=known) as recorder:
+                run.begin()
+                with _Progress(recorder) as progress:
+                    for chunk in probe.read(recorder.room):
+                        recorder.feed(chunk)
+                        if seen is not None:
+                            seen(probe, chunk)
+                        progress.show()
+                    account = recorder.finish(probe.losses())
+        _say(recorder, account, sum(probe.losses().values()))
+    return run.code
+
+
+class Run:
+    """What a recording goes along with, a command or none, and what ends it: the command, `duration`, or a signal.
+
+    Without a command SIGINT, SIGTERM and SIGHUP end it. With one, SIGTERM and SIGHUP are passed on to the command, and
+    the recording ends with that; a ^C the terminal sends to both, and the command may outlive it. A context manager:
+    leave it last, for it waits for the command, which may outlive a recording that `duration` or a full disk ended.
+    `stop` is what it calls to end the recording.
+    """
+
+    def __init__(self, command: Sequence[str], duration: float | None) -> None:
+        if command and shutil.which(command[0]) is None:
+            raise ProbeError(f"{command[0]}: no command that can be run: nothing was recorded")
+        self._command = command
+        self._duration = duration
+        self._child: subprocess.Popen[bytes] | None = None
+        self._told = 0
+        self.stop: Callable[[], None] | None = None
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            before = signal.getsignal(number)
+            if before is not signal.SIG_IGN:  # as in the background of a script, or under nohup
+                signal.signal(number, self._on_signal)
+                self._undo.callback(signal.signal, number, before)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._undo:
+            if self._child is not None:
+                if kind is not None and self._child.poll() is None:
+                    _tell(f"sigtrace: the recording has ended, {escaped(self._command[0])} goes on")
+                self._child.wait()
+
+    @property
+    def code(self) -> int:
+        """The exit code to pass on, once all has ended."""
+        code = 0 if self._child is None else self._child.wait()
+        return code if code >= 0 else 128 - code
+
+    def begin(self) -> None:
+        """Start the command, and the time. Raises `ProbeError` where it does not start.
+
+        Raises `SystemExit` where a signal came before there was anything to end.
+        """
+        if self._told > 0:
+            raise SystemExit(128 + self._told)
+        if self._command:
+            try:
+                self._child = subprocess.Popen(self._command)
+            except OSError as error:
+                raise ProbeError(f"{self._command[0]}: {error.strerror}: nothing was recorded") from error
+            if self._told > 0:  # meanwhile
+                self._on_signal(self._told, None)
+            threading.Thread(target=self._stop_after, args=(self._child,), daemon=True).start()
+        if self._duration is not None:
+            timer = threading.Timer(self._duration, self._end)
+            timer.start()
+            self._undo.callback(timer.cancel)
+
+    def _stop_after(self, child: subprocess.Popen[bytes]) -> None:
+        child.wait()
+        self._end()
+
+    def _end(self) -> None:
+        if self.stop is not None:
+            self.stop()
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if self._child is not None:
+            if number != signal.SIGINT:
+                self._child.send_signal(number)
+        elif self.stop is not None and not self._command:
+            self.stop()
+        elif self._told:
+            raise SystemExit(128 + number)  # asked twice; what is being set up may be left to the next run to remove
+        else:
+            self._told = number
+
+
+class _Progress:
+    """A line on stderr, where that is a terminal, of what has been recorded; gone at the end."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._shown = time.monotonic()
+        self._lines = 0
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal:
+            _tell("\r\x1b[K", end="")
+
+    def show(self) -> None:
+        now = time.monotonic()
+        if not self._terminal or now - self._shown < _PROGRESS_SECONDS:
+            return
+        account = self._recorder.accounting
+        rate = (account.lines - self._lines) / (now - self._shown)
+        self._shown, self._lines = now, account.lines
+        rows, size = count(self._recorder.rows, "row"), self._recorder.size / 1e6
+        _tell(f"\r{rate:,.0f} events/s  {rows}  {size:,.1f} MB  {account.lost:,} lost\x1b[K", end="")
+
+
+def _say(recorder: Recorder, account: Accounting, lost: int) -> None:
+    lost = max(lost, account.lost)
+    said = f"{lost:,} events were lost" if lost else "events were lost" if account.lossy else "nothing was lost"
+    calls = count(account.lines_by_kind.get("kill", 0) // 2, "call")
+    path = escaped(str(recorder.path))
+    _tell(f"{path}: {calls}, {count(recorder.rows, 'row')}; {said}.")
+    _tell(f"Now ask it: sigtrace report {path}")
+
+
+def _tell(text: str, end: str = "\n") -> None:
+    if sys.stderr is None:
+        return
+    try:
+        print(text, end=end, file=sys.stderr, flush=True)
+    except OSError:
+        # The terminal is gone, or the pipe's reader: no reason to end, nor for another exit code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -1,0 +1,34 @@
+"""Report: print what sessions say, or write it as a page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigtrace.output import text
+from sigtrace.output.summary import summary
+from sigtrace.questions.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run(sessions: Sequence[str], form: str | None = None, html: str | None = None) -> None:
+    """Print a report as text, or as `json` or `markdown`; or write it as a page to the file `html`."""
+    as_text = form is None and html is None
+    with Database(*sessions) as database:
+        answer = summary(database, timeline=not as_text)
+    if html is not None:
+        from sigtrace.output.html import page
+
+        page.write(answer, Path(html))
+        print(f"{html}: open it in any browser, or send it; it needs no network.", file=sys.stderr)
+    elif form == "json":
+        text.write_json(answer)
+    elif form == "markdown":
+        from sigtrace.output.markdown import markdown
+
+        print(markdown(answer), end="")
+    else:
+        text.write_text(answer)

@@ -1,0 +1,1 @@
+"""What is true of the kernel's events, signals and columns, each said once."""

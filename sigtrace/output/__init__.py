@@ -1,0 +1,1 @@
+"""Answers as sentences, text, HTML, Markdown, JSON and pictures."""

@@ -1,0 +1,332 @@
+"""Plot: pictures of a session for a notebook, each a function from a frame to a matplotlib Figure.
+
+A frame of pandas, pyarrow, polars, DuckDB or PySpark with the columns of a session goes in, as into
+`sigtrace.analyze`. The figures have no background of their own, so they read on a light page and on a dark one; they
+grow with what is in them, and every name stands whole. matplotlib comes with `pip install 'sigtrace[notebook]'`; where
+it is not installed, the functions raise `sigtrace.errors.Error`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from sigtrace import analyze
+from sigtrace.errors import Error
+from sigtrace.facts.signals import signal_name, source_name
+from sigtrace.output.terminal import count, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    Death = dict[str, Any]
+
+# 4.5 : 1 on white and on black alike (WCAG's least for text).
+_INK = "#767676"
+# Cells carry white text, on any page.
+_COLD, _HOT = "#696b82", "#b5103c"
+
+_SIGNAL_COLORS = {1: "#2f8fc4", 2: "#2a9d6f", 6: "#9467d6", 9: "#d4325c", 11: "#a8761f", 15: "#d9701c"}
+_VERDICT_MARKS = {
+    "killed": ("X", "#d4325c"),
+    "self": ("P", "#9467d6"),
+    "fault": ("D", "#a8761f"),
+    "oom": ("s", "#2f8fc4"),
+    "unknown": ("*", _INK),
+    "exited": ("o", "#2a9d6f"),
+}
+_TITLE_INCHES = 7
+_TOP = 40  # a picture of more has names that nobody reads
+_LAST_SIGNAL = 64
+_COLUMNS = 500  # a column of the timeline is no wider than a mark
+
+
+def matrix(frame: Any) -> Figure:  # noqa: ANN401  (a frame of any engine)
+    """Return who killed whom as a heat map: a row a killer, a column a victim, by name, and in a cell how many.
+
+    The deaths are those of `sigtrace.analyze.deaths` but `exited`, which the title counts. Who killed itself is its own
+    killer; where no process sent the signal, the row names what did. Of more than 40 killers or victims the rest are
+    one row or column, `others`. Raises `Error` without matplotlib.
+    """
+    found = _deaths(frame)
+    edges = _edges(found)
+    killers = _places(killer for killer, _, _ in edges)
+    victims = _places(victim for _, victim, _ in edges)
+    cells: Counter[tuple[int, int]] = Counter()
+    for (killer, victim, _), n in edges.items():
+        cells[killers[killer], victims[victim]] += n
+    figure, axes = _figure(3 + 0.5 * len(victims) + _width(killers), 1.6 + 0.4 * len(killers) + _width(victims))
+    _entitle(figure, "Who killed whom", found, frame)
+    if not edges:
+        return _empty(figure, axes)
+    _draw_cells(axes, cells, len(killers), len(victims))
+    axes.set_yticks(range(len(killers)), [_label(name) for name in killers])
+    axes.set_xticks(range(len(victims)), [_label(name) for name in victims], rotation=90)
+    axes.set_ylabel("killer", color=_INK)
+    axes.set_xlabel("victim", color=_INK)
+    return figure
+
+
+def timeline(frame: Any) -> Figure:  # noqa: ANN401
+    """Return the calls and the deaths over time, a lane a signal; time is in seconds since the first of them.
+
+    A bar is a moment's calls, the taller the more (by logarithm), below the lane where they failed. A mark is a
+    death, by verdict, in the lane of the signal that ended the process; `exited` has a lane of its own, and so has a
+    death of which the signal is unknown. A moment is 1/500 of the time. Numbers that are no signal's share a lane. For
+    a clock of bare ticks (`Accounting.ts_unit`) a second is a million ticks. Raises `Error` without matplotlib.
+    """
+    found = _deaths(frame)
+    calls = nw.from_native(frame).filter(nw.col("event") == "kill")
+    span = _rows(calls.select(first=nw.col("ts").min(), last=nw.col("ts").max()))[0]
+    times = [int(ts) for ts in (*span.values(), *(death["ts"] for death in found)) if ts is not None]
+    figure, axes = _figure(10, 1.5)
+    _entitle(figure, "Signals over time", found, frame)
+    if not times:
+        return _empty(figure, axes)
+    first, last = min(times), max(times)
+    moments = _moments(calls, first, last)
+    lanes = _lanes(found, moments)
+    figure.set_size_inches(10, 1.8 + 0.45 * len(lanes))
+    _draw_calls(axes, moments, lanes)
+    _draw_deaths(axes, found, lanes, first)
+    axes.set_yticks(range(len(lanes)), list(lanes))
+    axes.set_ylim(len(lanes) - 0.4, -0.6)
+    axes.set_xlabel("seconds since the first", color=_INK)
+    axes.grid(axis="y", color=_INK, alpha=0.25)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside lower center", ncols=7, frameon=False, labelcolor=_INK)
+    return figure
+
+
+def graph(frame: Any) -> Figure:  # noqa: ANN401
+    """Return the killers on the left, their victims on the right, and between them what signals, and how often.
+
+    The deaths, names and `others` are those of `matrix`; the wider an edge, the more deaths (by logarithm). Raises
+    `Error` without matplotlib.
+    """
+    found = _deaths(frame)
+    edges = _edges(found)
+    victims = _places(victim for _, victim, _ in edges)
+    slots = sorted(edges, key=lambda edge: victims[edge[1]])
+    names = [name for killer, victim, _ in slots for name in (killer, victim)]
+    figure, axes = _figure(6 + 2 * _width(names), 1.2 + 0.42 * len(slots))
+    _entitle(figure, "Killers and their victims", found, frame)
+    if not slots:
+        return _empty(figure, axes)
+    starts, ends = _ends(slots, 0), _ends(slots, 1)
+    for row, (killer, victim, signal) in enumerate(slots):
+        _draw_edge(axes, (starts[killer], row, ends[victim]), signal, edges[killer, victim, signal])
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(slots) - 0.3, -0.8)
+    axes.set_xticks([])
+    axes.set_yticks(list(starts.values()), [_label(name) for name in starts])
+    right = axes.twinx()
+    right.set_ylim(axes.get_ylim())
+    right.set_yticks(list(ends.values()), [_label(name) for name in ends])
+    for side in (axes, right):
+        side.tick_params(colors=_INK, length=0)
+        side.spines[:].set_visible(False)
+    return figure
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    try:
+        import matplotlib as mpl
+        import matplotlib.pyplot as plt
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise Error(f"no picture without {error.name}: pip install 'sigtrace[notebook]'") from None
+    # With its backend loaded, a notebook knows how to show a Figure.
+    plt.switch_backend(mpl.get_backend())
+    # Not pyplot's own figure: a notebook would show it twice, and a script keep it for ever.
+    figure = Figure(figsize=(max(width, _TITLE_INCHES), height), dpi=96, layout="constrained", facecolor="none")
+    axes = figure.add_subplot(facecolor="none")
+    axes.tick_params(colors=_INK)
+    axes.spines[:].set_color(_INK)
+    return figure, axes
+
+
+def _empty(figure: Figure, axes: Axes) -> Figure:
+    axes.set_axis_off()
+    axes.text(0, 0.5, "Nothing of this is in these rows.", color=_INK, va="center", transform=axes.transAxes)
+    figure.set_size_inches(8, 1.2)
+    return figure
+
+
+def _entitle(figure: Figure, what: str, deaths: list[Death], frame: Any) -> None:  # noqa: ANN401
+    exited = sum(death["verdict"] == "exited" for death in deaths)
+    lines = [f"{what}: {count(len(deaths) - exited, 'death')}, {exited:,} more by exiting"]
+    if not deaths:
+        lines = [f"{what}: these rows say of no process that it ended"]
+    if losses := _rows(analyze.losses(frame)):
+        lost = sum(int(row["lost"] or 0) for row in losses)
+        lines.append(f"{lost:,} events or more were lost: what is not here is unknown, not nobody")
+    figure.suptitle("\n".join(lines), x=0.02, ha="left", color=_INK, fontsize="medium")
+
+
+def _rows(frame: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    kept = nw.from_native(frame, pass_through=True)
+    table = kept.collect("pyarrow").to_native() if isinstance(kept, nw.LazyFrame) else kept.to_arrow()
+    found: list[dict[str, Any]] = table.to_pylist()
+    return found
+
+
+def _deaths(frame: Any) -> list[Death]:  # noqa: ANN401
+    return _rows(analyze.deaths(frame))
+
+
+def _killer(death: Death) -> str:
+    if death["killer_pid"] is None:
+        return source_name(death["source"])
+    return death["killer_comm"] or "?"
+
+
+def _victim(death: Death) -> str:
+    return death["victim_comm"] or "?"
+
+
+def _signal(sig: float | None) -> str:
+    return "signal unknown" if sig is None else signal_name(int(sig))
+
+
+def _edges(deaths: list[Death]) -> dict[tuple[str, str, str], int]:
+    # By killer, victim and signal; the killer of most first, so that what belongs together stands together.
+    dead = [(_killer(d), _victim(d), _signal(d["sig"])) for d in deaths if d["verdict"] != "exited"]
+    killer_of = _most(killer for killer, _, _ in dead)
+    victim_of = _most(victim for _, victim, _ in dead)
+    found = Counter((killer_of(killer), victim_of(victim), signal) for killer, victim, signal in dead)
+    weight = Counter(killer for killer, _, _ in found.elements())
+    return dict(sorted(found.items(), key=lambda edge: (-weight[edge[0][0]], edge[0][0], -edge[1], edge[0])))
+
+
+def _most(names: Iterable[str]) -> Callable[[str], str]:
+    # From a name to the one that it stands under.
+    ranked = [name for name, _ in sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))]
+    if len(ranked) <= _TOP:
+        return lambda name: name
+    kept = set(ranked[:_TOP])
+    others = f"{len(ranked) - _TOP:,} others, together"
+    return lambda name: name if name in kept else others
+
+
+def _places(names: Iterable[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(dict.fromkeys(names))}
+
+
+def _label(name: str) -> str:
+    # matplotlib takes what is between dollars for mathematics, and draws a box where a font has no glyph.
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties()))
+    drawn = (c if font.get_char_index(ord(c)) else c.encode("unicode_escape").decode() for c in escaped(name))
+    return "".join(drawn).replace("$", r"\$")
+
+
+def _width(names: Iterable[str]) -> float:
+    return 0.09 * max((len(_label(name)) for name in names), default=0)
+
+
+def _draw_cells(axes: Axes, cells: Counter[tuple[int, int]], rows: int, columns: int) -> None:
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    heat = LinearSegmentedColormap.from_list("deaths", [_COLD, _HOT])
+    values = [[cells[row, column] or float("nan") for column in range(columns)] for row in range(rows)]
+    axes.imshow(values, cmap=heat, norm=Normalize(0, max(cells.values())), aspect="auto", interpolation="none")
+    for (row, column), n in cells.items():
+        if n:
+            axes.text(column, row, f"{n:,}", color="white", ha="center", va="center")
+    axes.set_xticks([column - 0.5 for column in range(columns + 1)], minor=True)
+    axes.set_yticks([row - 0.5 for row in range(rows + 1)], minor=True)
+    axes.grid(which="minor", color=_INK, alpha=0.4)
+    axes.tick_params(which="minor", length=0)
+
+
+def _moments(calls: Any, first: int, last: int) -> list[tuple[str, bool, float, int]]:  # noqa: ANN401
+    # By signal, whether they failed, when (the middle of a moment, in seconds), and how many.
+    wide = last - first + 1
+    # A call can name any number: those of no signal share a lane.
+    placed = calls.with_columns(
+        sig=nw.when(nw.col("sig").is_between(0, _LAST_SIGNAL)).then(nw.col("sig")),
+        failed=(nw.col("ret") < 0).cast(nw.Int64),
+        moment=((nw.col("ts") - first) * _COLUMNS // wide).cast(nw.Int64),
+    )
+    rows = _rows(placed.group_by("sig", "failed", "moment").agg(nw.len().alias("calls")))
+    return [
+        (
+            "no such signal" if row["sig"] is None else _signal(row["sig"]),
+            bool(row["failed"]),
+            (row["moment"] + 0.5) * wide / _COLUMNS / 1e6,
+            row["calls"],
+        )
+        for row in rows
+    ]
+
+
+def _lane(death: Death) -> str:
+    return "exited" if death["verdict"] == "exited" else _signal(death["sig"])
+
+
+def _lanes(deaths: list[Death], moments: list[tuple[str, bool, float, int]]) -> dict[str, int]:
+    sent = Counter({signal: 0 for signal, *_ in moments})
+    sent.update(_lane(death) for death in deaths if death["verdict"] != "exited")
+    names = sorted(sent, key=lambda name: (-sent[name], name))
+    if any(death["verdict"] == "exited" for death in deaths):
+        names.append("exited")
+    return {name: lane for lane, name in enumerate(names)}
+
+
+def _draw_calls(axes: Axes, moments: list[tuple[str, bool, float, int]], lanes: dict[str, int]) -> None:
+    from math import log1p
+
+    most = max((log1p(calls) for *_, calls in moments), default=1.0)
+    for failed, label, color in ((False, "calls", _INK), (True, "failed calls", "#a8761f")):
+        bars = [(when, lanes[signal], calls) for signal, bad, when, calls in moments if bad == failed]
+        if bars:
+            tall = [0.42 * log1p(calls) / most for _, _, calls in bars]
+            at = [lane for _, lane, _ in bars]
+            ends = [lane + height * (1 if failed else -1) for lane, height in zip(at, tall, strict=True)]
+            axes.vlines([when for when, _, _ in bars], at, ends, color=color, linewidth=1.6, label=label)
+
+
+def _draw_deaths(axes: Axes, deaths: list[Death], lanes: dict[str, int], first: int) -> None:
+    for verdict, (mark, color) in _VERDICT_MARKS.items():
+        dead = [death for death in deaths if death["verdict"] == verdict]
+        if dead:
+            when = [(death["ts"] - first) / 1e6 for death in dead]
+            at = [lanes[_lane(death)] for death in dead]
+            axes.scatter(when, at, s=46, marker=mark, color=color, linewidths=0, label=verdict, zorder=3, alpha=0.9)
+
+
+def _ends(slots: list[tuple[str, str, str]], side: int) -> dict[str, float]:
+    # Where the names of a side stand: amid their edges, a row apart at least.
+    rows: dict[str, list[int]] = {}
+    for row, edge in enumerate(slots):
+        rows.setdefault(edge[side], []).append(row)
+    middles = sorted((sum(at) / len(at), name) for name, at in rows.items())
+    ends: dict[str, float] = {}
+    for middle, name in middles:
+        ends[name] = max(middle, *(end + 1 for end in ends.values())) if ends else middle
+    return ends
+
+
+def _draw_edge(axes: Axes, at: tuple[float, float, float], signal: str, n: int) -> None:
+    from math import log1p
+
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    start, row, end = at
+    color = _SIGNAL_COLORS.get(_number(signal), _INK)
+    bent = [(0, start), (0.25, start), (0.25, row), (0.5, row), (0.85, row), (0.92, row), (0.92, end), (1, end)]
+    codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3]
+    axes.add_patch(PathPatch(Path(bent, codes), fill=False, edgecolor=color, linewidth=1 + log1p(n)))
+    axes.text(0.675, row - 0.12, f"{signal}, {n:,}", color=_INK, ha="center", va="bottom", fontsize="small")
+
+
+def _number(signal: str) -> int:
+    return next((sig for sig in _SIGNAL_COLORS if signal_name(sig) == signal), 0)

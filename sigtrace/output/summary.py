@@ -1,0 +1,187 @@
+"""Summary: all that sessions answer, as one object that JSON can hold."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from sigtrace import analyze
+from sigtrace.facts.signals import ERRORS, error_name, signal_name, source_name, target_name
+from sigtrace.output import terminal
+from sigtrace.output.sentence import death_sentence
+from sigtrace.questions import counts as tally
+from sigtrace.questions import who
+from sigtrace.questions.database import Database
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from sigtrace.store.session import Session
+
+_MOST = 1_000
+_STEPS = 200
+
+
+def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, Any]:
+    """Return what sessions say of their calls and deaths, as JSON can hold it.
+
+    Keys: session; logs (of each its name, and a moment by its clock as `ts` and in UTC as `time`); verdicts (how many
+    deaths of each); deaths (a list of the objects of `sigtrace.who`, each with a `sentence`, and with the rows that it
+    rests on as `evidence`); calls, failed, probes; found (of the probes); seconds (null for a clock of bare ticks,
+    and for several logs); senders, targets, signals, failures, probed, storms, escalations, matrix, losses (each a list
+    of objects, the most first); timeline (`step_us`, and `rows`: none without); halves, lost; unknown (a sentence, or
+    null where nothing was lost); accounting. Each list has at most 1,000 objects, and `counts` says by its key how many
+    there are.
+    """
+    if not isinstance(source, Database):
+        with Database(source) as database:
+            return summary(database, timeline=timeline)
+    counts: dict[str, int] = {}
+    # Deaths are followed in Python, while DuckDB counts.
+    with ThreadPoolExecutor(1) as thread:
+        of_deaths = thread.submit(_of_deaths, source.beside(), counts)
+        counted = {**_of_calls(source, counts), **_of_both(source, counts, timeline=timeline)}
+        return {"session": source.name, **of_deaths.result(), **counted, "counts": counts}
+
+
+def _of_both(database: Database, counts: dict[str, int], *, timeline: bool) -> dict[str, Any]:
+    escalations = _most(database, counts, "escalations", database.escalations(), "grace_us")
+    return {
+        "storms": _most(database, counts, "storms", database.storms(), "calls DESC"),
+        "escalations": [{**row, "asked": signal_name(row["asked_sig"])} for row in escalations],
+        "timeline": _timeline(database) if timeline else {"step_us": 1, "rows": []},
+        "halves": database.accounting.lines_by_kind.get("half", 0),
+        "lost": database.accounting.lost,
+        "losses": _most(database, counts, "losses", analyze.losses(database.events), "log, cpu"),
+        "unknown": unknown(database),
+        "accounting": database.accounting.to_dict(),
+    }
+
+
+def _of_deaths(database: Database, counts: dict[str, int]) -> dict[str, Any]:
+    deaths = who.named(_most(database, counts, "deaths", database.tell(), "time, ts"))
+    evidence = database.cited(deaths)
+    verdicts = {row["verdict"]: row["n"] for row in database.rows("SELECT verdict, count(*) AS n FROM told GROUP BY 1")}
+    if exited := database.exited():
+        verdicts["exited"] = exited
+    by = "CASE WHEN killer_pid IS NOT NULL THEN coalesce(killer_comm, '?') END AS killer, source, victim_comm, sig"
+    matrix = database.connection.sql(f"SELECT {by}, count(*) AS deaths FROM told GROUP BY ALL")
+    return {
+        "verdicts": verdicts,
+        "deaths": [
+            {**death, "sentence": death_sentence(death, database), "evidence": rows}
+            for death, rows in zip(deaths, evidence, strict=True)
+        ],
+        "matrix": [
+            {
+                "killer": source_name(row["source"]) if row["killer"] is None else row["killer"],
+                "victim": row["victim_comm"] or "?",
+                "signal": None if row["sig"] is None else signal_name(row["sig"]),
+                "deaths": row["deaths"],
+            }
+            for row in _most(database, counts, "matrix", matrix, "deaths DESC")
+        ],
+    }
+
+
+def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
+    calls = database.tally()
+    (total,) = tally.totals(calls).to_arrow_table().to_pylist()
+    timed = total["calls"] and database.accounting.ts_unit == "us" and len(database.logs) == 1
+    by = {
+        "senders": tally.by_sender(calls),
+        "targets": tally.by_target(calls),
+        "signals": tally.by_signal(calls),
+        "failures": tally.failures(calls),
+        "probed": tally.probed(calls),
+    }
+    rows = {key: _most(database, counts, key, found, "calls DESC") for key, found in by.items()}
+    return {
+        "logs": _logs(database, counts),
+        "calls": total["calls"],
+        "failed": total["failed"],
+        "probes": total["probes"],
+        "found": database.rows("SELECT coalesce(sum(found), 0)::BIGINT AS found FROM found_probed")[0]["found"],
+        "seconds": (total["last_ts"] - total["first_ts"]) / 1e6 if timed else None,
+        **{key: [_explained(row) for row in found] for key, found in rows.items()},
+    }
+
+
+def _logs(database: Database, counts: dict[str, int]) -> list[dict[str, Any]]:
+    counts["logs"] = len(database.logs)
+    firsts = "SELECT log, min(first_ts) AS ts, min(first_time) AS time FROM tallied"
+    found = {row["log"]: row for row in database.rows(f"{firsts} WHERE first_time IS NOT NULL GROUP BY log")}
+    if not found and counts["logs"] == 1:
+        rows = database.rows("SELECT log, ts, time FROM events WHERE time IS NOT NULL LIMIT 1")
+        found = {row["log"]: row for row in rows}
+    return [found.get(log, {"log": log, "ts": None, "time": None}) for log in database.logs[:_MOST]]
+
+
+def _explained(row: dict[str, Any]) -> dict[str, Any]:
+    said = dict(row)
+    if "target" in row:
+        said["means"] = target_name(row["target"])
+    if "sig" in row:
+        said["signal"] = signal_name(row["sig"])
+    if "ret" in row:
+        said |= {"error": error_name(row["ret"]), "meaning": ERRORS.get(-row["ret"], ("", "see errno(3)"))[1]}
+    return said
+
+
+def _most(
+    database: Database, counts: dict[str, int], key: str, found: duckdb.DuckDBPyRelation, order: str
+) -> list[dict[str, Any]]:
+    kept = f"found_{key}"
+    database.keep(kept, _narrowed(found))
+    counts[key] = database.rows(f"SELECT count(*) AS n FROM {kept}")[0]["n"]
+    # Ties in the order of the other values, so that two runs say the same.
+    names = ", ".join(f'"{name}"' for name in found.columns)
+    return database.rows(f"FROM {kept} ORDER BY {order}, {names} LIMIT {_MOST}")
+
+
+def _narrowed(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    # A sum of DuckDB is 128 bits wide, which comes as a decimal, and JSON has none.
+    columns = zip(found.columns, map(str, found.types), strict=True)
+    return found.project(", ".join(f'"{name}"{"::BIGINT" * (kind == "HUGEINT")} AS "{name}"' for name, kind in columns))
+
+
+def _timeline(database: Database) -> dict[str, Any]:
+    events = database.events
+    if len(database.logs) > 1:
+        # Clocks of several logs have nothing in common but UTC.
+        columns = "* REPLACE (epoch_us(time) AS ts, NULL::VARCHAR AS log)"
+        events = database.connection.sql(f"SELECT {columns} FROM events WHERE time IS NOT NULL")
+    shown = events.filter("event IN ('kill', 'signal_generate', 'sched_process_exit')")
+    span = shown.aggregate("min(ts) AS first, max(ts) AS last").to_arrow_table().to_pylist()[0]
+    if span["first"] is None:
+        return {"step_us": 1, "rows": []}
+    step = (span["last"] - span["first"]) // _STEPS + 1
+    rows = _narrowed(analyze.timeline(shown, step)).order("ts").to_arrow_table().to_pylist()
+    return {"step_us": step, "rows": rows}
+
+
+def unknown(source: Session | Database) -> str | None:
+    """Return in a sentence what losses leave unknown, or None where every line is there."""
+    account = source.accounting
+    halves = account.lines_by_kind.get("half", 0)
+    parts = []
+    if account.lossy:
+        where = sorted({*account.lost_by_cpu, *account.losses_of_unknown_size})
+        many = terminal.count(account.lost, "event was", "events were")
+        if account.losses_of_unknown_size:
+            many = (f"{terminal.count(account.lost, 'event')} and " if account.lost else "") + "an unknown number"
+            many += " more were" if account.lost else " of events were"
+        parts.append(f"{many} lost on CPU {', '.join(map(str, where))}, so calls made there are missing")
+    if source.lost_by_kernel_count > account.lost:
+        more = terminal.count(source.lost_by_kernel_count - account.lost, "lost event")
+        parts.append(f"the kernel counted {more} that no line tells of")
+    if halves:
+        parts.append(
+            f"of {terminal.count(halves, 'call')} only one line is there, so the signal or the target is not known"
+        )
+    if (malformed := account.lines_by_kind.get("malformed", 0)) or account.layouts:
+        unread = malformed + account.lines_by_kind.get("unstitchable", 0)
+        parts.append(f"{terminal.count(unread, 'line')} could not be read")
+    if not parts:
+        return None
+    return "; ".join(parts) + ". That nobody else sent a signal cannot be said from this log."

@@ -1,0 +1,1 @@
+"""Questions to sessions: frames in, frames out."""

@@ -1,0 +1,123 @@
+"""Tally: calls counted by who sent what to whom with what result, and that count summed up by one side of it.
+
+A tally is a frame of any engine with the columns of `sigtrace.analyze.sent`. It is much smaller than the calls, so many
+questions to a large session are answered from one reading of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from sigtrace.facts.signals import ERRORS
+
+if TYPE_CHECKING:
+    from narwhals.typing import FrameT
+
+_SPAN = (nw.col("first_ts").min(), nw.col("last_ts").max())
+_COUNTS = ("calls", "failed", "probes")
+
+
+@nw.narwhalify
+def tally(events: FrameT) -> FrameT:
+    """Return the tally of a session's events: the columns of `sigtrace.analyze.sent`."""
+    calls = events.filter(nw.col("event") == "kill")
+    return calls.group_by("log", "pid", "comm", "sig", "target", "ret").agg(
+        nw.len().alias("calls"),
+        nw.col("ts").min().alias("first_ts"),
+        nw.col("ts").max().alias("last_ts"),
+        nw.col("time").min().alias("first_time"),
+        nw.col("line").min().alias("first_line"),
+    )
+
+
+def _counted(tally: FrameT) -> FrameT:
+    # A pid is one of its log's host: of several logs, the same number is several processes.
+    process = [
+        nw.concat_str([nw.col("log").fill_null(""), nw.col(pid).cast(nw.String)], separator=" ").alias(name)
+        for pid, name in (("pid", "senders"), ("target", "targets"))
+    ]
+    return _summed(tally).with_columns(*process)
+
+
+def _summed(tally: FrameT) -> FrameT:
+    # Numbers beforehand: pyarrow aggregates nothing but plain columns.
+    failed = nw.when(nw.col("ret") < 0).then(nw.col("calls")).otherwise(0)
+    probes = nw.when(nw.col("sig") == 0).then(nw.col("calls")).otherwise(0)
+    return tally.with_columns(failed=failed, probes=probes)
+
+
+def _whole(sums: FrameT) -> FrameT:
+    # A sum of DuckDB is 128 bits wide, and one of nothing is null, as is its number of different values.
+    counts = [name for name in (*_COUNTS, "senders", "targets") if name in sums.collect_schema().names()]
+    return sums.with_columns(nw.col(*counts).fill_null(0).cast(nw.Int64))
+
+
+_SUMS = tuple(nw.col(name).sum() for name in _COUNTS)
+_SENDERS, _TARGETS = nw.col("senders").n_unique(), nw.col("targets").n_unique()
+_SENDERS_OF_A_LOG = nw.col("pid").n_unique().alias("senders")
+_TARGETS_OF_A_LOG = nw.col("target").n_unique().alias("targets")
+
+
+@nw.narwhalify
+def totals(tally: FrameT) -> FrameT:
+    """Return one row: calls, failed, probes, senders, targets, first_ts, last_ts."""
+    return _whole(_counted(tally).select(*_SUMS, _SENDERS, _TARGETS, *_SPAN))
+
+
+@nw.narwhalify
+def by_sender(tally: FrameT) -> FrameT:
+    """Return log, pid, comm, calls, failed, probes, targets, first_ts, last_ts."""
+    return _whole(_summed(tally).group_by("log", "pid", "comm").agg(*_SUMS, _TARGETS_OF_A_LOG, *_SPAN))
+
+
+@nw.narwhalify
+def by_target(tally: FrameT) -> FrameT:
+    """Return log, target, calls, failed, probes, senders, first_ts, last_ts."""
+    return _whole(_summed(tally).group_by("log", "target").agg(*_SUMS, _SENDERS_OF_A_LOG, *_SPAN))
+
+
+@nw.narwhalify
+def by_signal(tally: FrameT) -> FrameT:
+    """Return sig, calls, failed, senders, targets."""
+    calls, failed, _ = _SUMS
+    return _whole(_counted(tally).group_by("sig").agg(calls, failed, _SENDERS, _TARGETS))
+
+
+@nw.narwhalify
+def by_result(tally: FrameT) -> FrameT:
+    """Return ret, error, calls, probes, first_ts, last_ts."""
+    calls, _, probes = _SUMS
+    found = _whole(_summed(tally).group_by("ret").agg(calls, probes, *_SPAN)).with_columns(_error())
+    return found.select("ret", "error", "calls", "probes", "first_ts", "last_ts")
+
+
+@nw.narwhalify
+def failures(tally: FrameT) -> FrameT:
+    """Return log, pid, comm, ret, error, calls, signals, targets, first_ts, last_ts of the calls that failed."""
+    failed = tally.filter(nw.col("ret") < 0).group_by("log", "pid", "comm", "ret")
+    found = failed.agg(
+        nw.col("calls").sum(),
+        nw.col("sig").n_unique().alias("signals"),
+        nw.col("target").n_unique().alias("targets"),
+        *_SPAN,
+    )
+    order = ["log", "pid", "comm", "ret", "error", "calls", "signals", "targets", "first_ts", "last_ts"]
+    return _whole(found).with_columns(_error()).select(*order)
+
+
+@nw.narwhalify
+def probed(tally: FrameT) -> FrameT:
+    """Return log, pid, comm, target, calls, found, first_ts, last_ts of the calls with signal 0."""
+    found = nw.when(nw.col("ret").is_in([0, -1])).then(nw.col("calls")).otherwise(0)
+    asked = tally.filter(nw.col("sig") == 0).with_columns(found=found)
+    sums = asked.group_by("log", "pid", "comm", "target").agg(nw.col("calls").sum(), nw.col("found").sum(), *_SPAN)
+    return sums.with_columns(nw.col("calls", "found").cast(nw.Int64))
+
+
+def _error() -> nw.Expr:
+    name = nw.lit(None, dtype=nw.String)
+    for number, (error, _) in ERRORS.items():
+        name = nw.when(nw.col("ret") == -number).then(nw.lit(error)).otherwise(name)
+    return name.alias("error")

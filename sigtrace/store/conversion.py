@@ -1,0 +1,35 @@
+"""Conversion: raw logs become one Parquet file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sigtrace.store.part import Part
+from sigtrace.trace.accounting import Accounting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from sigtrace.trace.log import Log
+
+
+def convert(logs: Iterable[Log], path: Path) -> Accounting:
+    """Parse logs into one Parquet file, in bounded memory; return the account of all.
+
+    The file appears whole or not at all. Raises `SessionError` where it cannot be written, and what the logs raise.
+    """
+    part = Part(path, kept=False)
+    names = []
+    account = Accounting()
+    try:
+        for log in logs:
+            for rows in log.rows(unlocked=True):  # what encodes is imported, and at work, meanwhile
+                part.write(rows)
+            names.append(log.name)
+            account += log.accounting
+    except BaseException:
+        part.abandon()
+        raise
+    part.close({**account.to_dict(), "logs": names})
+    return account

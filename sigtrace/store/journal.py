@@ -1,0 +1,138 @@
+"""Spool: what a recorder has read and no part of the session holds yet, as a raw log beside the parts.
+
+A spool's first line is the parser's state where it begins, so that it can be read without the ones before; the rest is
+as the kernel printed it, and after that zeros, which are nothing: room for more. Spool N becomes part N.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import mmap
+import os
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.errors import SessionError
+from sigtrace.store.part import sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BLOCK = 1 << 20
+_WINDOW = 1 << 22
+_LEAST_ROOM = 1 << 21
+_MADV_POPULATE_WRITE = 23  # Linux 5.14; mmap has no name for it
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+class Spool:
+    """A spool that is being written. Raises `SessionError` where the disk does not take it."""
+
+    def __init__(self, folder: Path, number: int, state: dict[str, Any]) -> None:
+        self.number = number
+        self.size = 0
+        self._path = folder / f"_spool-{number:05}.log"
+        temporary = folder / f".{self._path.name}"
+        with _told(self._path), contextlib.ExitStack() as undo:
+            self._file = temporary.open("w+b")
+            undo.callback(temporary.unlink, missing_ok=True)
+            undo.callback(self._file.close)
+            self._begin = self._file.write(json.dumps(state).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            temporary.replace(self._path)
+            sync_folder(folder)
+            undo.pop_all()
+        self._window: mmap.mmap | bytearray = bytearray()
+        self._window_at = self._begin
+
+    def room(self) -> memoryview:
+        """Return the place of the bytes that `append` is given next, 2 MB at least.
+
+        It is the file itself: what the kernel has copied there, a kill of this process leaves there.
+        """
+        if len(self._left()) < _LEAST_ROOM:
+            with _told(self._path):
+                self._move_window()
+        return self._left()
+
+    def append(self, chunk: bytes) -> None:
+        """Keep bytes; from here on they survive the death of this process, as those do that stand in the room."""
+        with _told(self._path):
+            while chunk:
+                written = os.pwrite(self._file.fileno(), chunk, self._begin + self.size)
+                self.size += written
+                chunk = chunk[written:]
+
+    def sync(self) -> None:
+        """Have what was appended survive a power cut as well."""
+        with _told(self._path):
+            os.fdatasync(self._file.fileno())
+
+    def close(self) -> None:
+        """Leave the spool where it is, for whoever opens the session next, with what stands in the room."""
+        self.size += len(self._left().tobytes().rstrip(b"\0"))
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file.fileno(), self._begin + self.size)
+        self._let_go()
+
+    def remove(self) -> None:
+        """Remove the spool: a part holds it now."""
+        self._let_go()
+        self._path.unlink()
+
+    def _let_go(self) -> None:
+        self._window = bytearray()  # the mapping keeps the file, too
+        self._file.close()
+
+    def _left(self) -> memoryview:
+        return memoryview(self._window)[self._begin + self.size - self._window_at :]
+
+    def _move_window(self) -> None:
+        end = self._begin + self.size
+        self._window_at = end - end % mmap.ALLOCATIONGRANULARITY
+        try:
+            # Without blocks of its own, a page of a full disk would be a SIGBUS; not yet in memory, a kill would
+            # interrupt the kernel's copy to it.
+            os.posix_fallocate(self._file.fileno(), self._window_at, _WINDOW)
+            self._window = mmap.mmap(self._file.fileno(), _WINDOW, offset=self._window_at)
+            with contextlib.suppress(OSError):
+                self._window.madvise(_MADV_POPULATE_WRITE)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            self._window = bytearray(_WINDOW)  # a filesystem without such mappings: `append` alone keeps
+
+
+def spools(folder: Path) -> list[tuple[int, Path]]:
+    """Return the spools of a session by number: none where its recorder ended well."""
+    return sorted((int(path.stem.removeprefix("_spool-")), path) for path in folder.glob("_spool-*.log"))
+
+
+def read(path: Path) -> tuple[dict[str, Any], Iterator[bytes]]:
+    """Return a spool's state, and its bytes in blocks."""
+    file = path.open("rb")
+    state = json.loads(file.readline())
+
+    def blocks() -> Iterator[bytes]:
+        zeros = 0
+        with file:
+            while block := file.read(_BLOCK):
+                read = block.rstrip(b"\0")
+                if read:
+                    yield bytes(zeros) + read
+                    zeros = 0
+                zeros += len(block) - len(read)
+
+    return state, blocks()
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = f"{error.strerror}: recording ended; what was read is kept, and the next open finds it"
+        raise SessionError(f"{path.parent}: {what}") from error

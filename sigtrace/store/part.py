@@ -1,0 +1,205 @@
+"""Part: a Parquet file of a session, encoded beside the scanning, and there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from sigtrace import __version__
+from sigtrace.errors import SessionError
+from sigtrace.trace.parser import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+METADATA_KEY = "sigtrace"
+"""The key of a Parquet file's metadata under which the account stands, as JSON."""
+
+_DELTAS = ("ts", "time", "cpu", "line")  # smaller so than by a dictionary; cpu is larger, for a third of the time
+_QUICK_DELTAS = ("sig", "ret")  # larger, for half of the time
+# By which readers skip row groups; of the rest, statistics cost time only.
+_SOUGHT = ("event", "ts", "time", "line", "pid", "target")
+_PAGE_ROWS = 1 << 16
+_BUFFER = 1 << 16
+
+
+class Part:
+    """A part that is being written: rows go in, and `close` makes it whole.
+
+    They are encoded in a thread of its own, which imports pyarrow first, so that the next ones are scanned meanwhile.
+    Until `close` only a temporary file is there, which `abandon` removes. What is `kept` is small; what can be made
+    again at will is written in less time. Raises `SessionError` where the disk does not take it.
+    """
+
+    def __init__(self, path: Path, *, kept: bool = True) -> None:
+        self.path = path
+        self.rows = 0
+        self._kept = kept
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        with _told(path):
+            self._temporary.open("wb").close()
+        self._error: BaseException | None = None
+        self._begun = False
+        self._queue: queue.Queue[pa.RecordBatch | Rows | dict[str, Any] | None] = queue.Queue(maxsize=2)
+        self._done = threading.Event()  # Python 3.11 takes a thread for ended whose join was interrupted
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def write(self, rows: pa.RecordBatch | Rows) -> None:
+        """Take a batch of `SCHEMA`, or rows that become one."""
+        self._check()
+        self.rows += len(rows)
+        # Once pyarrow is imported, the batch is made here: encoding takes longer than scanning.
+        self._put(rows.batch() if self._begun and isinstance(rows, Rows) else rows)
+
+    def close(self, metadata: dict[str, Any]) -> None:
+        """Make the part whole, with metadata under `METADATA_KEY`; after this it survives a power cut."""
+        try:
+            self._put(metadata)
+            self._done.wait()
+            self._check()
+            with _told(self.path):
+                with self._temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+                self._temporary.replace(self.path)
+                sync_folder(self.path.parent)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        self._put(None)
+        self._done.wait()
+        self._temporary.unlink(missing_ok=True)
+
+    def _put(self, what: pa.RecordBatch | Rows | dict[str, Any] | None) -> None:
+        while not self._done.is_set():
+            with suppress(queue.Full):
+                self._queue.put(what, timeout=0.1)
+                return
+
+    def _check(self) -> None:
+        if self._error is not None:
+            self.abandon()
+            with _told(self.path):
+                raise self._error
+
+    def _work(self) -> None:
+        try:
+            self._encode()
+        except BaseException as error:  # noqa: BLE001  (raised again by write or close)
+            self._error = error
+        finally:
+            self._done.set()
+
+    def _encode(self) -> None:
+        import pyarrow as pa
+
+        # pyarrow.parquet's own is this one; around it come clients for S3 and TLS, a quarter of a short log's time.
+        from pyarrow._parquet import ParquetWriter
+
+        from sigtrace.facts.schema import SCHEMA, VERSION
+        from sigtrace.store.row_groups import RowGroups
+
+        deltas = _DELTAS if self._kept else _DELTAS + _QUICK_DELTAS
+        groups = RowGroups()
+        with (
+            # Arrow's own: for every few pages, a file of Python's would wait for the interpreter's lock.
+            pa.OSFile(os.fsencode(self._temporary), "wb") as unbuffered,  # type: ignore[arg-type]  # a path may be any bytes
+            pa.BufferedOutputStream(unbuffered, _BUFFER) as file,
+            closing(
+                ParquetWriter(
+                    file,
+                    SCHEMA,
+                    compression="ZSTD" if self._kept else None,
+                    use_dictionary=[name for name in SCHEMA.names if name not in deltas],
+                    column_encoding=dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
+                    write_statistics=list(_SOUGHT),
+                    write_batch_size=_PAGE_ROWS,
+                    store_schema=False,  # so that names come back as plain strings everywhere
+                    writer_engine_version="V2",
+                )
+            ) as writer,
+        ):
+            self._begun = True
+            while isinstance(rows := self._queue.get(), (pa.RecordBatch, Rows)):
+                for group in groups.add(rows.batch() if isinstance(rows, Rows) else rows):
+                    writer.write_table(group)
+            if rows is not None:
+                for group in groups.rest():
+                    writer.write_table(group)
+                stored = {"schema": VERSION, "sigtrace": __version__, **rows}
+                writer.add_key_value_metadata(pa.KeyValueMetadata({METADATA_KEY.encode(): json.dumps(stored).encode()}))
+
+
+def read(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the rows of a part as a table of `PLAIN`, and its metadata.
+
+    Raises `SessionError` where it is not Parquet, or not sigtrace's.
+    """
+    import pyarrow.parquet as pq
+
+    from sigtrace.facts.schema import PLAIN
+
+    with _refused(path), pq.ParquetFile(path) as file:
+        about = _about(path, file.metadata)
+        return file.read().select(PLAIN.names).cast(PLAIN), about
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    """Return the metadata of a part alone. Raises `SessionError` as `read` does."""
+    import pyarrow.parquet as pq
+
+    with _refused(path):
+        return _about(path, pq.read_metadata(path))
+
+
+def _about(path: Path, file: pq.FileMetaData) -> dict[str, Any]:
+    try:
+        about = json.loads((file.metadata or {}).get(METADATA_KEY.encode(), b""))
+    except ValueError:
+        about = None
+    if not isinstance(about, dict) or "lines" not in about:
+        raise SessionError(f"{path}: not written by sigtrace: make it with `sigtrace parse LOG -o OUT.parquet`")
+    return about
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, _of_arrow()) as error:
+        raise SessionError(f"{path}: {error}") from error
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, _of_arrow()) as error:
+        said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        raise SessionError(f"{path}: {said}: give a path in a folder that can be written and has room") from error
+
+
+def _of_arrow() -> type[Exception]:
+    # Asked only where something was raised, for a part is begun before pyarrow is imported.
+    import pyarrow as pa
+
+    return pa.ArrowException

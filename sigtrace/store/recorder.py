@@ -1,0 +1,183 @@
+"""Recorder: a stream of trace_pipe's bytes becomes a session's folder, of which a crash loses nothing that was read."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from sigtrace import __version__
+from sigtrace.errors import SessionError
+from sigtrace.facts import schema
+from sigtrace.store import snapshot
+from sigtrace.store.folder import Folder, placed
+from sigtrace.store.journal import Spool
+from sigtrace.store.part import Part
+from sigtrace.trace.accounting import Accounting
+from sigtrace.trace.parser import Parser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+
+_BATCH_ROWS = 1 << 16  # each is in memory up to four times: being filled, waiting, being encoded
+_PART_ROWS = 1 << 20
+_PART_BYTES = 1 << 28
+_PART_SECONDS = 900.0  # a reader in another place sees rows no later than this
+_SYNC_SECONDS = 1.0
+
+
+class Recorder:
+    """Write a session: feed it what trace_pipe gives, in any pieces.
+
+    `path` is the folder to make, with placeholders as of `sigtrace.store.folder.placed`. `origin` is what the session
+    says of itself: clock, events, options and the like; `processes` is a `sigtrace.capture.proc.snapshot`, which
+    becomes the first part.
+    What is fed survives the death of this process at once, and a power cut after a second. A context manager; left
+    without an exception, the session is whole; with one, what was fed is kept for whoever opens it, and where that is
+    nothing, no folder stays. Raises `SessionError` where the folder is there already, or the disk does not take it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        origin: dict[str, Any],
+        *,
+        utc_offset_us: int | None = None,
+        processes: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        host, began = os.uname().nodename, datetime.now(UTC)
+        self._folder = Folder.make(placed(path, host, began))
+        started = began.isoformat(timespec="microseconds")
+        log = f"{host}@{started.replace('+00:00', 'Z')}"
+        self._origin = {
+            "schema": schema.VERSION,
+            "sigtrace": __version__,
+            "log": log,
+            "host": host,
+            "boot_id": _boot_id(),
+            "kernel": os.uname().release,
+            "machine": os.uname().machine,
+            "utc_offset_us": utc_offset_us,
+            "started": started,
+            **origin,
+        }
+        self._parser = Parser(log, utc_offset_us=utc_offset_us, rows=_BATCH_ROWS)
+        self._number = 0
+        self._begun = self._synced = 0.0
+        self.rows = 0
+        with ExitStack() as undo:
+            undo.callback(self._folder.remove)
+            self._folder.describe(self._origin)
+            if processes:
+                known = Part(self._folder.part(self._number))
+                known.write(snapshot.batch(processes, log, utc_offset_us))
+                known.close(Accounting().to_dict())
+                self._number += 1
+            self._begin()
+            undo.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._part.abandon()
+            self._spool.close()
+            if self._spool.size or self.accounting.lines:
+                self._folder.release()
+            else:
+                self._folder.remove()
+
+    @property
+    def path(self) -> Path:
+        """The folder that was made."""
+        return self._folder.path
+
+    @property
+    def accounting(self) -> Accounting:
+        """The account of what was fed up to now."""
+        return self._parser.accounting
+
+    @property
+    def size(self) -> int:
+        """Bytes of the session on disk now, in parts and in none yet."""
+        return self._folder.size() + self._spool.size
+
+    def room(self) -> memoryview:
+        """Return where to read the bytes that are fed next: what is read there survives, though it be never fed."""
+        return self._spool.room()
+
+    def feed(self, chunk: bytes) -> None:
+        """Keep the next bytes, and their rows; an empty chunk only passes the time."""
+        self._spool.append(chunk)
+        for batch in self._parser.feed(chunk):
+            self._write(batch)
+        now = time.monotonic()
+        if now - self._synced > _SYNC_SECONDS:
+            self._spool.sync()
+            self._synced = now
+        due = self._part.rows >= _PART_ROWS or self._spool.size >= _PART_BYTES
+        if due or (now - self._begun > _PART_SECONDS and self._spool.size):
+            self._roll()
+
+    def finish(self, lost: dict[int, int]) -> Accounting:
+        """End the session, and return its account. `lost` is what the kernel counted as lost, by CPU, at the end."""
+        for batch in self._parser.finish():
+            self._write(batch)
+        account = self.accounting
+        self._part.close(account.to_dict())  # the last one also without rows: no reader takes a folder of none
+        self._folder.describe(
+            {
+                **self._origin,
+                "ended": datetime.now(UTC).isoformat(timespec="microseconds"),
+                "lost_by_kernel_count": {str(cpu): n for cpu, n in lost.items()},
+                **account.to_dict(),
+            }
+        )
+        self._spool.remove()
+        self._folder.release()
+        return account
+
+    def _begin(self) -> None:
+        spool = Spool(self._folder.path, self._number, self._parser.state())
+        try:
+            self._part = Part(self._folder.part(self._number))
+        except SessionError:
+            spool.remove()
+            raise
+        self._spool = spool
+        self._begun = self._synced = time.monotonic()
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        self._part.write(batch)
+        self.rows += batch.num_rows
+
+    def _roll(self) -> None:
+        if (batch := self._parser.take()) is not None:
+            self._write(batch)
+        spool, part = self._spool, self._part
+        self._number += 1
+        # First the new spool, then the part, then away with the old spool: a crash between leaves nothing out.
+        self._begin()
+        try:
+            if part.rows:
+                part.close(self.accounting.to_dict())
+            else:
+                part.abandon()
+        except SessionError:
+            spool.close()
+            raise
+        spool.remove()
+
+
+def _boot_id() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,63 @@
+"""Row groups: a part's rows sorted by their event, so that a reader passes over the events that it does not ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ROWS = 1 << 15  # half a batch of the recorder: of one that is mostly of one event, nothing waits
+_CALLS, _SIGNALS = "calls", "signals"
+_KINDS = {
+    **dict.fromkeys(["kill", "kill_half", "lost"], _CALLS),  # what a plain log has stays as it came
+    **dict.fromkeys(["signal_generate", "signal_deliver", "mark_victim"], _SIGNALS),  # few, and asked for together
+}
+
+
+class RowGroups:
+    """Put batches in, and take row groups out: of calls, halves and losses; of signals; of each other event."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[pa.RecordBatch]] = {}
+
+    def add(self, batch: pa.RecordBatch) -> Iterator[pa.Table]:
+        """Take a batch of `sigtrace.facts.schema.SCHEMA`; yield the row groups that are full."""
+        for event, rows in _by_event(batch):
+            waiting = self._waiting.setdefault(event, [])
+            waiting.append(rows)
+            if sum(map(len, waiting)) >= _ROWS:
+                yield _joined(self._waiting.pop(event))
+
+    def rest(self) -> Iterator[pa.Table]:
+        """Yield what still waits, the last row groups: of few rows one, for each costs some kilobytes."""
+        groups = list(self._waiting.values())
+        self._waiting = {}
+        if sum(len(batch) for waiting in groups for batch in waiting) < _ROWS:
+            groups = [[batch for waiting in groups for batch in waiting]] if groups else []
+        yield from map(_joined, groups)
+
+
+def _by_event(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
+    column = cast("pa.DictionaryArray[Any, Any]", batch.column("event"))
+    stored = cast("pa.Buffer", column.indices.buffers()[1]).to_pybytes()
+    codes = stored[column.offset : column.offset + len(batch)]
+    events = {code: str(event) for code, event in enumerate(column.dictionary.to_pylist()) if code in codes}
+    if all(_KINDS.get(event) == _CALLS for event in events.values()):
+        return [(_CALLS, batch)]
+    import pyarrow.compute as pc  # a plain log does without
+
+    groups: dict[str, list[int]] = {}
+    for code, event in events.items():
+        groups.setdefault(_KINDS.get(event, event), []).append(code)
+    return [
+        (event, batch.filter(pc.is_in(column.indices, pa.array(codes, pa.int8())))) for event, codes in groups.items()
+    ]
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.Table:
+    table = pa.Table.from_batches(batches)
+    # A row group has one dictionary a column.
+    return table if len(batches) == 1 else table.unify_dictionaries().combine_chunks()

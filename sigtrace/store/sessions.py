@@ -1,0 +1,117 @@
+"""Shelf: the sessions that a path stands for: a recording, a Parquet file, a raw log, a folder of these, or a glob."""
+
+from __future__ import annotations
+
+import glob
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.errors import SessionError
+from sigtrace.store.conversion import convert
+from sigtrace.store.folder import Folder
+from sigtrace.store.part import metadata
+from sigtrace.store.session import Session, is_parquet, read
+from sigtrace.trace.log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+
+@dataclass
+class Shelved:
+    """A session as files of Parquet, or as rows where they are in no file; and what it says of itself."""
+
+    path: str
+    about: dict[str, Any]
+    files: list[str] = field(default_factory=list)
+    rows: pa.Table | None = None
+
+    @property
+    def logs(self) -> list[str | None]:
+        """The names that its rows have for their log."""
+        return self.about.get("logs") or [self.about.get("log")]
+
+
+def shelved(source: str | os.PathLike[str] | Session, scratch: Path) -> Iterator[Shelved]:
+    """Yield the sessions that a source stands for; a raw log is parsed into a file in the folder `scratch`.
+
+    Raises `SessionError` where there is none, and `LogError` where a log cannot be read.
+    """
+    if isinstance(source, Session):
+        yield Shelved(source.name, source.about, rows=source.table)
+        return
+    for path in _paths(os.fspath(source)):
+        if path == "-" or not Path(path).is_dir():
+            yield _file(path, scratch)
+        else:
+            yield _recording(Path(path))
+
+
+def _paths(source: str) -> Iterator[str]:
+    if source == "-" or Path(source).is_file():
+        yield source
+    elif Path(source).is_dir():
+        yield from _sessions_in(Path(source))
+    elif glob.has_magic(source):
+        # A part of a recording stands for all of it.
+        found = sorted(glob.glob(source, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
+        matches = dict.fromkeys(map(_of_its_session, found))
+        if not matches:
+            raise SessionError(
+                f"{source}: nothing is there: give a recording, a Parquet file, a log, or a folder of them"
+            )
+        for match in matches:
+            yield from _paths(match)
+    else:
+        yield source  # whoever opens it says what is wrong with it
+
+
+def _of_its_session(path: str) -> str:
+    parent = Path(path).parent
+    return os.fspath(parent) if Folder(parent).described() else path
+
+
+def _sessions_in(folder: Path) -> Iterator[str]:
+    if Folder(folder).described():
+        yield os.fspath(folder)
+        return
+    found = 0
+    for place, folders, files in os.walk(folder):
+        if Folder(Path(place)).described():
+            folders.clear()
+            files = []  # noqa: PLW2901  (its parts are not sessions of their own)
+            found += 1
+            yield place
+        folders.sort()
+        for name in sorted(files):
+            if name.endswith(".parquet") and not name.startswith((".", "_")):
+                found += 1
+                yield os.path.join(place, name)  # noqa: PTH118  (as os.walk gives it)
+    if not found:
+        raise SessionError(
+            f"{folder}: no session of sigtrace in it: `sigtrace record -o` and `sigtrace parse -o` make them"
+        )
+
+
+def _recording(path: Path) -> Shelved:
+    folder = Folder(path)
+    if folder.waiting():
+        session = read(path)  # recovers it, where its recorder is gone
+        if folder.waiting():
+            return Shelved(os.fspath(path), session.about, rows=session.table)
+    about = folder.description()
+    if "lines" not in about:  # its recorder was killed before it had read anything
+        return Shelved(os.fspath(path), read(path).about, [os.fspath(folder.part(n)) for n in folder.parts()])
+    return Shelved(os.fspath(path), about, [os.fspath(folder.part(number)) for number in folder.parts()])
+
+
+def _file(path: str, scratch: Path) -> Shelved:
+    if path != "-" and is_parquet(Path(path)):
+        return Shelved(path, metadata(Path(path)), [path])
+    file = scratch / f"{len(list(scratch.iterdir()))}.parquet"
+    accounting = convert([Log(path)], file)
+    return Shelved(path, {**accounting.to_dict(), "logs": [Log(path).name]}, [os.fspath(file)])

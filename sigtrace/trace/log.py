@@ -1,0 +1,149 @@
+"""Log: what somebody read from trace_pipe, as a file, bytes or a stream, plain or compressed."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from sigtrace.errors import LogError
+from sigtrace.trace.accounting import Accounting
+from sigtrace.trace.parser import Parser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from sigtrace.trace.parser import Rows
+
+    Source = str | os.PathLike[str] | bytes | BinaryIO
+
+PARQUET = b"PAR1"
+"""The first bytes of a Parquet file, which is no log."""
+
+_BLOCK = 1 << 20
+_GZIP = b"\x1f\x8b"
+_XZ = b"\xfd7zXZ\x00"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+_UNRECOGNISED = {"comment", "blank", "continuation", "malformed", "unstitchable"}
+_REMEDY = {
+    "latency-format": "echo 0 > /sys/kernel/tracing/options/latency-format",
+    "verbose": "echo 0 > /sys/kernel/tracing/options/verbose",
+    "context-info": "echo 1 > /sys/kernel/tracing/options/context-info",
+}
+
+
+class Log:
+    """A raw log: iterate over it for its record batches, in bounded memory.
+
+    `source` is a path (`-` is standard input), the bytes themselves, or a binary stream; gzip, xz and zstd are told by
+    their first bytes. Each batch has the columns of `sigtrace.facts.schema.SCHEMA`. Once iterated over, `accounting`
+    says what became of every line. Raises `LogError` where the source cannot be read, where nothing in it is
+    recognised, and where its layout names no CPU to stitch by; lines of other programs alone are no error, but counted.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        named = isinstance(source, (str, os.PathLike))
+        # A path may be any bytes; a name is text.
+        self.name = os.fsencode(source).decode("utf-8", "backslashreplace") if named else None  # type: ignore[arg-type]
+        self.accounting = Accounting()
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return (rows.batch() for rows in self.rows())
+
+    def rows(self, *, unlocked: bool = False) -> Iterator[Rows]:
+        """Iterate as over the log itself, before the rows are batches; `unlocked` as of `Parser`."""
+        parser = Parser(self.name, unlocked=unlocked)
+        try:
+            with _opened(self._source) as stream:
+                while block := stream.read(_BLOCK):
+                    yield from parser.scan(block)
+            yield from parser.end()
+        except Exception as error:
+            if not isinstance(error, _unreadable()):
+                raise
+            said = (isinstance(error, OSError) and error.strerror) or error
+            raise LogError(f"{self._called}: {said}") from error
+        self.accounting = parser.accounting
+        self._refuse_the_unreadable()
+
+    @property
+    def _called(self) -> str:
+        return "standard input" if self.name == "-" else self.name or "the log"
+
+    def _refuse_the_unreadable(self) -> None:
+        account = self.accounting
+        kinds = account.lines_by_kind
+        recognised = kinds.keys() - _UNRECOGNISED
+        if recognised - {"other", "lost"}:
+            return
+        if account.layouts:
+            options = " and ".join(account.layouts)
+            remedy = "; ".join(_REMEDY[option] for option in account.layouts)
+            raise LogError(
+                f"{self._called}: recorded with option {options}, whose lines name no CPU to stitch by: "
+                f"{remedy}; then record again"
+            )
+        if not recognised:
+            what = f"none of its {account.lines:,} lines is one of trace_pipe" if account.lines else "it is empty"
+            raise LogError(f"{self._called}: {what}: give what `cat /sys/kernel/tracing/trace_pipe` printed")
+
+
+class _Borrowed(io.RawIOBase):
+    """A stream that is the caller's to close, whatever is closed over it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  (whatever a BufferedReader has)
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        stream: BinaryIO = io.BytesIO(source)
+    elif isinstance(source, (str, os.PathLike)) and source != "-":
+        stream = Path(source).open("rb", buffering=0)  # noqa: SIM115  (closed below)
+    else:
+        stream = cast("BinaryIO", _Borrowed(sys.stdin.buffer if source == "-" else cast("BinaryIO", source)))
+    with stream, io.BufferedReader(cast("io.RawIOBase", stream)) as buffered, _decompressed(buffered) as plain:
+        yield plain
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    # Asked only where something was raised, for a short log is read before these are imported.
+    import lzma
+    import zlib
+
+    return OSError, EOFError, zlib.error, lzma.LZMAError
+
+
+def _decompressed(stream: io.BufferedReader[Any]) -> BinaryIO:
+    magic = stream.peek(6)[:6]
+    if magic.startswith(PARQUET):
+        raise OSError(None, "a Parquet file, not a log: ask it with `sigtrace report` or `sigtrace who`")
+    if magic.startswith(_GZIP):
+        import gzip
+
+        return cast("BinaryIO", gzip.open(stream))
+    if magic.startswith(_XZ):
+        import lzma
+
+        return cast("BinaryIO", lzma.open(stream))
+    if magic.startswith(_ZSTD):
+        import pyarrow as pa
+
+        return cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(stream, "r"), "zstd"))
+    return stream

@@ -1,0 +1,176 @@
+"""Parse: the bytes of a trace_pipe log become Arrow record batches, and an account of every line.
+
+Pure: needs no root, no bcc and no file. State is one pending line a CPU, so memory stays flat however long the
+stream.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.trace import scan
+from sigtrace.trace.accounting import Accounting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+COMPILED = not str(scan.__file__).endswith(".py")
+"""Whether the hot loop is compiled; interpreted, it gives the same rows, some two hundred times slower."""
+
+_BATCH_ROWS = 1 << 16
+_LONGEST_LINE = 1 << 20  # trace_seq ends a line at 8 KiB; what is longer is no trace, and must not fill the memory
+
+
+class Rows:
+    """Rows that were scanned, and become a record batch when asked: pyarrow is not imported before."""
+
+    def __init__(self, columns: scan.Columns, log: str | None, *, utc: bool) -> None:
+        self._columns = columns
+        self._log = log
+        self._utc = utc
+
+    def __len__(self) -> int:
+        return self._columns.rows
+
+    def batch(self) -> pa.RecordBatch:
+        """Return them as a record batch of `SCHEMA`."""
+        from sigtrace.trace.batch import batch
+
+        return batch(self._columns, self._log, utc=self._utc)
+
+
+class Parser:
+    """Parse one log, fed in any pieces, into record batches of `SCHEMA`.
+
+    `log` names the log in its column. `utc_offset_us` is what to add to a timestamp to have UTC, in microseconds;
+    without it `time` is null. A batch is given out when it has `rows` rows, and the rest by `take` and `finish`.
+    `unlocked`, lines are scanned without the interpreter's lock: for where another thread has work meanwhile.
+    Any bytes can be fed: what is not understood is counted, never raised.
+    """
+
+    def __init__(
+        self,
+        log: str | None = None,
+        *,
+        utc_offset_us: int | None = None,
+        rows: int = _BATCH_ROWS,
+        unlocked: bool = False,
+    ) -> None:
+        self._scanner = scan.Scanner(max(rows, 4), utc_offset_us or 0, unlocked=unlocked)
+        self._log = log
+        self._utc = utc_offset_us is not None
+        self._tail = b""
+        self._skipping = False
+
+    def feed(self, data: bytes) -> Iterator[pa.RecordBatch]:
+        """Read the next bytes of the log, and give the batches that they fill."""
+        return (rows.batch() for rows in self.scan(data))
+
+    def take(self) -> pa.RecordBatch | None:
+        """Return the rows since the last batch as one, or None where there are none."""
+        return self._rows().batch() if self._scanner.rows else None
+
+    def finish(self) -> Iterator[pa.RecordBatch]:
+        """End the log: a last line without a newline is read, and what is still pending becomes halves."""
+        return (rows.batch() for rows in self.end())
+
+    def scan(self, data: bytes) -> Iterator[Rows]:
+        """Read as `feed` does, and give the rows before they are batches."""
+        start = data.find(b"\n") + 1
+        if not start:
+            self._keep(data)
+            return
+        if self._tail or self._skipping:
+            yield from self._end_line(data[:start])
+        else:
+            start = 0
+        end = data.rfind(b"\n") + 1
+        yield from self._scan(data, start, end)
+        self._keep(data[end:])
+
+    def end(self) -> Iterator[Rows]:
+        """End the log as `finish` does, and give the rows before they are batches."""
+        if self._tail or self._skipping:
+            yield from self._end_line(b"\n")
+        while not self._scanner.finish():
+            yield self._rows()
+        if self._scanner.rows:
+            yield self._rows()
+
+    def state(self) -> dict[str, Any]:
+        """Return all that reading on depends on, as JSON can hold it; the rows are not in it."""
+        return {"scanner": self._scanner.state(), "tail": self._tail.hex(), "skipping": self._skipping}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on, with the next bytes fed, where another parser's `state` was taken."""
+        self._scanner.resume(state["scanner"])
+        self._tail = bytes.fromhex(state["tail"])
+        self._skipping = state["skipping"]
+
+    @property
+    def accounting(self) -> Accounting:
+        """The account of the lines read up to now."""
+        s = self._scanner
+        kinds = {
+            "kill": s.kill,
+            "half": s.half,
+            "lost": s.losses,
+            **_by_event(s),
+            "other": s.other,
+            "continuation": s.continuation,
+            "comment": s.comment,
+            "blank": s.blank,
+            "malformed": s.malformed,
+            "unstitchable": s.unstitchable,
+            "pending": s.pending(),
+        }
+        return Accounting(
+            s.lines,
+            {kind: n for kind, n in kinds.items() if n},
+            dict(sorted(s.lost_by_cpu.items())),
+            dict(sorted(s.lost_unknown.items())),
+            sorted(s.layouts),
+            "us" if not s.ticks else "mixed" if s.microseconds else "ticks",
+        )
+
+    def _keep(self, data: bytes) -> None:
+        if not self._skipping:
+            self._tail += data
+            if len(self._tail) >= _LONGEST_LINE:
+                self._tail = b""
+                self._skipping = True
+
+    def _end_line(self, rest: bytes) -> Iterator[Rows]:
+        if self._skipping:
+            self._skipping = False
+            self._scanner.skip_line()
+            return
+        line = self._tail + rest
+        self._tail = b""
+        yield from self._scan(line, 0, len(line))
+
+    def _scan(self, data: bytes, start: int, end: int) -> Iterator[Rows]:
+        while start < end:
+            # So that a line too long is one wherever the pieces are cut.
+            stop = data.rfind(b"\n", start, start + _LONGEST_LINE) + 1
+            if stop == 0:
+                self._scanner.skip_line()
+                start = data.find(b"\n", start) + 1
+                continue
+            stop = min(stop, end)
+            while start < stop:
+                start = self._scanner.scan(data, start, stop)
+                if start < stop:
+                    yield self._rows()
+
+    def _rows(self) -> Rows:
+        return Rows(self._scanner.take(), self._log, utc=self._utc)
+
+
+def _by_event(scanner: scan.Scanner) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for (event, _), n in zip(scan.ROWS, scanner.seen, strict=True):
+        counts[event] = counts.get(event, 0) + n
+    return {event: n for event, n in counts.items() if n}
