@@ -284,7 +284,7 @@ def _is_no_session(tmp_path: Path) -> list[tuple[Path, str]]:
         (tmp_path / "no*where", "nothing is there: give a recording"),
         (foreign, "not written by sigtrace: make it with"),
         (tmp_path / "empty", "no session of sigtrace in it: `sigtrace record -o`"),
-        (tmp_path / "empty.log", "it is empty: give what"),
+        (tmp_path / "empty.log", "it is empty: give the output of"),
         (FIXTURES / "latency_format.txt", "options/latency-format"),
     ]
 

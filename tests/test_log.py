@@ -191,7 +191,7 @@ def test_an_empty_log_is_an_error_that_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_a_log_in_which_nothing_is_recognised_is_an_error_that_says_what_to_give(text: bytes) -> None:
-    with pytest.raises(LogError, match=r"none of its [\d,]+ lines is .*trace_pipe"):
+    with pytest.raises(LogError, match=r"none of its [\d,]+ lines is a line of trace_pipe: give .*trace_pipe`"):
         read(text)
 
 
@@ -204,7 +204,7 @@ def test_a_log_in_which_nothing_is_recognised_is_an_error_that_says_what_to_give
     ],
 )
 @pytest.mark.parametrize("change", ["", "crlf", "trailing blank gone"])
-def test_a_layout_that_names_no_cpu_is_an_error_that_names_its_option(
+def test_a_layout_that_lacks_the_cpu_is_an_error_that_names_its_option(
     fixtures: Path, name: str, option: str, change: str
 ) -> None:
     log = (fixtures / f"{name}.txt").read_bytes()
@@ -213,7 +213,9 @@ def test_a_layout_that_names_no_cpu_is_an_error_that_names_its_option(
     elif change:
         log = log.replace(b" \n", b"\n")
     told = Log(log)
-    with pytest.raises(LogError, match=f"option {option},.* echo [01] > .*/{option}; then record again"):
+    with pytest.raises(
+        LogError, match=f"this log was recorded with option {option}, .* echo [01] > .*/{option}; then record again"
+    ):
         calls(told)
     assert told.accounting.lines_by_kind == {"unstitchable": 48}
     assert told.accounting.layouts == [option]
@@ -257,7 +259,7 @@ def test_losses_alone_are_no_error() -> None:
 
 
 def test_a_parquet_file_given_as_bytes_or_on_standard_input_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(LogError, match=r"Parquet file.*`sigtrace report`"):
+    with pytest.raises(LogError, match=r"this is Parquet.*`sigtrace report FILE`"):
         read(b"PAR1 and so on")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sigtrace.trace import scan
+from sigtrace.trace import checkpoint, scan
 from sigtrace.trace.parser import COMPILED
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ LOGS = [
 def test_the_twins_are_two(twin: ModuleType) -> None:
     assert str(twin.__file__).endswith("scan.py")
     assert not str(scan.__file__).endswith(".py")
-    assert twin.ROWS == scan.ROWS
     assert twin.Scanner is not scan.Scanner
 
 
@@ -140,6 +139,6 @@ def test_the_twins_tell_their_state_within_a_record_that_a_name_has_cut_alike(tw
             scanner = module.Scanner(16)
             log = before + line
             assert scanner.scan(log, 0, len(log)) == len(log)
-            states.append(scanner.state())
+            states.append(checkpoint.taken(scanner))
         assert states[0] == states[1]
         assert states[0]["opened"] is not None

@@ -1,4 +1,4 @@
-"""Row groups: a part's rows sorted by their event, so that a reader passes over the events that it does not ask for."""
+"""Row groups: a part's rows sorted by their event, so that a reader skips the events that it does not ask for."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
+from sigtrace.facts.events import CALLS, ROW_GROUPS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROWS = 1 << 15  # half a batch of the recorder: of one that is mostly of one event, nothing waits
-_CALLS, _SIGNALS = "calls", "signals"
-_KINDS = {
-    **dict.fromkeys(["kill", "kill_half", "lost"], _CALLS),  # what a plain log has stays as it came
-    **dict.fromkeys(["signal_generate", "signal_deliver", "mark_victim"], _SIGNALS),  # few, and asked for together
-}
 
 
 class RowGroups:
-    """Put batches in, and take row groups out: of calls, halves and losses; of signals; of each other event."""
+    """Put batches in, and take row groups out: of the events that `sigtrace.facts.events` puts together."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[pa.RecordBatch]] = {}
@@ -45,13 +42,13 @@ def _by_event(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
     stored = cast("pa.Buffer", column.indices.buffers()[1]).to_pybytes()
     codes = stored[column.offset : column.offset + len(batch)]
     events = {code: str(event) for code, event in enumerate(column.dictionary.to_pylist()) if code in codes}
-    if all(_KINDS.get(event) == _CALLS for event in events.values()):
-        return [(_CALLS, batch)]
+    if all(ROW_GROUPS.get(event) == CALLS for event in events.values()):
+        return [(CALLS, batch)]  # what a plain log has stays as it came
     import pyarrow.compute as pc  # a plain log does without
 
     groups: dict[str, list[int]] = {}
     for code, event in events.items():
-        groups.setdefault(_KINDS.get(event, event), []).append(code)
+        groups.setdefault(ROW_GROUPS.get(event, event), []).append(code)
     return [
         (event, batch.filter(pc.is_in(column.indices, pa.array(codes, pa.int8())))) for event, codes in groups.items()
     ]

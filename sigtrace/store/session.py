@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pyarrow as pa
 
 from sigtrace.errors import SessionError
+from sigtrace.facts.events import CALLS, EVENTS
 from sigtrace.facts.schema import PLAIN, SCHEMA
 from sigtrace.store.folder import Folder
 from sigtrace.store.journal import read as read_spool
@@ -20,7 +21,6 @@ from sigtrace.store.part import read as read_part
 from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.log import PARQUET, Log
 from sigtrace.trace.parser import Parser
-from sigtrace.trace.scan import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sigtrace.trace.log import Source
 
-_KERNEL_EVENTS = [event for event, _ in ROWS if event not in ("kill", "kill_half", "lost")]
+_KERNEL_EVENTS = [event.name for event in EVENTS if event.row_group != CALLS]
 
 
 @dataclass(frozen=True)

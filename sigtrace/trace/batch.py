@@ -9,47 +9,53 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sigtrace.facts.events import ROWS
 from sigtrace.facts.schema import SCHEMA
-from sigtrace.trace import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-_EVENTS = list(dict.fromkeys(event for event, _ in scan.ROWS))
+_EVENTS = list(dict.fromkeys(event for event, _ in ROWS))
 _HANDLERS = ["default", "ignored", "handled"]
-# By shape, of which each kind of row has four.
-_EVENT_OF_SHAPE = bytes(_EVENTS.index(event) for event, _ in scan.ROWS for _ in range(4)).ljust(256)
-_ALWAYS = ("cpu", "event", "line")
+# Each table is by a byte, and most are by shape, of which each kind of row has four. A flag is the digit 0 or 1.
+_EVENT_OF_SHAPE = bytes(_EVENTS.index(event) for event, _ in ROWS for _ in range(4)).ljust(256)
+_HANDLER_OR_0 = bytes(code if code < len(_HANDLERS) else 0 for code in range(256))
+_ALWAYS = ("event", "line")
+_NEVER = b"0" * 256
+_EVERY = b"1" * 256
+_SET = b"0" + b"1" * 255
 
 
 def _shapes_that_fill(column: str) -> bytes:
     unknown = {"pid": 1, "comm": 2}.get(column, 0)
-    return bytes(column in filled.split() and not shape & unknown for _, filled in scan.ROWS for shape in range(4))
+    fills = [column in filled.split() and not shape & unknown for _, filled in ROWS for shape in range(4)]
+    return bytes(b"1"[0] if one else b"0"[0] for one in fills).ljust(256, b"0")
 
 
 _FILLED = {name: _shapes_that_fill("ts" if name == "time" else name) for name in SCHEMA.names if name not in _ALWAYS}
-_NEVER = bytes(4 * len(scan.ROWS))
-_EVERY = bytes([1]) * (4 * len(scan.ROWS))
 
 
-def batch(columns: scan.Columns, log: str | None, *, utc: bool) -> pa.RecordBatch:
-    """Return the rows that the scanner has filled as a record batch of `SCHEMA`, sharing their memory.
+def batch(
+    columns: Mapping[str, memoryview], n: int, names: Sequence[str], log: str | None, *, utc: bool
+) -> pa.RecordBatch:
+    """Return the first `n` rows of a scanner's columns as a record batch of `SCHEMA`, sharing their memory.
 
-    `log` names the log, and is null without. `utc` says that the column `time` is UTC; else that is null.
+    `names` are what the codes in the columns stand for. `log` names the log; without it that column is null. Unless
+    `utc`, the column `time` is null.
     """
-    n = columns.rows
     shapes = bytes(columns["shape"][:n])
-    here = [shape for shape in range(len(_EVERY)) if shape in shapes]
+    here = bytes(shape for shape in range(4 * len(ROWS)) if shape in shapes)
     known = {"event": _strings(_EVENTS), "handler": _strings(_HANDLERS), "log": _strings([log or ""])}
-    names = _strings(columns.names)
+    strings = _strings(names)
     filled = {**_FILLED, "log": _NEVER if log is None else _EVERY, "time": _FILLED["time"] if utc else _NEVER}
     arrays: list[pa.Array[Any]] = []
     for name, type_ in zip(SCHEMA.names, SCHEMA.types, strict=True):
         fills = filled.get(name, _EVERY)
-        if not any(fills[shape] for shape in here):
+        flags_here = here.translate(fills)
+        if b"1" not in flags_here:
             arrays.append(_nulls(type_, n))
             continue
-        bits = None if all(fills[shape] for shape in here) else columns.bits(fills)
+        bits = None if b"0" not in flags_here else _bitmap(_flags(shapes, fills), n)
         if name == "event":
             values: Any = shapes.translate(_EVENT_OF_SHAPE)
         elif name == "handler":
@@ -57,29 +63,36 @@ def batch(columns: scan.Columns, log: str | None, *, utc: bool) -> pa.RecordBatc
         elif name == "log":
             values = bytes(4 * n)
         elif type_ == pa.bool_():
-            values = columns.bits(fills, of_bit=True)
+            values = _bitmap(_flags(shapes, fills) & _flags(bytes(columns["bit"][:n]), _SET), n)
         else:
             values = columns["small" if name == "res" else name]
         if isinstance(type_, pa.DictionaryType):
             codes = _array(type_.index_type, n, values, bits)
-            arrays.append(pa.DictionaryArray.from_arrays(codes, known.get(name, names)))
+            arrays.append(pa.DictionaryArray.from_arrays(codes, known.get(name, strings)))
         else:
             arrays.append(_array(type_, n, values, bits))
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-_HANDLER_OR_0 = bytes(code if code < len(_HANDLERS) else 0 for code in range(256))
-
 # Half of a plain log's columns are nothing but null.
 _nulls = lru_cache(maxsize=16)(lambda type_, n: pa.nulls(n, type_))
+
+
+# One bit a row, made without numpy: int() reads a number of base 2 in the time of its length.
+
+
+def _flags(values: bytes, flagged: bytes) -> int:
+    return int(values.translate(flagged)[::-1], 2)
+
+
+def _bitmap(flags: int, n: int) -> bytes:
+    return flags.to_bytes((n + 7) // 8, "little")
 
 
 # pa.array would import pandas, which costs more than all the rest of a short log.
 
 
-def _array(
-    type_: pa.DataType, n: int, values: bytes | bytearray | memoryview, bits: bytearray | None = None
-) -> pa.Array[Any]:
+def _array(type_: pa.DataType, n: int, values: bytes | memoryview, bits: bytes | None = None) -> pa.Array[Any]:
     return pa.Array.from_buffers(type_, n, [None if bits is None else pa.py_buffer(bits), pa.py_buffer(values)])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from sigtrace.errors import LogError
 from sigtrace.trace.accounting import Accounting
+from sigtrace.trace.layouts import REMEDIES
 from sigtrace.trace.parser import Parser
 
 if TYPE_CHECKING:
@@ -31,11 +32,6 @@ _XZ = b"\xfd7zXZ\x00"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 _UNRECOGNISED = {"comment", "blank", "continuation", "malformed", "unstitchable"}
-_REMEDY = {
-    "latency-format": "echo 0 > /sys/kernel/tracing/options/latency-format",
-    "verbose": "echo 0 > /sys/kernel/tracing/options/verbose",
-    "context-info": "echo 1 > /sys/kernel/tracing/options/context-info",
-}
 
 
 class Log:
@@ -43,8 +39,9 @@ class Log:
 
     `source` is a path (`-` is standard input), the bytes themselves, or a binary stream; gzip, xz and zstd are told by
     their first bytes. Each batch has the columns of `sigtrace.facts.schema.SCHEMA`. Once iterated over, `accounting`
-    says what became of every line. Raises `LogError` where the source cannot be read, where nothing in it is
-    recognised, and where its layout names no CPU to stitch by; lines of other programs alone are no error, but counted.
+    says what became of every line. Raises `LogError` if the source cannot be read, if nothing in it is recognised, and
+    if its layout lacks the CPU that pairs the two lines of a call; lines of other programs alone are no error, but
+    counted.
     """
 
     def __init__(self, source: Source) -> None:
@@ -85,14 +82,14 @@ class Log:
             return
         if account.layouts:
             options = " and ".join(account.layouts)
-            remedy = "; ".join(_REMEDY[option] for option in account.layouts)
+            remedy = "; ".join(REMEDIES[option] for option in account.layouts)
             raise LogError(
-                f"{self._called}: recorded with option {options}, whose lines name no CPU to stitch by: "
-                f"{remedy}; then record again"
+                f"{self._called}: this log was recorded with option {options}, whose lines lack the CPU that pairs "
+                f"the two lines of a call: {remedy}; then record again"
             )
         if not recognised:
-            what = f"none of its {account.lines:,} lines is one of trace_pipe" if account.lines else "it is empty"
-            raise LogError(f"{self._called}: {what}: give what `cat /sys/kernel/tracing/trace_pipe` printed")
+            what = f"none of its {account.lines:,} lines is a line of trace_pipe" if account.lines else "it is empty"
+            raise LogError(f"{self._called}: {what}: give the output of `cat /sys/kernel/tracing/trace_pipe`")
 
 
 class _Borrowed(io.RawIOBase):
@@ -123,7 +120,7 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
 
 
 def _unreadable() -> tuple[type[Exception], ...]:
-    # Asked only where something was raised, for a short log is read before these are imported.
+    # Called only if something was raised: a short log is read before these are imported.
     import lzma
     import zlib
 
@@ -133,7 +130,7 @@ def _unreadable() -> tuple[type[Exception], ...]:
 def _decompressed(stream: io.BufferedReader[Any]) -> BinaryIO:
     magic = stream.peek(6)[:6]
     if magic.startswith(PARQUET):
-        raise OSError(None, "a Parquet file, not a log: ask it with `sigtrace report` or `sigtrace who`")
+        raise OSError(None, "this is Parquet, not a log: ask it with `sigtrace report FILE` or `sigtrace who FILE`")
     if magic.startswith(_GZIP):
         import gzip
 

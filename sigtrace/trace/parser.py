@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.trace import scan
+from sigtrace.facts.events import ROWS
+from sigtrace.trace import checkpoint, scan
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
@@ -23,22 +24,33 @@ _BATCH_ROWS = 1 << 16
 _LONGEST_LINE = 1 << 20  # trace_seq ends a line at 8 KiB; what is longer is no trace, and must not fill the memory
 
 
-class Rows:
-    """Rows that were scanned, and become a record batch when asked: pyarrow is not imported before."""
+_COLUMNS = (
+    "ts", "time", "cpu", "shape", "tid", "pid", "comm", "sig", "target", "ret", "line", "lost", "target_comm",
+    "filename", "code", "small", "bit",
+)  # fmt: skip
 
-    def __init__(self, columns: scan.Columns, log: str | None, *, utc: bool) -> None:
-        self._columns = columns
+
+class Rows:
+    """Rows that were scanned, and become a record batch when asked: pyarrow is not imported before.
+
+    They take the scanner's columns along: it has to begin new ones.
+    """
+
+    def __init__(self, scanner: scan.Scanner, log: str | None, *, utc: bool) -> None:
+        self._rows = scanner.rows
+        self._columns: dict[str, memoryview] = {name: getattr(scanner, name) for name in _COLUMNS}
+        self._names = scanner.names.copy()
         self._log = log
         self._utc = utc
 
     def __len__(self) -> int:
-        return self._columns.rows
+        return self._rows
 
     def batch(self) -> pa.RecordBatch:
         """Return them as a record batch of `SCHEMA`."""
         from sigtrace.trace.batch import batch
 
-        return batch(self._columns, self._log, utc=self._utc)
+        return batch(self._columns, self._rows, self._names, self._log, utc=self._utc)
 
 
 class Parser:
@@ -46,7 +58,7 @@ class Parser:
 
     `log` names the log in its column. `utc_offset_us` is what to add to a timestamp to have UTC, in microseconds;
     without it `time` is null. A batch is given out when it has `rows` rows, and the rest by `take` and `finish`.
-    `unlocked`, lines are scanned without the interpreter's lock: for where another thread has work meanwhile.
+    If `unlocked`, lines are scanned without the interpreter's lock, so that another thread can work meanwhile.
     Any bytes can be fed: what is not understood is counted, never raised.
     """
 
@@ -69,7 +81,7 @@ class Parser:
         return (rows.batch() for rows in self.scan(data))
 
     def take(self) -> pa.RecordBatch | None:
-        """Return the rows since the last batch as one, or None where there are none."""
+        """Return the rows since the last batch as one, or None if there are none."""
         return self._rows().batch() if self._scanner.rows else None
 
     def finish(self) -> Iterator[pa.RecordBatch]:
@@ -101,11 +113,11 @@ class Parser:
 
     def state(self) -> dict[str, Any]:
         """Return all that reading on depends on, as JSON can hold it; the rows are not in it."""
-        return {"scanner": self._scanner.state(), "tail": self._tail.hex(), "skipping": self._skipping}
+        return {"scanner": checkpoint.taken(self._scanner), "tail": self._tail.hex(), "skipping": self._skipping}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on, with the next bytes fed, where another parser's `state` was taken."""
-        self._scanner.resume(state["scanner"])
+        checkpoint.resume(self._scanner, state["scanner"])
         self._tail = bytes.fromhex(state["tail"])
         self._skipping = state["skipping"]
 
@@ -166,11 +178,13 @@ class Parser:
                     yield self._rows()
 
     def _rows(self) -> Rows:
-        return Rows(self._scanner.take(), self._log, utc=self._utc)
+        rows = Rows(self._scanner, self._log, utc=self._utc)
+        self._scanner.begin()
+        return rows
 
 
 def _by_event(scanner: scan.Scanner) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for (event, _), n in zip(scan.ROWS, scanner.seen, strict=True):
+    for (event, _), n in zip(ROWS, scanner.seen, strict=True):
         counts[event] = counts.get(event, 0) + n
     return {event: n for event, n in counts.items() if n}

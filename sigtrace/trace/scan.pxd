@@ -6,21 +6,16 @@ cdef const int _KILL, _SENT, _TO, _LOST, _GENERATE, _DELIVER, _EXIT, _FORK, _EXE
 cdef const int _NEWLINE, _TAB, _RETURN, _BLANK, _HASH, _OPEN, _CLOSE, _MINUS, _DOT, _ZERO, _NINE, _COLON
 cdef const int _UPPER_P, _BRACKET, _BRACKET_END, _LOWER_B, _LOWER_M, _LOWER_S, _LOWER_T
 cdef const long long _SECONDS
-cdef const int _COMM, _FOREIGN_LINE, _PIECES, _CPUS, _NAMES, _SLOTS, _SAID, _FIELDS
-
-
-@cython.locals(row=Py_ssize_t, bits=bytearray)
-cdef bytearray _bits(
-    const unsigned char[::1] shape, const unsigned char[::1] bit, Py_ssize_t rows, bytes filled, bint of_bit
-)
+cdef const int _COMM, _PIECES, _CPUS, _NAMES, _SLOTS, _SAID, _FIELDS
 
 
 cdef class Scanner:
     cdef readonly Py_ssize_t capacity, rows
-    cdef readonly long long lines, other, continuation, comment, blank, malformed, unstitchable
-    cdef readonly long long kill, half, losses, microseconds, ticks
-    cdef readonly dict lost_by_cpu, lost_unknown
-    cdef readonly set layouts
+    # `public` is what checkpoint.py takes and gives back.
+    cdef public long long lines, other, continuation, comment, blank, malformed, unstitchable
+    cdef public long long kill, half, losses, microseconds, ticks
+    cdef public dict lost_by_cpu, lost_unknown
+    cdef public set layouts
     cdef readonly list names
     cdef dict _codes
 
@@ -38,15 +33,20 @@ cdef class Scanner:
     cdef unsigned char[::1] _said_len, _said_bytes
     cdef int[::1] _said_pid, _said_comm
     cdef const unsigned char[::1] _only
-    cdef bint _unlocked, _opened, _after_piece, _seen_header, _fraction
-    cdef bytes _pieces
-    cdef long long _num, _ts, _open_line, _open_ts
+    cdef bint _unlocked, _fraction
+    cdef public bint opened, after_piece, seen_header
+    cdef public bytes pieces
+    cdef public long long open_line, open_ts
+    cdef public int open_kind, open_cpu, open_tid, open_pid, open_comm, open_sig, open_code
+    cdef long long _num, _ts
     cdef Py_ssize_t _end, _minus, _said_end
-    cdef int _cpu, _tid, _pid, _open_kind, _open_cpu, _open_tid, _open_pid, _open_comm, _open_sig, _open_code
+    cdef int _cpu, _tid, _pid
 
-    cdef _begin(self)
+    cpdef begin(self)
 
-    cdef list _pending_cpus(self)
+    cpdef list pending_cpus(self)
+
+    cpdef int intern_name(self, str name) except -1
 
     @cython.locals(i=Py_ssize_t)
     cpdef Py_ssize_t scan(self, const unsigned char[::1] block, Py_ssize_t start, Py_ssize_t end) except -1

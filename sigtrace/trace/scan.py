@@ -13,8 +13,8 @@ anew at each byte; compiled, the checks would cost a third of the speed, and the
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from sigtrace.facts.events import ROWS
+from sigtrace.trace import layouts
 
 try:
     import cython  # type: ignore[import-untyped]
@@ -24,28 +24,8 @@ except ImportError:  # nobody needs Cython to run this
 
     cython = SimpleNamespace(nogil=nullcontext())
 
-ROWS = (
-    ("kill", "ts tid pid comm sig target ret"),
-    ("kill_half", "ts tid pid comm sig"),
-    ("kill_half", "ts tid pid comm target ret"),
-    ("lost", "lost"),
-    ("lost", ""),
-    ("signal_generate", "ts tid pid comm sig target target_comm code grp res"),
-    ("signal_deliver", "ts tid pid comm sig code handler"),
-    ("sched_process_exit", "ts tid pid comm group_dead"),
-    ("sched_process_exit", "ts tid pid comm"),
-    ("sched_process_fork", "ts tid pid comm target target_comm"),
-    ("sched_process_exec", "ts tid pid comm target filename"),
-    ("mark_victim", "ts tid pid comm target target_comm"),
-    ("mark_victim", "ts tid pid comm target"),
-)
-"""The kinds of rows: the event's name, and the columns that it fills beside cpu, event and line.
-
-The scanner's `shape` of a row is four times its place here, plus 1 where the pid is not known, plus 2 where the comm is
-not: the header does not always have them.
-"""
-
-# Their places.
+# A row's `shape` is four times its place in `sigtrace.facts.events.ROWS`, plus 1 if the pid is not known, plus 2 if the
+# comm is not: the header does not always have them. tests/test_events.py compares these places with that table.
 _KILL = 0
 _SENT = 1
 _TO = 2
@@ -78,7 +58,6 @@ _LOWER_S = 115
 _LOWER_T = 116
 
 _COMM = 16  # TASK_COMM_LEN, and the width of the header's first column
-_FOREIGN_LINE = 512  # more than a header and one of ours
 _PIECES = 8192  # trace_seq ends a record there, whatever newlines are in its names
 _SECONDS = 9_000_000_000_000  # in microseconds still 64 bits
 _CPUS = 65536  # more than any Linux has; bounds the state that a forged line can claim
@@ -88,51 +67,6 @@ _SAID = 48  # more than `PID 4194304 (fifteen letters.) sent signal `
 
 # One pending line a CPU: line (0: none), ts, tid, pid, comm, sig.
 _FIELDS = 6
-
-_COLUMNS = (
-    "ts", "time", "cpu", "shape", "tid", "pid", "comm", "sig", "target", "ret", "line", "lost", "target_comm",
-    "filename", "code", "small", "bit",
-)  # fmt: skip
-
-_COUNTS = (
-    "lines", "kill", "half", "losses", "other", "continuation", "comment", "blank", "malformed", "unstitchable",
-    "microseconds", "ticks",
-)  # fmt: skip
-
-# Our lines under headers that name no CPU and tid to stitch by, each named by the option that makes it.
-_OURS = rb"(bpf_string=)?(PID \d+ \(.*\) sent signal -?\d+|to PID -?\d+, ret = -?\d+)[ \t\r]*$"
-_FOREIGN = tuple(
-    (option, re.compile(header + _OURS, re.DOTALL))
-    for option, header in (
-        ("latency-format", rb"\s*.{0,16}-\d+ +\d+\S+ +\d+us\W*: \w+: "),
-        ("verbose", rb".*\[[0-9a-f]+\] \d+\.\d+ms \(\+\d+\.\d+ms\): \w+: "),
-        ("context-info", rb"\s*(\w+: )?"),
-    )
-)
-
-
-class Columns:
-    """Columns that a scanner has filled: memoryviews of `rows` rows, by name; and the `names` that codes stand for."""
-
-    def __init__(self, scanner: Scanner) -> None:
-        self.rows = scanner.rows
-        self.names = scanner.names.copy()
-        self._filled: dict[str, memoryview] = {name: getattr(scanner, name) for name in _COLUMNS}
-
-    def __getitem__(self, name: str) -> memoryview:
-        return self._filled[name]
-
-    def bits(self, filled: bytes, *, of_bit: bool = False) -> bytearray:
-        """Return Arrow's bitmap of the rows whose shape has a 1 in `filled`; with `of_bit`, and whose `bit` is set."""
-        return _bits(self["shape"], self["bit"], self.rows, filled, of_bit)
-
-
-def _bits(shape: memoryview, bit: memoryview, rows: int, filled: bytes, of_bit: bool) -> bytearray:  # noqa: FBT001
-    bits = bytearray((rows + 7) // 8)
-    for row in range(rows):
-        if filled[shape[row]] != 0 and (not of_bit or bit[row] != 0):
-            bits[row >> 3] |= 1 << (row & 7)
-    return bits
 
 
 class Scanner:
@@ -169,25 +103,20 @@ class Scanner:
         self._said_pid = memoryview(bytearray(_SLOTS * 4)).cast("i")
         self._said_comm = memoryview(bytearray(_SLOTS * 4)).cast("i")
         self._only = memoryview(b"".join(b"\xff" * n + bytes(_SAID - n) for n in range(_SAID + 1)))  # the first n
-        self._opened = False
-        self._pieces = b""
-        self._after_piece = False
-        self._seen_header = False
+        self.opened = False
+        self.pieces = b""
+        self.after_piece = False
+        self.seen_header = False
         self._fraction = False
         self._num = self._end = self._minus = self._said_end = 0
         self._cpu = self._tid = self._pid = self._ts = 0
-        self._open_kind = self._open_line = self._open_cpu = self._open_ts = self._open_tid = self._open_pid = 0
-        self._open_comm = self._open_sig = self._open_code = 0
+        self.open_kind = self.open_line = self.open_cpu = self.open_ts = self.open_tid = self.open_pid = 0
+        self.open_comm = self.open_sig = self.open_code = 0
         self._buf = b""
-        self._begin()
+        self.begin()
 
-    def take(self) -> Columns:
-        """Return the rows since the last call, and begin columns of their own memory."""
-        filled = Columns(self)
-        self._begin()
-        return filled
-
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Begin columns of memory of their own: whoever has the old ones keeps them."""
         if len(self.names) > _NAMES:
             self._restart_names()
         n = self.capacity
@@ -235,71 +164,30 @@ class Scanner:
     def finish(self) -> bool:
         """End the log: what is pending becomes halves, in the order of their lines. False where the batch is full."""
         self._abandon()
-        for _, cpu in sorted((self._pending[cpu * _FIELDS], cpu) for cpu in self._pending_cpus()):
+        for _, cpu in sorted((self._pending[cpu * _FIELDS], cpu) for cpu in self.pending_cpus()):
             if self.rows == self.capacity:
                 return False
             self._flush(cpu)
         return True
 
+    def pending_cpus(self) -> list[int]:
+        """Return the CPUs that have a pending line."""
+        return [cpu for cpu in range(self._cpus) if self._pending[cpu * _FIELDS] != 0]
+
+    def pending_line(self, cpu: int) -> list[int]:
+        """Return a CPU's pending line: its number, ts, tid, pid, the code of its comm, sig."""
+        return [self._pending[cpu * _FIELDS + i] for i in range(_FIELDS)]
+
+    def restore_line(self, cpu: int, fields: list[int]) -> None:
+        """Let a line be pending that was so in another scanner; its comm has a code of this one."""
+        if cpu >= self._cpus:
+            self._grow(cpu + 1)
+        for i in range(_FIELDS):
+            self._pending[cpu * _FIELDS + i] = fields[i]
+
     def pending(self) -> int:
         """Return how many lines are read and not yet of any kind."""
-        return len(self._pending_cpus()) + self._opened
-
-    def state(self) -> dict[str, Any]:
-        """Return what the next line's meaning depends on, and the counts so far, as JSON can hold it."""
-        pending = {}
-        for cpu in self._pending_cpus():
-            fields = [self._pending[cpu * _FIELDS + i] for i in range(_FIELDS)]
-            pending[str(cpu)] = [*fields[:4], self.names[fields[4]], fields[5]]
-        opened = None
-        if self._opened:
-            opened = [
-                self._open_kind, self._open_line, self._open_cpu, self._open_ts, self._open_tid, self._open_pid,
-                None if self._open_comm < 0 else self.names[self._open_comm], self._open_sig, self._open_code,
-                self._pieces.hex(),
-            ]  # fmt: skip
-        return {
-            "pending": pending,
-            "opened": opened,
-            "after_piece": bool(self._after_piece),
-            "seen_header": bool(self._seen_header),
-            "counts": [getattr(self, name) for name in _COUNTS],
-            "seen": [self.seen[kind] for kind in range(len(ROWS))],
-            "lost_by_cpu": list(self.lost_by_cpu.items()),
-            "lost_unknown": list(self.lost_unknown.items()),
-            "layouts": sorted(self.layouts),
-        }
-
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go on where another scanner's `state` was taken."""
-        for key, (line, ts, tid, pid, name, sig) in state["pending"].items():
-            cpu = int(key)
-            if cpu >= self._cpus:
-                self._grow(cpu + 1)
-            for i, value in enumerate((line, ts, tid, pid, self._intern_name(name), sig)):
-                self._pending[cpu * _FIELDS + i] = value
-        if state["opened"] is not None:
-            (
-                self._open_kind, self._open_line, self._open_cpu, self._open_ts, self._open_tid, self._open_pid,
-                comm, self._open_sig, self._open_code, pieces,
-            ) = state["opened"]  # fmt: skip
-            self._open_comm = -1 if comm is None else self._intern_name(comm)
-            self._pieces = bytes.fromhex(pieces)
-            self._opened = True
-        self._after_piece = state["after_piece"]
-        self._seen_header = state["seen_header"]
-        (
-            self.lines, self.kill, self.half, self.losses, self.other, self.continuation, self.comment, self.blank,
-            self.malformed, self.unstitchable, self.microseconds, self.ticks,
-        ) = state["counts"]  # fmt: skip
-        for kind, n in enumerate(state["seen"]):
-            self.seen[kind] = n
-        self.lost_by_cpu = dict(state["lost_by_cpu"])
-        self.lost_unknown = dict(state["lost_unknown"])
-        self.layouts = set(state["layouts"])
-
-    def _pending_cpus(self) -> list[int]:
-        return [cpu for cpu in range(self._cpus) if self._pending[cpu * _FIELDS] != 0]
+        return len(self.pending_cpus()) + self.opened
 
     # Lines
 
@@ -314,15 +202,15 @@ class Scanner:
             m = self._loose_header(start)
             if m < 0:
                 return self._headerless(start)
-        if self._opened:
+        if self.opened:
             self._abandon()
-        self._seen_header = True
+        self.seen_header = True
         if self._fraction:
             self.microseconds += 1
         else:
             self.ticks += 1
         i = self._message(start, m)
-        self._after_piece = False
+        self.after_piece = False
         return i
 
     def _has_newline(self, start: int) -> bool:
@@ -539,7 +427,7 @@ class Scanner:
         elif self._at(i, b"mark_victim: pid=", 17):
             kind = _OOM
             k = self._integer(i + 17)
-            self._open_sig = self._num
+            self.open_sig = self._num
         else:
             self.other += 1
             return self._newline(i) + 1
@@ -547,7 +435,7 @@ class Scanner:
             self.malformed += 1
             return self._newline(i) + 1
         self._open(kind, self._pid)
-        self._open_comm = self._header_comm(start)
+        self.open_comm = self._header_comm(start)
         return self._name_and_rest(k)
 
     def _numbers(self, i: int) -> int:
@@ -555,63 +443,59 @@ class Scanner:
         if not self._at(i, b"sig=", 4):
             return -1
         i = self._integer(i + 4)
-        self._open_sig = self._num
+        self.open_sig = self._num
         if i < 0 or not self._at(i, b" errno=", 7):
             return -1
         i = self._integer(i + 7)
         if i < 0 or not self._at(i, b" code=", 6):
             return -1
         i = self._integer(i + 6)
-        self._open_code = self._num
+        self.open_code = self._num
         return i
 
     def _open(self, kind: int, pid: int) -> None:
-        self._open_kind = kind
-        self._open_line = self.lines
-        self._open_cpu = self._cpu
-        self._open_ts = self._ts
-        self._open_tid = self._tid
-        self._open_pid = pid
-        self._open_comm = -1  # a code of an older dictionary would name nobody
+        self.open_kind = kind
+        self.open_line = self.lines
+        self.open_cpu = self._cpu
+        self.open_ts = self._ts
+        self.open_tid = self._tid
+        self.open_pid = pid
+        self.open_comm = -1  # a code of an older dictionary would name nobody
 
     def _name_and_rest(self, i: int) -> int:
         # A name, and what follows it to the end of the line; or a piece of it, where the name holds a newline.
         stop = self._newline(i)
         if not self._ended(i, stop):
-            if (
-                self._open_kind == _SENT
-                and self._open_cpu < self._cpus
-                and self._pending[self._open_cpu * _FIELDS] != 0
-            ):
-                self._flush(self._open_cpu)  # what completes this one must not complete that one
+            if self.open_kind == _SENT and self.open_cpu < self._cpus and self._pending[self.open_cpu * _FIELDS] != 0:
+                self._flush(self.open_cpu)  # what completes this one must not complete that one
             self._cut(i, stop)
         return stop + 1
 
     def _cut(self, i: int, stop: int) -> None:
-        self._opened = True
-        self._pieces = bytes(self._buf[i:stop])
+        self.opened = True
+        self.pieces = bytes(self._buf[i:stop])
 
     def _ended(self, start: int, stop: int) -> bool:
         # Matched from the right, for a name may say anything. False where the end is not in start:stop.
         stop = self._trim(start, stop)
-        if self._open_kind == _SENT:
+        if self.open_kind == _SENT:
             i = self._left(start, stop, b") sent signal ", 14)
             if i < 0:
                 return False
             sig = self._num
-            self._open_comm = self._intern(start, i, self._open_tid)
+            self.open_comm = self._intern(start, i, self.open_tid)
             self._said_end = i + 14
-            self._pend(self._open_comm, sig)
+            self._pend(self.open_comm, sig)
             return True
-        if self._open_kind == _GENERATE:
+        if self.open_kind == _GENERATE:
             ended = self._generate(start, stop)
-        elif self._open_kind == _DELIVER:
+        elif self.open_kind == _DELIVER:
             ended = self._deliver(start)
-        elif self._open_kind == _EXIT:
+        elif self.open_kind == _EXIT:
             ended = self._exit(start, stop)
-        elif self._open_kind == _FORK:
+        elif self.open_kind == _FORK:
             ended = self._fork(start, stop)
-        elif self._open_kind == _EXEC:
+        elif self.open_kind == _EXEC:
             ended = self._exec(start, stop)
         else:
             ended = self._oom(start, stop)
@@ -644,9 +528,9 @@ class Scanner:
         if i < 0:
             return False
         target = self._num
-        row = self._evidence(_GENERATE, self._open_comm)
-        self.sig[row] = self._open_sig
-        self.code[row] = self._open_code
+        row = self._evidence(_GENERATE, self.open_comm)
+        self.sig[row] = self.open_sig
+        self.code[row] = self.open_code
         self.target[row] = target
         self.target_comm[row] = self._intern(start, i, target)
         self.bit[row] = grp != 0
@@ -665,9 +549,9 @@ class Scanner:
         handler = 2
         if i == start + 13 and self._buf[i - 1] <= _ZERO + 1:
             handler = self._buf[i - 1] - _ZERO
-        row = self._evidence(_DELIVER, self._open_comm)
-        self.sig[row] = self._open_sig
-        self.code[row] = self._open_code
+        row = self._evidence(_DELIVER, self.open_comm)
+        self.sig[row] = self.open_sig
+        self.code[row] = self.open_code
         self.small[row] = handler
         return True
 
@@ -688,9 +572,9 @@ class Scanner:
         if i < 0:
             return False
         i = self._left(start, i, b" pid=", 5)
-        if i < 0 or self._num != self._open_tid:
+        if i < 0 or self._num != self.open_tid:
             return False
-        row = self._evidence(kind, self._intern(start, i, self._open_tid))
+        row = self._evidence(kind, self._intern(start, i, self.open_tid))
         self.bit[row] = dead
         return True
 
@@ -705,7 +589,7 @@ class Scanner:
             if self._buf[i] == _BLANK and self._at(i, b" pid=", 5):
                 k = self._integer(i + 5)
                 if 0 <= k < stop and self._at(k, b" child_comm=", 12) and self._same(start, i, k + 12, stop):
-                    row = self._evidence(_FORK, self._intern(start, i, self._open_tid))
+                    row = self._evidence(_FORK, self._intern(start, i, self.open_tid))
                     self.target[row] = target
                     self.target_comm[row] = self._intern(k + 12, stop, target)
                     return True
@@ -728,7 +612,7 @@ class Scanner:
         i = self._left(start, i, b" pid=", 5)
         if i < 0:
             return False
-        row = self._evidence(_EXEC, self._open_comm)
+        row = self._evidence(_EXEC, self.open_comm)
         self.target[row] = target
         self.filename[row] = self._intern(start, i, target)
         return True
@@ -736,16 +620,16 @@ class Scanner:
     def _oom(self, start: int, stop: int) -> bool:
         # pid=%d comm=%s total-vm=%lukB ...; only pid=%d before Linux 6.8
         if start == stop:
-            self.target[self._evidence(_OOM + 1, self._open_comm)] = self._open_sig
+            self.target[self._evidence(_OOM + 1, self.open_comm)] = self.open_sig
             return True
         if not self._at(start, b" comm=", 6):
             return self._refused()
         start += 6
         for i in range(stop - 1, start - 1, -1):
             if self._buf[i] == _BLANK and self._at(i, b" total-vm=", 10):
-                row = self._evidence(_OOM, self._open_comm)
-                self.target[row] = self._open_sig
-                self.target_comm[row] = self._intern(start, i, self._open_sig)
+                row = self._evidence(_OOM, self.open_comm)
+                self.target[row] = self.open_sig
+                self.target_comm[row] = self._intern(start, i, self.open_sig)
                 return True
         return False
 
@@ -755,11 +639,11 @@ class Scanner:
         return True
 
     def _evidence(self, kind: int, comm: int) -> int:
-        shape = 4 * kind + (self._open_pid < 0) + 2 * (comm < 0)
-        self._row(shape, self._open_cpu, self._open_line, self._open_ts)
+        shape = 4 * kind + (self.open_pid < 0) + 2 * (comm < 0)
+        self._row(shape, self.open_cpu, self.open_line, self.open_ts)
         row = self.rows - 1
-        self.tid[row] = self._open_tid
-        self.pid[row] = self._open_pid
+        self.tid[row] = self.open_tid
+        self.pid[row] = self.open_pid
         self.comm[row] = max(comm, 0)
         self.seen[kind] += 1
         return row
@@ -772,7 +656,7 @@ class Scanner:
             return self._newline(i) + 1
         self._open(_SENT, self._num)
         k = self._name_and_rest(k + 2)
-        if not self._opened:
+        if not self.opened:
             self._keep_said(i - 4)
         return k
 
@@ -803,8 +687,8 @@ class Scanner:
             for k in range(n):
                 self._said_bytes[slot * _SAID + k] = self._buf[start + k]
             self._said_len[slot] = n
-            self._said_pid[slot] = self._open_pid
-            self._said_comm[slot] = self._open_comm
+            self._said_pid[slot] = self.open_pid
+            self._said_comm[slot] = self.open_comm
 
     def _trim(self, start: int, stop: int) -> int:
         while stop > start and (
@@ -831,16 +715,16 @@ class Scanner:
     # Stitching
 
     def _pend(self, comm: int, sig: int) -> None:
-        cpu = self._open_cpu
+        cpu = self.open_cpu
         if cpu >= self._cpus:
             self._grow(cpu + 1)
         at = cpu * _FIELDS
         if self._pending[at] != 0:
             self._flush(cpu)
-        self._pending[at] = self._open_line
-        self._pending[at + 1] = self._open_ts
-        self._pending[at + 2] = self._open_tid
-        self._pending[at + 3] = self._open_pid
+        self._pending[at] = self.open_line
+        self._pending[at + 1] = self.open_ts
+        self._pending[at + 2] = self.open_tid
+        self._pending[at + 3] = self.open_pid
         self._pending[at + 4] = comm
         self._pending[at + 5] = sig
 
@@ -907,8 +791,8 @@ class Scanner:
         i = self._blanks(start)
         if self._at(i, b"CPU:", 4) and self._loss(i + 4, stop):
             return stop + 1
-        self._after_piece = True
-        if self._opened:
+        self.after_piece = True
+        if self.opened:
             self._continue(start, stop)
             return stop + 1
         c = self._buf[start]
@@ -918,7 +802,7 @@ class Scanner:
             self.blank += 1
         elif self._unstitchable(bytes(self._buf[start:stop])):
             self.unstitchable += 1
-        elif self._seen_header:
+        elif self.seen_header:
             # A piece of the record before, or of the name in the next one's header.
             self.continuation += 1
         else:
@@ -942,7 +826,7 @@ class Scanner:
         if not self._at(i, b"EVENTS]", 7) or self._trim(i, stop) != i + 7:
             return False
         self._abandon()
-        self._after_piece = False
+        self.after_piece = False
         if cpu >= self._cpus:
             self._grow(cpu + 1)
         if self._pending[cpu * _FIELDS] != 0:
@@ -954,47 +838,44 @@ class Scanner:
             self.lost_by_cpu[cpu] = self.lost_by_cpu.get(cpu, 0) + count
         else:
             self.lost_unknown[cpu] = self.lost_unknown.get(cpu, 0) + 1
-        self._seen_header = True
+        self.seen_header = True
         return True
 
     def _continue(self, start: int, stop: int) -> None:
         # A newline in the name has cut the message: `PID 7 (nl`, `x) sent signal 0 `.
         self.continuation += 1
-        self._pieces += b"\n" + bytes(self._buf[start:stop])
-        n = len(self._pieces)
+        self.pieces += b"\n" + bytes(self._buf[start:stop])
+        n = len(self.pieces)
         if n > _PIECES:
             self._abandon()
         else:
             block, end = self._buf, self._end
-            self._buf = self._pieces + b"\n"
+            self._buf = self.pieces + b"\n"
             self._end = n + 1
             if self._ended(0, n):
-                self._opened = False
-                self._pieces = b""
+                self.opened = False
+                self.pieces = b""
             self._buf, self._end = block, end
 
     def _abandon(self) -> None:
         # The rest of an opened message never came.
-        if self._opened:
-            self._opened = False
-            self._pieces = b""
+        if self.opened:
+            self.opened = False
+            self.pieces = b""
             self.malformed += 1
 
     def _unstitchable(self, line: bytes) -> bool:
-        if len(line) > _FOREIGN_LINE:
-            return False
-        for option, layout in _FOREIGN:
-            if layout.match(line):
-                self.layouts.add(option)
-                return True
-        return False
+        option = layouts.option_of(line)
+        if option is not None:
+            self.layouts.add(option)
+        return option is not None
 
     # Names
 
     def _header_comm(self, start: int) -> int:
         # `<...>` is the kernel's word for a name it has forgotten; a name in pieces is not all here.
         stop = self._minus
-        if self._after_piece and stop != start + _COMM:
+        if self.after_piece and stop != start + _COMM:
             return -1
         first = self._blanks(start)
         first = min(first, stop)
@@ -1020,7 +901,7 @@ class Scanner:
         slot = tid & (_SLOTS - 1)
         at = slot * _COMM
         key = bytes(self._buf[start:stop])
-        code = self._intern_name(key.decode("utf-8", "backslashreplace"))
+        code = self.intern_name(key.decode("utf-8", "backslashreplace"))
         if n <= _COMM:
             self._name_len[slot] = n + 1
             for k in range(n):
@@ -1028,7 +909,8 @@ class Scanner:
             self._name_code[slot] = code
         return code
 
-    def _intern_name(self, name: str) -> int:
+    def intern_name(self, name: str) -> int:
+        """Return the code that stands for a name in the columns."""
         code = self._codes.get(name)
         if code is None:
             code = len(self.names)
@@ -1043,8 +925,8 @@ class Scanner:
         self._codes = {}
         self._name_len = memoryview(bytearray(_SLOTS))
         self._said_len = memoryview(bytearray(_SLOTS))
-        if self._opened and self._open_comm >= 0:
-            self._open_comm = self._intern_name(names[self._open_comm])
-        for cpu in self._pending_cpus():
+        if self.opened and self.open_comm >= 0:
+            self.open_comm = self.intern_name(names[self.open_comm])
+        for cpu in self.pending_cpus():
             at = cpu * _FIELDS + 4
-            self._pending[at] = self._intern_name(names[self._pending[at]])
+            self._pending[at] = self.intern_name(names[self._pending[at]])

@@ -1,0 +1,63 @@
+"""Checkpoint: what a scanner carries from one line to the next, so that another one can go on in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.facts.events import ROWS
+
+if TYPE_CHECKING:
+    from sigtrace.trace.scan import Scanner
+
+_COUNTS = (
+    "lines", "kill", "half", "losses", "other", "continuation", "comment", "blank", "malformed", "unstitchable",
+    "microseconds", "ticks",
+)  # fmt: skip
+_OPEN = ("kind", "line", "cpu", "ts", "tid", "pid", "comm", "sig", "code")
+
+
+def taken(scanner: Scanner) -> dict[str, Any]:
+    """Return what the next line's meaning depends on, and the counts so far, as JSON can hold it."""
+    pending = {}
+    for cpu in scanner.pending_cpus():
+        line, ts, tid, pid, comm, sig = scanner.pending_line(cpu)
+        pending[str(cpu)] = [line, ts, tid, pid, scanner.names[comm], sig]
+    opened = None
+    if scanner.opened:
+        open_ = {name: getattr(scanner, f"open_{name}") for name in _OPEN}
+        open_["comm"] = None if open_["comm"] < 0 else scanner.names[open_["comm"]]
+        opened = [*open_.values(), scanner.pieces.hex()]
+    return {
+        "pending": pending,
+        "opened": opened,
+        "after_piece": bool(scanner.after_piece),
+        "seen_header": bool(scanner.seen_header),
+        "counts": [getattr(scanner, name) for name in _COUNTS],
+        "seen": [scanner.seen[kind] for kind in range(len(ROWS))],
+        "lost_by_cpu": list(scanner.lost_by_cpu.items()),
+        "lost_unknown": list(scanner.lost_unknown.items()),
+        "layouts": sorted(scanner.layouts),
+    }
+
+
+def resume(scanner: Scanner, state: dict[str, Any]) -> None:
+    """Let a new scanner go on where another one's state was `taken`."""
+    for key, (line, ts, tid, pid, name, sig) in state["pending"].items():
+        scanner.restore_line(int(key), [line, ts, tid, pid, scanner.intern_name(name), sig])
+    if state["opened"] is not None:
+        *fields, pieces = state["opened"]
+        open_ = dict(zip(_OPEN, fields, strict=True))
+        open_["comm"] = -1 if open_["comm"] is None else scanner.intern_name(open_["comm"])
+        for name, value in open_.items():
+            setattr(scanner, f"open_{name}", value)
+        scanner.pieces = bytes.fromhex(pieces)
+        scanner.opened = True
+    scanner.after_piece = state["after_piece"]
+    scanner.seen_header = state["seen_header"]
+    for name, count in zip(_COUNTS, state["counts"], strict=True):
+        setattr(scanner, name, count)
+    for kind, n in enumerate(state["seen"]):
+        scanner.seen[kind] = n
+    scanner.lost_by_cpu = dict(state["lost_by_cpu"])
+    scanner.lost_unknown = dict(state["lost_unknown"])
+    scanner.layouts = set(state["layouts"])
