@@ -1,6 +1,6 @@
 """Signals: the names of Linux's signals and of the errors that sending one can give.
 
-Linux's numbers, wherever the session is read: a laptop's own `signal` module may count differently.
+These are Linux's numbers, on whatever machine a session is read: a laptop's `signal` module may count differently.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def target_name(target: int) -> str:
 def signal_number(name: str) -> int:
     """Return a signal's number from its number or its name: `9`, `KILL`, `SIGKILL`, `SIGRTMIN+3`.
 
-    Raises `ValueError` where there is none of that name.
+    Raises `ValueError` if no signal has that name.
     """
     if name.isdigit():
         return int(name)
@@ -106,7 +106,7 @@ def signal_number(name: str) -> int:
 
 
 def source_name(source: str | None) -> str:
-    """Return in words what ended a process where no other process did: a source of `sigtrace.analyze.deaths`.
+    """Return in words what ended a process if no other process did: a source of `sigtrace.analyze.deaths`.
 
     No name can be taken for one of these: they are longer than the 15 bytes that a name has.
     """

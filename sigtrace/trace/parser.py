@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COMPILED = not str(scan.__file__).endswith(".py")
-"""Whether the hot loop is compiled; interpreted, it gives the same rows, some two hundred times slower."""
+"""Whether the scanner is compiled; interpreted, it gives the same rows, about two hundred times slower."""
 
 _BATCH_ROWS = 1 << 16
 _LONGEST_LINE = 1 << 20  # trace_seq ends a line at 8 KiB; what is longer is no trace, and must not fill the memory
@@ -165,7 +165,7 @@ class Parser:
 
     def _scan(self, data: bytes, start: int, end: int) -> Iterator[Rows]:
         while start < end:
-            # So that a line too long is one wherever the pieces are cut.
+            # So that a line too long is one however the bytes are cut.
             stop = data.rfind(b"\n", start, start + _LONGEST_LINE) + 1
             if stop == 0:
                 self._scanner.skip_line()

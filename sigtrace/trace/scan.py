@@ -2,13 +2,14 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The hot loop of parse: whole lines of a trace_pipe log become columns.
 
-One grammar, in Python. Where a C compiler is at hand when the package is built, Cython compiles it with the
-types of scan.pxd; where none is, it runs as it stands here: the same source, the same rows. The types stand in
-scan.pxd because `long long[::1]` is no type to a Python type checker, and so that nobody needs Cython to run it.
+One grammar, in Python. If a C compiler is there when the package is built, Cython compiles it with the types of
+scan.pxd; if not, Python runs it as it stands here: the same source, the same rows. The types are in scan.pxd because
+`long long[::1]` is no type to a Python type checker, and so that nobody needs Cython to run this.
 
 Everything in a block may be an attacker's choice. A block ends with a newline, every walk to the right stops at one,
-and every walk to the left at the start of its line, so nothing is read outside of it. Interpreted, Python checks that
-anew at each byte; compiled, the checks would cost a third of the speed, and the property tests run both.
+and every walk to the left stops at the start of its line, so nothing outside the block is read. The compiled scanner
+does not check this at each byte, for that would cost a third of the speed; the interpreted one does, and the property
+tests run both.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ except ImportError:  # nobody needs Cython to run this
 _KILL = 0
 _SENT = 1
 _TO = 2
-_LOST = 3  # and 4 where the kernel does not say how many
+_LOST = 3  # and 4 if the kernel does not say how many
 _GENERATE = 5
 _DELIVER = 6
 _EXIT = 7  # and 8 before Linux 6.10 had group_dead
 _FORK = 9
 _EXEC = 10
-_OOM = 11  # and 12 where the kernel does not print the victim's name
+_OOM = 11  # and 12 if the kernel does not print the victim's name
 
 _NEWLINE = 10
 _TAB = 9
@@ -72,9 +73,9 @@ _FIELDS = 6
 class Scanner:
     """Scan blocks of whole lines into columns, stitching the two lines of a call by CPU.
 
-    State is one pending line a CPU, and the pieces of the one record that a newline in a name has cut. Columns have
-    room for `capacity` rows; `rows` of them are filled. `unlocked`, lines are scanned without the interpreter's lock:
-    other threads work meanwhile, and the scanner is one thread's alone.
+    The state is one pending line a CPU, and the pieces of the one record that a newline in a name has cut. Columns have
+    room for `capacity` rows, of which `rows` are filled. If `unlocked`, lines are scanned without the interpreter's
+    lock: other threads work meanwhile, and only one thread may use the scanner.
     """
 
     def __init__(self, capacity: int, utc_offset_us: int = 0, *, unlocked: bool = False) -> None:
@@ -140,13 +141,13 @@ class Scanner:
         self.bit = memoryview(bytearray(n))
 
     def scan(self, block: bytes, start: int, end: int) -> int:
-        """Scan the lines of block[start:end]; return where it stopped: `end`, or before, where the batch is full."""
+        """Scan the lines of block[start:end]; return where it stopped: at `end`, or earlier if the batch is full."""
         self._buf = block
         self._end = end
         if self._unlocked:
             with cython.nogil:
                 return self._lines(start, end)
-        # What makes Python's objects would take the lock again for each new name, and wait for busy threads each time.
+        # Each new name is a Python object, for which the lock would be taken again, after waiting for busy threads.
         return self._lines(start, end)
 
     def _lines(self, i: int, end: int) -> int:
@@ -162,7 +163,7 @@ class Scanner:
         self.malformed += 1
 
     def finish(self) -> bool:
-        """End the log: what is pending becomes halves, in the order of their lines. False where the batch is full."""
+        """End the log: pending lines become halves, in the order of their lines. False if the batch is full."""
         self._abandon()
         for _, cpu in sorted((self._pending[cpu * _FIELDS], cpu) for cpu in self.pending_cpus()):
             if self.rows == self.capacity:
@@ -179,14 +180,14 @@ class Scanner:
         return [self._pending[cpu * _FIELDS + i] for i in range(_FIELDS)]
 
     def restore_line(self, cpu: int, fields: list[int]) -> None:
-        """Let a line be pending that was so in another scanner; its comm has a code of this one."""
+        """Set a CPU's pending line, as another scanner had it; the code of its comm is one of this scanner."""
         if cpu >= self._cpus:
             self._grow(cpu + 1)
         for i in range(_FIELDS):
             self._pending[cpu * _FIELDS + i] = fields[i]
 
     def pending(self) -> int:
-        """Return how many lines are read and not yet of any kind."""
+        """Return how many lines have been read that are not yet of any kind."""
         return len(self.pending_cpus()) + self.opened
 
     # Lines
@@ -239,7 +240,7 @@ class Scanner:
         return i
 
     def _digits(self, i: int) -> int:
-        # -> where the digits end, or -1 where there are none or too many for 64 bits.
+        # -> where the digits end, or -1 if there are none, or too many for 64 bits.
         n = 0
         first = i
         c = self._buf[i]
@@ -290,7 +291,7 @@ class Scanner:
         return self._time(self._flags(k))
 
     def _tgid(self, i: int) -> int:
-        # Option record-tgid: `(   4779) `, or `(-------) ` where the kernel has forgotten it.
+        # Option record-tgid: `(   4779) `, or `(-------) ` if the kernel has forgotten it.
         self._pid = -1
         if self._buf[i] != _OPEN:
             return i
@@ -463,7 +464,7 @@ class Scanner:
         self.open_comm = -1  # a code of an older dictionary would name nobody
 
     def _name_and_rest(self, i: int) -> int:
-        # A name, and what follows it to the end of the line; or a piece of it, where the name holds a newline.
+        # A name, and what follows it to the end of the line; or only a piece of the name, if it holds a newline.
         stop = self._newline(i)
         if not self._ended(i, stop):
             if self.open_kind == _SENT and self.open_cpu < self._cpus and self._pending[self.open_cpu * _FIELDS] != 0:
@@ -476,7 +477,7 @@ class Scanner:
         self.pieces = bytes(self._buf[i:stop])
 
     def _ended(self, start: int, stop: int) -> bool:
-        # Matched from the right, for a name may say anything. False where the end is not in start:stop.
+        # Matched from the right, for a name may say anything. False if the end is not in start:stop.
         stop = self._trim(start, stop)
         if self.open_kind == _SENT:
             i = self._left(start, stop, b") sent signal ", 14)
@@ -810,7 +811,7 @@ class Scanner:
         return stop + 1
 
     def _loss(self, i: int, stop: int) -> bool:
-        # CPU:%d [LOST %lu EVENTS], or CPU:%d [LOST EVENTS] where the kernel cannot say how many.
+        # CPU:%d [LOST %lu EVENTS], or CPU:%d [LOST EVENTS] if the kernel cannot say how many.
         i = self._digits(i)
         if i < 0 or self._num >= _CPUS or not self._at(i, b" [LOST ", 7):
             return False
