@@ -6,7 +6,9 @@ import os
 import shutil
 import sys
 import warnings
-from importlib.machinery import SourceFileLoader
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +18,7 @@ from unittest import mock
 import pytest
 from hypothesis import settings
 
+import sigtrace.causes.endings
 import sigtrace.trace.parser
 from sigtrace import Accounting, Parser
 
@@ -30,6 +33,7 @@ settings.register_profile("hunt", deadline=None, max_examples=2000)
 settings.load_profile("default")
 
 FIXTURES = Path(__file__).with_name("fixtures")
+CAUSES = Path(sigtrace.__file__).parent / "causes"
 SCAN = Path(sigtrace.__file__).parent / "trace" / "scan.py"
 
 
@@ -52,6 +56,34 @@ def fixtures() -> Path:
 def twin() -> ModuleType:
     """Return scan.py as Python runs it, whether or not it was compiled."""
     return _interpreted_scan()
+
+
+class _Interpreted(MetaPathFinder):
+    """Find the modules of sigtrace.causes as Python runs them, whether or not they were compiled."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
+        source = CAUSES / f"{name.rpartition('.')[2]}.py"
+        if not name.startswith("sigtrace.causes.") or not source.exists():
+            return None
+        return spec_from_loader(name, SourceFileLoader(name, str(source)))
+
+
+@pytest.fixture(scope="session")
+def interpreted() -> ModuleType:
+    """Return sigtrace.causes.endings, which follows rows by the tracker, with all modules beside it as Python runs them."""
+    own = [name for name in sys.modules if name.startswith("sigtrace.causes")]
+    kept = {name: sys.modules.pop(name) for name in own}
+    finder = _Interpreted()
+    sys.meta_path.insert(0, finder)
+    try:
+        module = import_module("sigtrace.causes.endings")
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name in sys.modules if name.startswith("sigtrace.causes")]:
+            del sys.modules[name]
+        sys.modules.update(kept)
+        sigtrace.causes = kept["sigtrace.causes"]  # type: ignore[attr-defined]
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import io
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ import pytest
 
 import sigtrace
 from sigtrace import Log, LogError, SessionError, analyze
-from sigtrace.causes import endings as deaths
 from sigtrace.errors import Error
 from sigtrace.facts.schema import SCHEMA
 from sigtrace.questions import who
 from sigtrace.questions.database import Database
+from sigtrace.questions.deaths import Deaths, in_time
 from sigtrace.store import row_groups
 from sigtrace.store.conversion import convert
 from sigtrace.store.part import Part
@@ -73,12 +74,15 @@ def recording(path: Path, text: str = LOG) -> Recorder:
 @pytest.mark.parametrize("source", SOURCES, ids=[path.name for path in SOURCES])
 def test_a_database_tells_what_the_whole_session_tells(source: Path) -> None:
     table = sigtrace.read(source).table
-    whole = deaths.deaths(table).to_pylist()
-    ended = [death for death in whole if death["verdict"] != "exited"]
+    whole = analyze.deaths(table).to_pylist()
     with Database(source) as database:
-        assert ordered(database.tell().to_arrow_table().to_pylist()) == ordered(ended)
-        assert database.exited() == len(whole) - len(ended)
-        assert database.answer("SELECT count(*) AS n FROM deaths").to_pylist() == [{"n": len(whole)}]
+        assert ordered(database.rows("FROM deaths")) == ordered(whole)
+        of_report = Deaths(database, 1_000)
+        assert of_report.verdicts == Counter(death["verdict"] for death in whole)
+        ended = [death for death in whole if death["verdict"] != "exited"]
+        assert [death["victim_pid"] for death in of_report.first] == [
+            death["victim_pid"] for death in sorted(ended, key=in_time)
+        ]
         assert database.answer("SELECT count(*) AS n FROM events").to_pylist() == [{"n": len(table)}]
         storms = database.storms().to_arrow_table()
         escalations = database.escalations().to_arrow_table()
@@ -91,18 +95,21 @@ def test_a_database_tells_what_the_whole_session_tells(source: Path) -> None:
 
 def test_what_is_followed_between_changes_neither_deaths_nor_their_evidence() -> None:
     with Database(SCENE) as database:
-        (first, *_) = told = database.tell().to_arrow_table().to_pylist()
-        before = (database.exited(), database.cited(told))
+        before = Deaths(database, 1_000)
         who.who(database, "1")
-        assert (database.exited(), database.cited(told)) == before
-        assert {row["line"] for row in before[1][0]} == set(first["lines"])
+        after = Deaths(database, 1_000)
+        assert (before.verdicts, before.matrix, before.first) == (after.verdicts, after.matrix, after.first)
+        for death in before.first:
+            assert [row["line"] for row in death["evidence"]] == death["lines"]
 
 
 def test_a_line_beside_a_loss_is_counted_once() -> None:
     log = leave(7) + lost(0) + leave(8) + "".join(call(1, 15, ts=9.0, cpu=cpu) for cpu in (0, 1))
-    assert deaths.deaths(events(log)).num_rows == 2
+    assert analyze.deaths(events(log)).num_rows == 2
     with Database(sigtrace.read((leave(7) + call(7, 15, ts=9.0) + lost(0)).encode())) as database:
-        assert (database.tell().to_arrow_table().num_rows, database.exited()) == (0, 1)
+        assert database.rows("SELECT verdict, count(*) AS n FROM deaths GROUP BY ALL") == [
+            {"verdict": "exited", "n": 1}
+        ]
 
 
 def test_a_parent_has_the_name_of_its_first_fork_though_the_child_bears_on_nobody() -> None:
@@ -110,7 +117,7 @@ def test_a_parent_has_the_name_of_its_first_fork_though_the_child_bears_on_nobod
     (death,) = analyze.deaths(events(log)).to_pylist()
     assert death["parent_comm"] == "java"
     with Database(sigtrace.read(log.encode())) as database:
-        assert database.tell().to_arrow_table().to_pylist() == [death]
+        assert database.rows("FROM deaths") == [death]
 
 
 def test_half_of_a_call_tells_its_source() -> None:
@@ -119,7 +126,7 @@ def test_half_of_a_call_tells_its_source() -> None:
     (death,) = analyze.deaths(events(log)).to_pylist()
     assert death["source"] == "call"
     with Database(sigtrace.read(log.encode())) as database:
-        assert database.tell().to_arrow_table().to_pylist() == [death]
+        assert database.rows("FROM deaths") == [death]
 
 
 def test_a_storm_on_two_cpus_is_one_though_their_logs_stand_one_behind_the_other() -> None:
@@ -307,7 +314,7 @@ def test_a_damaged_part_is_an_error_of_ours(tmp_path: Path, scratch: Path) -> No
     part = next(path.glob("part-*"))
     part.write_bytes(part.read_bytes()[:-100])
     with pytest.raises(Error) as raised, Database(path) as database:
-        database.tell()
+        database.rows("FROM deaths")
     assert part.name in str(raised.value)
     assert "\n" not in str(raised.value)
     assert list(scratch.iterdir()) == []

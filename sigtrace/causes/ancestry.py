@@ -1,10 +1,12 @@
-"""Lineage: of a process, its parent, the parent's parent, and so on, as far as the session has seen them."""
+"""Ancestry: of a process, its parent, the parent's parent, and so on, as far as the session has seen them."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from sigtrace.causes.endings import follow, table
+from sigtrace.causes import feed
+from sigtrace.causes.endings import table, track
+from sigtrace.causes.rows import NO_TIME
 
 _TYPES: dict[str, pa.DataType] = {
     "log": pa.string(),
@@ -24,15 +26,19 @@ def ancestors(events: pa.Table, pid: int) -> pa.Table:
     rows = (
         {
             "log": log,
-            "of_start": process.start,
+            "of_start": _start(process.start),
             "generation": generation,
             "pid": one.pid,
-            "start": one.start,
-            "comm": one.comm,
+            "start": _start(one.start),
+            "comm": one.name(),
             "command": one.command,
         }
-        for log, lives in follow(events)
-        for process in lives.all_of(pid)
+        for log, rows in feed.tables(events)
+        for process in track(rows, lambda *_: None, pid=pid).processes
         for generation, one in enumerate(process.ancestors())
     )
     return table(rows, SCHEMA)
+
+
+def _start(ts: int) -> int | None:
+    return None if ts == NO_TIME else ts

@@ -1,4 +1,4 @@
-"""Sources: where a signal came from, by its si_code (asm-generic/siginfo.h) and the context that generated it."""
+"""Origin: where a signal came from, by its si_code (asm-generic/siginfo.h) and the context that generated it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sigtrace.facts.signals import FAULTS
 
 if TYPE_CHECKING:
-    from sigtrace.causes.tracker import Sending
+    from sigtrace.causes.process import Signal
 
 _KILL = 9
 _SI_TIMER = -2
@@ -17,28 +17,42 @@ _TERMINAL = (2, 3, 20)  # SIGINT, SIGQUIT, SIGTSTP
 _TIMERS = (14, 24, 26, 27)  # SIGALRM, SIGXCPU, SIGVTALRM, SIGPROF
 
 
-def source_of(sending: Sending) -> str:
+def origin(signal: Signal) -> str:
     """Return where a signal came from.
 
     `call` (kill, tkill, tgkill), `queue` (a call that the probe does not see: sigqueue, pidfd_send_signal,
     cgroup.kill), `fault`, `oom`, `terminal`, `timer`, `parent` (its death) or `kernel`.
     """
-    code, sig, sender, process = sending.row.code, sending.sig, sending.sender, sending.victim
+    if signal.call is not None:
+        return "call"
+    return _sent(signal) if signal.row.code <= 0 else _of_the_kernel(signal)
+
+
+def _sent(signal: Signal) -> str:
+    code = signal.row.code
+    if code == _SI_TIMER:
+        return "timer"
+    if code in _SI_OTHERS:
+        return "kernel"
+    if code == 0 and signal.in_exit:
+        return "parent"
+    if code == 0 and signal.sender is signal.victim and signal.row.flag != 1:
+        return "kernel"  # SIGPIPE, SIGXFSZ: the answer to what it did
+    return "queue"  # a call that the probe does not see: sigqueue, pidfd_send_signal, cgroup.kill
+
+
+def _of_the_kernel(signal: Signal) -> str:
+    sig, sender, process = signal.sig, signal.sender, signal.victim
     itself = sender is process
-    hangs_up = sig == _HUP and not (sending.in_exit and not sender.sent_itself(_HUP))
-    cases = (
-        ("call", sending.call is not None),
-        ("timer", code == _SI_TIMER),
-        ("kernel", code in _SI_OTHERS),
-        ("parent", code == 0 and sending.in_exit),
-        ("kernel", code == 0 and itself and not sending.row.grp),  # SIGPIPE, SIGXFSZ: the answer to what it did
-        ("queue", code <= 0),  # a call that the probe does not see: sigqueue, pidfd_send_signal, cgroup.kill
-        ("oom", process.oom is not None and sig == _KILL),
-        ("fault", sig in FAULTS and itself),
-        ("timer", sig in _TIMERS),
-        ("terminal", sig in _TERMINAL or hangs_up),
-        ("parent", sending.in_exit),
-        ("timer", sig == _KILL and itself),  # the hard RLIMIT_CPU
-        ("kernel", True),
-    )
-    return next(source for source, holds in cases if holds)
+    if sig == _KILL and process.oom is not None:
+        return "oom"
+    if sig in FAULTS and itself:
+        return "fault"
+    if sig in _TIMERS:
+        return "timer"
+    hangs_up = sig == _HUP and not (signal.in_exit and not sender.sent_itself(_HUP))
+    if sig in _TERMINAL or hangs_up:
+        return "terminal"
+    if signal.in_exit:
+        return "parent"
+    return "timer" if sig == _KILL and itself else "kernel"  # the hard RLIMIT_CPU

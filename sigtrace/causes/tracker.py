@@ -1,4 +1,10 @@
-"""Lives: the rows of a session, followed process by process from birth to death.
+# cython: language_level=3, annotation_typing=False
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""Tracker: the rows of a log, followed process by process from birth to death.
+
+A stream: rows go in, in the order of their lines, and endings and signals come out as soon as they are certain. Memory
+goes by the processes that live, and not by the rows that passed. As the scanner it is one source: where a C compiler is
+at hand, Cython compiles it with the types of tracker.pxd, and where none is, it runs as it stands here.
 
 A process is a pid and a start, never a pid alone: pids are reused. Threads are known by their tid, and belong to the
 process that the header's tgid names.
@@ -6,286 +12,363 @@ process that the header's tgid names.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass, field
-from functools import cached_property
-from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
+from sigtrace.causes.process import PENDING, UNKNOWN, Process, Signal
+from sigtrace.causes.rows import NONE, Chunk, Follower, Row
+from sigtrace.facts.rules import JUST_BEFORE_US, ends_process
 from sigtrace.facts.signals import DEADLY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
+
+    from sigtrace.causes.gaps import Gaps
+
+# Their places in sigtrace.causes.rows.KINDS.
+_PROCESS = 0
+_LOST = 1
+_KILL = 2
+_KILL_HALF = 3
+_GENERATE = 4
+_DELIVER = 5
+_FORK = 6
+_EXEC = 7
+_EXIT = 8
+_OOM = 9
+
+_ZOMBIES = 4096  # of the latest dead: what names their pid means them, until it is given away again
+_CALLED_WITHIN = 1 << 16  # lines: a call returns sooner after it has sent a signal
 
 
-class Row(NamedTuple):
-    """A row of a session, with the columns that lives are followed by.
+class Tracker(Follower):
+    """Follow the rows of one log: `follow` or `follow_all` of them, then `end`.
 
-    A type is that of the value in the events that fill it, and is optional where one of those may leave it null.
+    `ended` is called with each process that ended, the last row of its life, the signal that ended it or None, and
+    whether events were lost that bear on it; `exited` counts those that are not worth that: of whom no signal is known,
+    and nothing was lost. With `all_endings`, `ended` is called for these, too. `settled` is called with each signal once
+    it is known what became of it. `gaps` are the log's; they are all known beforehand, or with `live`, as the rows come:
+    then endings wait for `settle`. `pid` is one whose processes are kept, as `processes`.
     """
 
-    event: str
-    ts: int
-    time: int | None  # microseconds since 1970
-    cpu: int
-    tid: int
-    pid: int | None
-    comm: str | None
-    sig: int
-    target: int
-    target_comm: str | None
-    filename: str
-    code: int
-    grp: bool
-    res: int
-    handler: str
-    group_dead: bool | None
-    cgroup: str | None
-    line: int
-    log: str | None
-
-
-# res, TRACE_SIGNAL_* in include/trace/events/signal.h: 0 and 4 are queued, 4 without its information.
-_REFUSED = {1: "ignored", 2: "already pending", 3: "queue full"}
-
-
-@dataclass(eq=False, slots=True)
-class Sending:
-    """A signal on its way to one process: the kernel's signal_generate, and the call that made it, where one did."""
-
-    row: Row
-    sender: Process
-    victim: Process
-    sig: int
-    in_exit: bool
-    fate: str
-    call: Row | None = None
-
-    @property
-    def came_through(self) -> bool:
-        """Whether it was queued: neither ignored, nor pending already, nor dropped since its process was dying."""
-        return self.row.res not in _REFUSED
-
-    @property
-    def to_group(self) -> bool:
-        """Whether its call named a group: 0, -1 or -pgid."""
-        # A call's first line alone has no target, and its second alone no signal.
-        return self.call is not None and self.call.target is not None and self.call.target <= 0
-
-
-@dataclass(eq=False, slots=True)
-class Process:
-    """A process as far as the session has seen it."""
-
-    pid: int
-    start: int | None = None  # in ts; None where its birth was not seen
-    comm: str | None = None
-    command: str | None = None
-    cgroup: str | None = None
-    parent: Process | None = None
-    sendings: list[Sending] = field(default_factory=list)
-    pending: dict[int, list[Sending]] = field(default_factory=dict)
-    fatal: Row | None = None
-    quiet_exit: int = -1  # the line of the last thread that exited without the delivery of a fatal signal
-    oom: Row | None = None
-    exit: Row | None = None  # of its last thread
-
-    def sent_itself(self, sig: int) -> bool:
-        """Tell whether it has generated a signal to itself."""
-        return any(sending.sig == sig and sending.sender is self for sending in self.sendings)
-
-    def ancestors(self) -> list[Process]:
-        """Return the process itself, its parent, and so on up."""
-        line: dict[Process, None] = {}
-        process: Process | None = self
-        while process is not None and process not in line:
-            line[process] = None
-            process = process.parent
-        return list(line)
-
-
-@dataclass(slots=True)
-class _Loss:
-    # A time in which a CPU lost events: from its last row before to its first one after.
-    first_ts: float
-    last_ts: float = inf
-
-
-class Lives:
-    """Follow rows in the order of their lines. `dead` are who ended, in the order of their deaths."""
-
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self.dead: list[Process] = []
-        self.sendings: list[Sending] = []
-        self._alive: dict[int, Process] = {}
-        self._zombies: dict[int, Process] = {}
-        self._replaced: list[Process] = []
+    def __init__(
+        self,
+        ended: Callable[[Process, Row, Signal | None, bool], Any],
+        gaps: Gaps | None = None,
+        *,
+        settled: Callable[[Signal], Any] | None = None,
+        all_endings: bool = True,
+        live: bool = False,
+        pid: int = -1,
+    ) -> None:
+        super().__init__()
+        self.exited = 0
+        self.passed_over = 0
+        self.processes: list[Process] = []
+        self._ended = ended
+        self._settled = settled
+        self._gaps = gaps
+        self._all_endings = all_endings
+        self._live = live
+        self._kept_pid = pid
+        self._known: dict[int, Process] = {}
+        self._zombies: list[Process | None] = [None] * _ZOMBIES
+        self._died = 0
         self._pid_of: dict[int, int] = {}
         self._parents_to_come: dict[int, list[Process]] = {}
-        self._uncalled: dict[int, list[Sending]] = {}
-        self._losses: list[_Loss] = []
-        self._open_losses: dict[int, list[_Loss]] = {}
-        self._last_ts: dict[int, int] = {}
-        self._in_exit: set[int] = set()
-        self._took_fatal: dict[Process, set[int]] = {}
-        steps = {
-            "process": self._known,
-            "kill": self._called,
-            "kill_half": self._called,
-            "signal_generate": self._generated,
-            "signal_deliver": self._delivered,
-            "sched_process_fork": self._forked,
-            "sched_process_exec": self._executed,
-            "sched_process_exit": self._exited,
-            "mark_victim": self._chosen,
-        }
-        for row in rows:
-            if row.event == "lost":
-                self._lost(row)
-            else:
-                steps[row.event](row, self._living(row))
+        self._unsettled: dict[int, list[Signal]] = {}
+        self._waiting: deque[tuple[Process, Row, Signal | None]] = deque()
+        self._line = 0
 
-    @property
-    def dying(self) -> list[Process]:
-        """Those to whom a fatal signal was delivered, and whose exit is not in the rows."""
-        return self._replaced + [process for process in self._alive.values() if process.fatal is not None]
+    def settle(self) -> None:
+        """Judge the endings that wait: all rows of the time up to now have been seen."""
+        self._judge(True)
 
-    def all_of(self, pid: int) -> list[Process]:
-        """Return the processes that had a pid, the dead ones first, in the order of their deaths."""
-        ended = [process for process in self.dead + self._replaced if process.pid == pid]
-        return ended + ([self._alive[pid]] if pid in self._alive else [])
+    def end(self) -> None:
+        """End the log: what waits is judged, and of those to whom a fatal signal was delivered the exit never came."""
+        for tid in list(self._unsettled):
+            self._did_another(tid)
+        for process in list(self._known.values()):
+            if not process.dead and process.fatal is not None:
+                self._died_unseen(process)
+        self._judge(True)
+        if self._settled is not None:
+            for process in self._known.values():
+                for signal in process.signals or ():
+                    self._tell(signal, True)
 
-    def lost_between(self, first_ts: int, last_ts: int) -> bool:
-        """Tell whether anything between two times may have been lost."""
-        starts, ends = self._lossy_times
-        before = bisect_right(starts, last_ts)
-        return before > 0 and ends[before - 1] >= first_ts
+    # Rows
 
-    @cached_property
-    def _lossy_times(self) -> tuple[list[float], list[float]]:
-        # Of all CPUs, and those that overlap made one: a session may have as many losses as deaths.
-        starts: list[float] = []
-        ends: list[float] = []
-        for loss in sorted(self._losses, key=lambda loss: loss.first_ts):
-            if ends and loss.first_ts <= ends[-1]:
-                ends[-1] = max(ends[-1], loss.last_ts)
-            else:
-                starts.append(loss.first_ts)
-                ends.append(loss.last_ts)
-        return starts, ends
-
-    def _living(self, row: Row) -> Process:
-        """Return the process in whose context a row happened: it lives, and what its pid did before is over."""
-        if row.event != "process":
-            if self._open_losses:
-                for loss in self._open_losses.pop(row.cpu, ()):
-                    loss.last_ts = row.ts
-            self._last_ts[row.cpu] = row.ts
-        tid, pid = row.tid, row.pid
-        if pid is None:
-            pid = self._pid_of.get(tid, tid)
+    def step(self, chunk: Chunk, i: int) -> None:
+        kind = chunk.kind[i]
+        if kind > _OOM:
+            self.passed_over += 1
+            return
+        if self._live and self._gaps is not None:
+            self._gaps.step(chunk, i)
+        if kind == _LOST:
+            return
+        tid = chunk.tid[i]
+        if kind != _PROCESS:
+            self._line = chunk.line[i]
+            if self._unsettled and kind != _GENERATE and kind != _KILL and kind != _KILL_HALF:
+                self._did_another(tid)
+        process = self._living(tid, chunk.pid[i], kind)
+        if kind == _FORK:
+            self._forked(chunk, i, process)
+        elif kind == _EXIT:
+            self._exited(chunk, i, process)
+        elif kind == _EXEC:
+            self._executed(chunk, i, process)
+        elif kind == _GENERATE:
+            self._generated(chunk, i, process)
+        elif kind == _DELIVER:
+            self._delivered(chunk, i, process)
+        elif kind == _KILL or kind == _KILL_HALF:
+            self._called(chunk, i, process)
+        elif kind == _PROCESS:
+            self._ran(chunk, i, process)
         else:
-            if tid != pid and tid in self._alive:
-                self._was_a_thread(tid, pid)
-            self._pid_of[tid] = pid
-        if pid in self._zombies and row.event != "signal_generate":
+            self._hit(chunk.target[i]).oom = chunk.row(i)
+        if self._waiting:
+            self._judge(False)
+
+    def _living(self, tid: int, pid: int, kind: int) -> Process:
+        # The process in whose context a row happened: it lives, and what its pid did before is over.
+        if pid < 0:
+            pid = self._pid_of.get(tid, tid)
+        elif tid != pid:
+            if self._pid_of.get(tid, -1) != pid:
+                if tid in self._known:
+                    self._was_a_thread(tid, pid)
+                self._pid_of[tid] = pid
+        elif self._gaps is not None and self._pid_of:
+            self._pid_of.pop(tid, None)  # its end as a thread may have been lost
+        process = self._known.get(pid)
+        if process is None:
+            return self._new(pid, UNKNOWN, None)
+        if process.dead and kind != _GENERATE:
             # The dead send signals on their way out, and do nothing else: its pid's next life began unseen.
-            del self._zombies[pid]
-        return self._process(pid)
+            return self._new(pid, UNKNOWN, None)
+        return process
+
+    def _new(self, pid: int, start: int, parent: Process | None) -> Process:
+        process = Process.__new__(Process)
+        process.begin(pid, start, parent)
+        self._known[pid] = process
+        if pid == self._kept_pid:
+            self.processes.append(process)
+        return process
 
     def _was_a_thread(self, tid: int, pid: int) -> None:
         # A fork makes a process or a thread; which, its own rows say first.
-        thread, process = self._alive.pop(tid), self._process(pid)
-        process.sendings += thread.sendings
-        for sig, pending in thread.pending.items():
-            process.pending.setdefault(sig, []).extend(pending)
+        thread = self._known[tid]
+        if thread.dead:
+            return
+        del self._known[tid]
+        if thread in self.processes:
+            self.processes.remove(thread)
+        if thread.signals is not None:
+            process = self._known.get(pid)
+            if process is None:
+                process = self._new(pid, UNKNOWN, None)
+            for signal in thread.signals:
+                signal.victim = process
+                self._keep(process, signal)
 
-    def _process(self, pid: int) -> Process:
+    def _hit(self, target: int) -> Process:
         # Until its pid is given away again, what names it means the dead.
-        process = self._alive.get(pid) or self._zombies.get(pid)
-        if process is None:
-            process = self._alive[pid] = Process(pid)
-        return process
+        pid = self._pid_of.get(target, target)
+        process = self._known.get(pid)
+        return self._new(pid, UNKNOWN, None) if process is None else process
 
-    def _hit(self, row: Row) -> Process:
-        return self._process(self._pid_of.get(row.target, row.target))
-
-    def _lost(self, row: Row) -> None:
-        loss = _Loss(self._last_ts.get(row.cpu, -inf))
-        self._losses.append(loss)
-        self._open_losses.setdefault(row.cpu, []).append(loss)
-
-    def _known(self, row: Row, process: Process) -> None:
-        process.start, process.comm, process.command, process.cgroup = row.ts, row.comm, row.filename, row.cgroup
+    def _ran(self, chunk: Chunk, i: int, process: Process) -> None:
+        process.start = chunk.ts[i]
+        process.named_by_file = False
+        process.comm = _name(chunk.comms, chunk.comm[i])
+        process.command = _name(chunk.filenames, chunk.filename[i])
+        process.cgroup = _name(chunk.cgroups, chunk.cgroup[i])
         # No line says them, and so they have no order.
-        parent = self._alive.get(row.target)
-        if parent is None:
-            self._parents_to_come.setdefault(row.target, []).append(process)
-        process.parent = parent
+        target = chunk.target[i]
+        process.parent = self._known.get(target)
+        if process.parent is None:
+            self._parents_to_come.setdefault(target, []).append(process)
         for child in self._parents_to_come.pop(process.pid, ()):
             child.parent = process
 
-    def _called(self, row: Row, process: Process) -> None:
-        if row.tid == process.pid and row.comm is not None:
-            process.comm = row.comm
-        for sending in self._uncalled.pop(row.tid, ()):
-            if row.sig is None or sending.sig == row.sig:
-                sending.call = row
+    def _called(self, chunk: Chunk, i: int, process: Process) -> None:
+        code = chunk.comm[i]
+        if code >= 0 and chunk.tid[i] == process.pid:
+            process.comm = chunk.comms[code]
+            process.named_by_file = False
+        if not self._unsettled:
+            return
+        sig = chunk.sig[i]
+        signals = self._unsettled.pop(chunk.tid[i], None)
+        if signals is not None:
+            row = chunk.row(i)
+            made = [signal for signal in signals if sig == NONE or signal.sig == sig]
+            hits_sender = False
+            for signal in made:
+                signal.call = row
+                hits_sender = hits_sender or signal.sender is signal.victim
+            for signal in made:
+                signal.hits_sender = hits_sender
+            for signal in signals:
+                signal.settled = True
+                self._tell(signal, False)
 
-    def _generated(self, row: Row, sender: Process) -> None:
-        victim = self._hit(row)
+    def _did_another(self, tid: int) -> None:
+        # A call prints its lines when it returns: whoever did something else since made none.
+        signals = self._unsettled.pop(tid, None)
+        if signals is not None:
+            for signal in signals:
+                signal.settled = True
+                self._tell(signal, False)
+
+    def _generated(self, chunk: Chunk, i: int, sender: Process) -> None:
+        row = chunk.row(i)
+        victim = self._hit(row.target)
         if victim.pid == row.target:
             victim.comm = row.target_comm
-        sending = Sending(row, sender, victim, row.sig, row.tid in self._in_exit, _REFUSED.get(row.res, "pending"))
-        victim.sendings.append(sending)
-        self.sendings.append(sending)
-        if sending.fate == "pending":
-            victim.pending.setdefault(row.sig, []).append(sending)
-        if row.code <= 0:
-            self._uncalled.setdefault(row.tid, []).append(sending)
+            victim.named_by_file = False
+        in_exit = sender.dead or (sender.exited is not None and row.tid in sender.exited)
+        signal = Signal(row, sender, victim, in_exit=in_exit)
+        self._keep(victim, signal)
+        if not signal.settled:
+            self._unsettled.setdefault(row.tid, []).append(signal)
+        self._tell(signal, False)
 
-    def _delivered(self, row: Row, process: Process) -> None:
-        fate = row.handler
-        if fate == "default":
-            fate = "fatal" if row.sig in DEADLY else "delivered"
-        if pending := process.pending.get(row.sig):
-            pending.pop(0).fate = fate
-            if not pending:
-                del process.pending[row.sig]
+    def _keep(self, victim: Process, signal: Signal) -> None:
+        forgotten = victim.keep(signal)
+        if forgotten is not None and forgotten.fate == PENDING:
+            forgotten.fate = "delivered"
+            self._tell(forgotten, True)
+
+    def _delivered(self, chunk: Chunk, i: int, process: Process) -> None:
+        sig = chunk.sig[i]
+        handler = chunk.small[i]
+        if handler == 0:
+            fate = "fatal" if sig in DEADLY else "delivered"
+        else:
+            fate = "handled" if handler == 2 else "ignored"
+        for signal in process.signals or ():
+            if signal.sig == sig and signal.fate == PENDING:
+                signal.fate = fate
+                self._tell(signal, False)
+                break
         if fate == "fatal":
-            process.fatal = process.fatal or row
-            self._took_fatal.setdefault(process, set()).add(row.tid)
+            if process.fatal is None:
+                process.fatal = chunk.row(i)
+            if process.took_fatal is None:
+                process.took_fatal = set()
+            process.took_fatal.add(chunk.tid[i])
 
-    def _forked(self, row: Row, parent: Process) -> None:
-        parent.comm = parent.comm or row.comm
-        child = row.target
-        self._pid_of.pop(child, None)
-        self._in_exit.discard(child)
-        self._zombies.pop(child, None)
-        before = self._alive.get(child)
-        if before is not None and before.fatal is not None:
-            self._replaced.append(before)  # its exit was lost
-        self._alive[child] = Process(child, row.ts, row.target_comm, parent.command, parent.cgroup, parent)
+    def _forked(self, chunk: Chunk, i: int, parent: Process) -> None:
+        child = chunk.target[i]
+        name = _name(chunk.target_comms, chunk.target_comm[i])
+        if parent.comm is None and not parent.named_by_file:
+            parent.comm = name  # a child is born with its parent's name (dup_task_struct)
+        if self._pid_of:
+            self._pid_of.pop(child, None)
+        if parent.exited is not None:
+            parent.exited.discard(child)
+        before = self._known.get(child)
+        if before is not None and not before.dead and before.fatal is not None:
+            self._died_unseen(before)
+        process = self._new(child, chunk.ts[i], parent)
+        process.comm = name
+        process.command = parent.command
+        process.cgroup = parent.cgroup
 
-    def _executed(self, row: Row, process: Process) -> None:
-        process.command = row.filename
-        process.comm = row.filename.rsplit("/", 1)[-1][:15]
+    def _executed(self, chunk: Chunk, i: int, process: Process) -> None:
+        old = chunk.target[i]
+        if old != process.pid and self._pid_of:
+            self._pid_of.pop(old, None)  # a thread that executes takes the number of its process
+        process.command = _name(chunk.filenames, chunk.filename[i])
+        process.named_by_file = True
         # exec ends the other threads by a SIGKILL of its own (de_thread): nobody was killed.
         process.fatal = None
         process.quiet_exit = -1
-        self._took_fatal.pop(process, None)
+        process.took_fatal = None
+        process.exited = None
 
-    def _exited(self, row: Row, process: Process) -> None:
-        self._in_exit.add(row.tid)
-        if row.tid == process.pid:
-            process.comm = row.comm
-        if row.tid not in self._took_fatal.get(process, ()):
-            process.quiet_exit = row.line
-        self._pid_of.pop(row.tid, None)
-        if row.group_dead or (row.group_dead is None and row.tid == process.pid):
-            process.exit = row
-            self.dead.append(process)
-            self._zombies[process.pid] = self._alive.pop(process.pid)
+    def _exited(self, chunk: Chunk, i: int, process: Process) -> None:
+        tid = chunk.tid[i]
+        if tid == process.pid:
+            process.comm = _name(chunk.comms, chunk.comm[i])
+            process.named_by_file = False
+        elif self._pid_of:
+            self._pid_of.pop(tid, None)
+        if process.took_fatal is None or tid not in process.took_fatal:
+            process.quiet_exit = chunk.line[i]
+        dead = chunk.flag[i]
+        if dead == 0 or (dead == 2 and not ends_process(None, tid, process.pid)):
+            if process.exited is None:
+                process.exited = set()
+            process.exited.add(tid)
+            return
+        self._buried(process)
+        if process.signals is None and process.fatal is None and self._gaps is None and not self._all_endings:
+            self.exited += 1
+        else:
+            died = chunk.row(i)
+            self._waiting.append((process, died, process.fatal_signal(died)))
 
-    def _chosen(self, row: Row, _: Process) -> None:
-        self._hit(row).oom = row
+    # Endings
+
+    def _died_unseen(self, process: Process) -> None:
+        # A fatal signal was delivered to it, and its exit is not in the rows.
+        process.dead = True
+        signal = process.fatal_signal(process.fatal)
+        if signal is not None:
+            self._waiting.append((process, process.fatal, signal))
+
+    def _buried(self, process: Process) -> None:
+        process.dead = True
+        oldest = self._zombies[self._died]
+        if oldest is not None:
+            oldest.signals = None
+            if self._known.get(oldest.pid) is oldest:
+                del self._known[oldest.pid]
+        self._zombies[self._died] = process
+        self._died = (self._died + 1) % _ZOMBIES
+
+    def _judge(self, everything: bool) -> None:  # noqa: FBT001  (as C has it)
+        while self._waiting:
+            process, died, signal = self._waiting[0]
+            if not everything and (self._live or not self._is_settled(signal)):
+                return
+            self._waiting.popleft()
+            lost = self._gaps is not None and self._lost(died, signal)
+            if not self._all_endings and signal is None and process.fatal is None and not lost:
+                self.exited += 1
+            else:
+                self._ended(process, died, signal, lost)
+            if signal is not None:
+                signal.ended = True
+            if self._settled is not None and process.signals is not None:
+                for one in process.signals:
+                    self._tell(one, True)
+
+    def _is_settled(self, signal: Signal | None) -> bool:
+        return signal is None or signal.settled or self._line - signal.row.line > _CALLED_WITHIN
+
+    def _lost(self, died: Row, signal: Signal | None) -> bool:
+        first = died.ts - JUST_BEFORE_US
+        if signal is not None:
+            # All that it rests on is there; a loss can only have hidden more of the story.
+            first = min(first, signal.row.ts)
+        return self._gaps.between(first, died.ts)
+
+    # Signals
+
+    def _tell(self, signal: Signal, over: bool) -> None:  # noqa: FBT001
+        # `over`: no row will say more of what became of it.
+        if self._settled is not None and not signal.told and (over or (signal.settled and signal.fate != PENDING)):
+            signal.told = True
+            self._settled(signal)
+
+
+def _name(names: list[str], code: int) -> str | None:
+    return None if code < 0 else names[code]

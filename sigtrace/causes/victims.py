@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sigtrace.causes.endings import ended, follow, table
-from sigtrace.causes.origin import source_of
+from sigtrace.causes import feed
+from sigtrace.causes.endings import table, track
+from sigtrace.causes.origin import origin
+from sigtrace.causes.rows import NO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sigtrace.causes.tracker import Lives
+    from sigtrace.causes.process import Signal
 
 _TYPES: dict[str, pa.DataType] = {
     "log": pa.string(),
@@ -45,38 +45,44 @@ def victims(events: pa.Table, actor: int | None = None) -> pa.Table:
 
     Of an `actor`, a pid, only those to which it or its descendants sent a signal.
     """
-    rows = ({"log": log, **victim} for log, lives in follow(events) for victim in _victims(lives) if _by(victim, actor))
+    rows = (
+        one
+        for log, rows in feed.tables(events)
+        for one in of_log(log, rows)
+        if actor is None or actor in (one["sender_pid"], *one["sender_ancestors"])
+    )
     return table(rows, SCHEMA)
 
 
-def _victims(lives: Lives) -> Iterator[dict[str, Any]]:
-    fatal = {id(sending) for _, _, sending in ended(lives)}
-    suicidal = {
-        sending.call.line for sending in lives.sendings if sending.call is not None and sending.sender is sending.victim
+def of_log(log: str | None, rows: feed.Table | feed.Parts) -> list[dict[str, Any]]:
+    """Return the victims of one log, as objects, in the order of their lines."""
+    found: list[dict[str, Any]] = []
+    track(rows, lambda *_: None, settled=lambda signal: found.append({"log": log, **victim(signal)}))
+    return sorted(found, key=lambda one: one["line"])
+
+
+def victim(signal: Signal) -> dict[str, Any]:
+    """Return a signal as a victim with the columns of `SCHEMA` but `log`."""
+    row, call, source = signal.row, signal.call, origin(signal)
+    called = source in _CALLED
+    fate = "fatal" if signal.ended else signal.fate
+    sender_comm = signal.sender.name() if call is None else call.comm
+    target = signal.target()
+    return {
+        "line": row.line,
+        "call_line": None if call is None else call.line,
+        "ts": row.ts,
+        "time": None if row.time == NO_TIME else row.time,
+        "sig": signal.sig,
+        "source": source,
+        "sender_pid": signal.sender.pid if called else None,
+        "sender_comm": sender_comm if called else None,
+        "sender_ancestors": [one.pid for one in signal.sender.ancestors()[1:]] if called else [],
+        "target": target,
+        "victim_pid": signal.victim.pid,
+        "victim_start": None if signal.victim.start == NO_TIME else signal.victim.start,
+        "victim_comm": row.target_comm,
+        "fate": fate if fate in _KNOWN else "delivered",
+        "group": signal.to_group(),
+        "sender_among_them": signal.hits_sender,
     }
-    for sending in lives.sendings:
-        row, call, source = sending.row, sending.call, source_of(sending)
-        called = source in _CALLED
-        known = "fatal" if id(sending) in fatal else sending.fate
-        yield {
-            "line": row.line,
-            "call_line": None if call is None else call.line,
-            "ts": row.ts,
-            "time": row.time,
-            "sig": sending.sig,
-            "source": source,
-            "sender_pid": sending.sender.pid if called else None,
-            "sender_comm": (sending.sender.comm if call is None else call.comm) if called else None,
-            "sender_ancestors": [one.pid for one in sending.sender.ancestors()[1:]] if called else [],
-            "target": None if call is None else call.target,
-            "victim_pid": sending.victim.pid,
-            "victim_start": sending.victim.start,
-            "victim_comm": row.target_comm,
-            "fate": known if known in _KNOWN else "delivered",
-            "group": sending.to_group,
-            "sender_among_them": call is not None and call.line in suicidal,
-        }
-
-
-def _by(victim: dict[str, Any], actor: int | None) -> bool:
-    return actor is None or actor in (victim["sender_pid"], *victim["sender_ancestors"])

@@ -9,9 +9,9 @@ from sigtrace import analyze
 from sigtrace.facts.signals import ERRORS, error_name, signal_name, source_name, target_name
 from sigtrace.output import terminal
 from sigtrace.output.sentence import death_sentence
-from sigtrace.questions import counts as tally
-from sigtrace.questions import who
+from sigtrace.questions import counts as call_counts
 from sigtrace.questions.database import Database
+from sigtrace.questions.deaths import Deaths
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,9 +37,9 @@ def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, A
         with Database(source) as database:
             return summary(database, timeline=timeline)
     counts: dict[str, int] = {}
-    # Deaths are followed in Python, while DuckDB counts.
+    # The tracker follows the deaths, while DuckDB counts.
     with ThreadPoolExecutor(1) as thread:
-        of_deaths = thread.submit(_of_deaths, source.beside(), counts)
+        of_deaths = thread.submit(_of_deaths, source, counts)
         counted = {**_of_calls(source, counts), **_of_both(source, counts, timeline=timeline)}
         return {"session": source.name, **of_deaths.result(), **counted, "counts": counts}
 
@@ -59,41 +59,37 @@ def _of_both(database: Database, counts: dict[str, int], *, timeline: bool) -> d
 
 
 def _of_deaths(database: Database, counts: dict[str, int]) -> dict[str, Any]:
-    deaths = who.named(_most(database, counts, "deaths", database.tell(), "time, ts"))
-    evidence = database.cited(deaths)
-    verdicts = {row["verdict"]: row["n"] for row in database.rows("SELECT verdict, count(*) AS n FROM told GROUP BY 1")}
-    if exited := database.exited():
-        verdicts["exited"] = exited
-    by = "CASE WHEN killer_pid IS NOT NULL THEN coalesce(killer_comm, '?') END AS killer, source, victim_comm, sig"
-    matrix = database.connection.sql(f"SELECT {by}, count(*) AS deaths FROM told GROUP BY ALL")
+    deaths = Deaths(database, _MOST)
+    counts["deaths"] = deaths.verdicts.total() - deaths.verdicts["exited"]
+    counts["matrix"] = len(deaths.matrix)
     return {
-        "verdicts": verdicts,
-        "deaths": [
-            {**death, "sentence": death_sentence(death, database), "evidence": rows}
-            for death, rows in zip(deaths, evidence, strict=True)
-        ],
+        "verdicts": {verdict: n for verdict, n in deaths.verdicts.items() if n},
+        "deaths": [{**death, "sentence": death_sentence(death, database)} for death in deaths.first],
         "matrix": [
             {
-                "killer": source_name(row["source"]) if row["killer"] is None else row["killer"],
-                "victim": row["victim_comm"] or "?",
-                "signal": None if row["sig"] is None else signal_name(row["sig"]),
-                "deaths": row["deaths"],
+                "killer": source_name(source) if killer is None else killer,
+                "victim": victim or "?",
+                "signal": None if sig is None else signal_name(sig),
+                "deaths": n,
             }
-            for row in _most(database, counts, "matrix", matrix, "deaths DESC")
+            # Ties in the order of the names, so that two runs say the same.
+            for (killer, source, victim, sig), n in sorted(
+                deaths.matrix.items(), key=lambda entry: (-entry[1], *map(str, entry[0]))
+            )[:_MOST]
         ],
     }
 
 
 def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
-    calls = database.tally()
-    (total,) = tally.totals(calls).to_arrow_table().to_pylist()
+    calls = database.counted()
+    (total,) = call_counts.totals(calls).to_arrow_table().to_pylist()
     timed = total["calls"] and database.accounting.ts_unit == "us" and len(database.logs) == 1
     by = {
-        "senders": tally.by_sender(calls),
-        "targets": tally.by_target(calls),
-        "signals": tally.by_signal(calls),
-        "failures": tally.failures(calls),
-        "probed": tally.probed(calls),
+        "senders": call_counts.by_sender(calls),
+        "targets": call_counts.by_target(calls),
+        "signals": call_counts.by_signal(calls),
+        "failures": call_counts.failures(calls),
+        "probed": call_counts.probed(calls),
     }
     rows = {key: _most(database, counts, key, found, "calls DESC") for key, found in by.items()}
     return {
@@ -150,7 +146,7 @@ def _timeline(database: Database) -> dict[str, Any]:
     if len(database.logs) > 1:
         # Clocks of several logs have nothing in common but UTC.
         columns = "* REPLACE (epoch_us(time) AS ts, NULL::VARCHAR AS log)"
-        events = database.connection.sql(f"SELECT {columns} FROM events WHERE time IS NOT NULL")
+        events = database.sql(f"SELECT {columns} FROM events WHERE time IS NOT NULL")
     shown = events.filter("event IN ('kill', 'signal_generate', 'sched_process_exit')")
     span = shown.aggregate("min(ts) AS first, max(ts) AS last").to_arrow_table().to_pylist()[0]
     if span["first"] is None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from sigtrace.questions import counts as _tally
+from sigtrace.facts.rules import ends_process_expression
+from sigtrace.questions import counts
 from sigtrace.questions.windows import over, with_since
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def totals(events: Any) -> Any:  # noqa: ANN401
     sends nothing and only asks; `senders` and `targets` are how many different processes made calls, and pids were
     named in them, those of each log apart. Without calls the numbers are 0 and the times null.
     """
-    return _tally.totals(_tally.tally(events))
+    return counts.totals(counts.of(events))
 
 
 def by_sender(events: Any) -> Any:  # noqa: ANN401
@@ -67,7 +68,7 @@ def by_sender(events: Any) -> Any:  # noqa: ANN401
     Columns: log, pid, comm, calls, failed, probes, targets, first_ts, last_ts. A row is a process under one of its
     threads' names; `targets` is how many different pids it named.
     """
-    return _tally.by_sender(_tally.tally(events))
+    return counts.by_sender(counts.of(events))
 
 
 def by_target(events: Any) -> Any:  # noqa: ANN401
@@ -77,7 +78,7 @@ def by_target(events: Any) -> Any:  # noqa: ANN401
     the caller gave it: a pid of the caller's namespace, 0 for its own process group, -1 for every process it may
     signal, -N for the process group N.
     """
-    return _tally.by_target(_tally.tally(events))
+    return counts.by_target(counts.of(events))
 
 
 def by_signal(events: Any) -> Any:  # noqa: ANN401
@@ -86,7 +87,7 @@ def by_signal(events: Any) -> Any:  # noqa: ANN401
     Columns: sig, calls, failed, senders, targets. A row is a signal, of all logs together. `senders` and `targets` are
     how many different pids made them and were named in them, those of each log apart.
     """
-    return _tally.by_signal(_tally.tally(events))
+    return counts.by_signal(counts.of(events))
 
 
 def by_result(events: Any) -> Any:  # noqa: ANN401
@@ -95,7 +96,7 @@ def by_result(events: Any) -> Any:  # noqa: ANN401
     Columns: ret, error, calls, probes, first_ts, last_ts. A row is a result, of all logs together. `ret` is 0 or the
     negated errno, and `error` its name: EPERM, ESRCH, EINVAL, EAGAIN; null for 0 and for others.
     """
-    return _tally.by_result(_tally.tally(events))
+    return counts.by_result(counts.of(events))
 
 
 def failures(events: Any) -> Any:  # noqa: ANN401
@@ -105,7 +106,7 @@ def failures(events: Any) -> Any:  # noqa: ANN401
     `error` its name: ESRCH (-3) where no such process was, EPERM (-1) where it was not permitted. `signals` and
     `targets` are how many different ones.
     """
-    return _tally.failures(_tally.tally(events))
+    return counts.failures(counts.of(events))
 
 
 _ASKER = ["log", "pid", "comm", "target"]
@@ -140,7 +141,7 @@ def sent(events: Any) -> Any:  # noqa: ANN401
     Columns: log, pid, comm, sig, target, ret, calls, first_ts, last_ts, first_time, first_line. `first_time` is in UTC,
     and `first_line` the line of the log where the first of these calls stands.
     """
-    return _tally.tally(events)
+    return counts.of(events)
 
 
 @nw.narwhalify
@@ -165,7 +166,7 @@ def timeline(events: FrameT, step_us: int = 1_000_000) -> FrameT:
     have no row.
     """
     event = nw.col("event")
-    ended = nw.when(nw.col("group_dead").is_null()).then(nw.col("tid") == nw.col("pid")).otherwise(nw.col("group_dead"))
+    ended = ends_process_expression()
     flags = {
         "calls": event == "kill",
         "failed": (event == "kill") & _FAILED,

@@ -1,6 +1,6 @@
-"""Tally: calls counted by who sent what to whom with what result, and that count summed up by one side of it.
+"""Counts: calls counted by who sent what to whom with what result, and these counts summed up by one side.
 
-A tally is a frame of any engine with the columns of `sigtrace.analyze.sent`. It is much smaller than the calls, so many
+Counts are a frame of any engine with the columns of `sigtrace.analyze.sent`. It is much smaller than the calls, so many
 questions to a large session are answered from one reading of it.
 """
 
@@ -20,8 +20,8 @@ _COUNTS = ("calls", "failed", "probes")
 
 
 @nw.narwhalify
-def tally(events: FrameT) -> FrameT:
-    """Return the tally of a session's events: the columns of `sigtrace.analyze.sent`."""
+def of(events: FrameT) -> FrameT:
+    """Return the counts of the calls in a session: the columns of `sigtrace.analyze.sent`."""
     calls = events.filter(nw.col("event") == "kill")
     return calls.group_by("log", "pid", "comm", "sig", "target", "ret").agg(
         nw.len().alias("calls"),
@@ -32,20 +32,20 @@ def tally(events: FrameT) -> FrameT:
     )
 
 
-def _counted(tally: FrameT) -> FrameT:
+def _counted(counts: FrameT) -> FrameT:
     # A pid is one of its log's host: of several logs, the same number is several processes.
     process = [
         nw.concat_str([nw.col("log").fill_null(""), nw.col(pid).cast(nw.String)], separator=" ").alias(name)
         for pid, name in (("pid", "senders"), ("target", "targets"))
     ]
-    return _summed(tally).with_columns(*process)
+    return _summed(counts).with_columns(*process)
 
 
-def _summed(tally: FrameT) -> FrameT:
+def _summed(counts: FrameT) -> FrameT:
     # Numbers beforehand: pyarrow aggregates nothing but plain columns.
     failed = nw.when(nw.col("ret") < 0).then(nw.col("calls")).otherwise(0)
     probes = nw.when(nw.col("sig") == 0).then(nw.col("calls")).otherwise(0)
-    return tally.with_columns(failed=failed, probes=probes)
+    return counts.with_columns(failed=failed, probes=probes)
 
 
 def _whole(sums: FrameT) -> FrameT:
@@ -61,42 +61,42 @@ _TARGETS_OF_A_LOG = nw.col("target").n_unique().alias("targets")
 
 
 @nw.narwhalify
-def totals(tally: FrameT) -> FrameT:
+def totals(counts: FrameT) -> FrameT:
     """Return one row: calls, failed, probes, senders, targets, first_ts, last_ts."""
-    return _whole(_counted(tally).select(*_SUMS, _SENDERS, _TARGETS, *_SPAN))
+    return _whole(_counted(counts).select(*_SUMS, _SENDERS, _TARGETS, *_SPAN))
 
 
 @nw.narwhalify
-def by_sender(tally: FrameT) -> FrameT:
+def by_sender(counts: FrameT) -> FrameT:
     """Return log, pid, comm, calls, failed, probes, targets, first_ts, last_ts."""
-    return _whole(_summed(tally).group_by("log", "pid", "comm").agg(*_SUMS, _TARGETS_OF_A_LOG, *_SPAN))
+    return _whole(_summed(counts).group_by("log", "pid", "comm").agg(*_SUMS, _TARGETS_OF_A_LOG, *_SPAN))
 
 
 @nw.narwhalify
-def by_target(tally: FrameT) -> FrameT:
+def by_target(counts: FrameT) -> FrameT:
     """Return log, target, calls, failed, probes, senders, first_ts, last_ts."""
-    return _whole(_summed(tally).group_by("log", "target").agg(*_SUMS, _SENDERS_OF_A_LOG, *_SPAN))
+    return _whole(_summed(counts).group_by("log", "target").agg(*_SUMS, _SENDERS_OF_A_LOG, *_SPAN))
 
 
 @nw.narwhalify
-def by_signal(tally: FrameT) -> FrameT:
+def by_signal(counts: FrameT) -> FrameT:
     """Return sig, calls, failed, senders, targets."""
     calls, failed, _ = _SUMS
-    return _whole(_counted(tally).group_by("sig").agg(calls, failed, _SENDERS, _TARGETS))
+    return _whole(_counted(counts).group_by("sig").agg(calls, failed, _SENDERS, _TARGETS))
 
 
 @nw.narwhalify
-def by_result(tally: FrameT) -> FrameT:
+def by_result(counts: FrameT) -> FrameT:
     """Return ret, error, calls, probes, first_ts, last_ts."""
     calls, _, probes = _SUMS
-    found = _whole(_summed(tally).group_by("ret").agg(calls, probes, *_SPAN)).with_columns(_error())
+    found = _whole(_summed(counts).group_by("ret").agg(calls, probes, *_SPAN)).with_columns(_error())
     return found.select("ret", "error", "calls", "probes", "first_ts", "last_ts")
 
 
 @nw.narwhalify
-def failures(tally: FrameT) -> FrameT:
+def failures(counts: FrameT) -> FrameT:
     """Return log, pid, comm, ret, error, calls, signals, targets, first_ts, last_ts of the calls that failed."""
-    failed = tally.filter(nw.col("ret") < 0).group_by("log", "pid", "comm", "ret")
+    failed = counts.filter(nw.col("ret") < 0).group_by("log", "pid", "comm", "ret")
     found = failed.agg(
         nw.col("calls").sum(),
         nw.col("sig").n_unique().alias("signals"),
@@ -108,10 +108,10 @@ def failures(tally: FrameT) -> FrameT:
 
 
 @nw.narwhalify
-def probed(tally: FrameT) -> FrameT:
+def probed(counts: FrameT) -> FrameT:
     """Return log, pid, comm, target, calls, found, first_ts, last_ts of the calls with signal 0."""
     found = nw.when(nw.col("ret").is_in([0, -1])).then(nw.col("calls")).otherwise(0)
-    asked = tally.filter(nw.col("sig") == 0).with_columns(found=found)
+    asked = counts.filter(nw.col("sig") == 0).with_columns(found=found)
     sums = asked.group_by("log", "pid", "comm", "target").agg(nw.col("calls").sum(), nw.col("found").sum(), *_SPAN)
     return sums.with_columns(nw.col("calls", "found").cast(nw.Int64))
 

@@ -1,8 +1,7 @@
-"""Database: sessions, however many and however large, opened in DuckDB."""
+"""Database: sessions, however many and however large: their rows in DuckDB, their endings by the process tracker."""
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 import tempfile
@@ -12,46 +11,32 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from sigtrace.causes import endings as deaths
-from sigtrace.causes import victims
+from sigtrace.causes import feed
+from sigtrace.causes.endings import SCHEMA, track
+from sigtrace.causes.verdict import ending
 from sigtrace.errors import Error, SessionError
 from sigtrace.facts.schema import PLAIN
-from sigtrace.facts.signals import signal_name
-from sigtrace.questions import calls, evidence
-from sigtrace.questions import counts as tally
+from sigtrace.questions import calls, counts
 from sigtrace.questions.calls import ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.store.sessions import shelved
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     import duckdb
 
+    from sigtrace.causes.process import Process, Signal
+    from sigtrace.causes.rows import Row
     from sigtrace.store.session import Session
     from sigtrace.store.sessions import Shelved
 
-_EVIDENCE = (
-    *("line", "ts", "time", "cpu", "event", "comm", "pid", "tid", "sig", "target", "ret", "target_comm"),
-    *("code", "grp", "res", "handler", "group_dead", "filename"),
-)
+    Ended = Callable[[str | None, Process, Row, Signal | None, bool], Any]
+    Settled = Callable[[str | None, Signal], Any]
+
 _OF_A_CALL = "event, ts, line, log, pid, comm, sig, target, ret"  # what analyze asks of one
 _MEMORY = "1GB"  # what does not fit goes to a temporary folder
-
-# Where the kernel does not say whether it was the last thread, the one that the process is named by.
-_ENDS = "event = 'sched_process_exit' AND coalesce(group_dead, tid = coalesce(pid, tid))"
-_EXITED = f"""
-CREATE VIEW told AS FROM followed WHERE verdict <> 'exited';
-CREATE VIEW exited AS
-SELECT log, coalesce(pid, tid)::BIGINT AS victim_pid, comm AS victim_comm, ts, time, [line] AS lines FROM events
-ANTI JOIN hit_whose ON coalesce(log, '') = of_log AND coalesce(pid, tid) = process
-WHERE {_ENDS}
-UNION ALL SELECT log, victim_pid, victim_comm, ts, time, lines FROM followed WHERE verdict = 'exited';
-CREATE VIEW deaths AS
-SELECT {", ".join(f'"{name}"' for name in deaths.SCHEMA.names)} FROM (
-    FROM told UNION ALL BY NAME SELECT *, 'exited' AS verdict, false AS "group", false AS lost FROM exited
-)
-"""
+_PIECE = 1 << 12
 
 # A storm of 100 calls, 10 ms apart at most: the last of them is within 99 gaps of the call 99 before it, whosever; but
 # for those that stand a little out of order. A log whose CPUs were put one behind the other is looked at as a whole.
@@ -71,13 +56,13 @@ GROUP BY ALL HAVING bool_or(sig = 9) AND bool_or(sig IN {ASKING})
 
 
 class Database:
-    """Sessions in DuckDB, with the views `events`, `kills` and `deaths`.
+    """Sessions that can be asked, in DuckDB's SQL by the views `events`, `kills` and `deaths`.
 
     `sources` are recordings, Parquet files that sigtrace wrote, raw logs, folders of these, globs, or a `Session`. Of
     several sessions, those whose rows name no log, or the same one as others, have their path for `log`. `events` are
-    all rows, `kills` the whole calls. `deaths` has the columns of `sigtrace.analyze.deaths`; of processes that only
-    exited it says who and when, and leaves what came before them null. A context manager; raw logs are parsed into a
-    temporary folder, which goes with it. Raises `SessionError` and `LogError` where something cannot be opened.
+    all rows, `kills` the whole calls. `deaths` has the columns of `sigtrace.analyze.deaths`; it is made when a query
+    first reads it. A context manager; raw logs are parsed into a temporary folder, which goes with it. Raises
+    `SessionError` and `LogError` if something cannot be opened.
     """
 
     def __init__(self, *sources: str | os.PathLike[str] | Session) -> None:
@@ -92,24 +77,26 @@ class Database:
             self.name = ", ".join(one if isinstance(one, str) else str(getattr(one, "name", one)) for one in sources)
             self.abouts = [one.about for one in self._shelf]
             self.accounting = sum((Accounting.from_dict(about) for about in self.abouts), Accounting())
-            self.connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
+            self._connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
             self._open()
         except duckdb.Error as error:
             self._scratch.cleanup()
-            raise SessionError(f"{self.name}: {_said(error)}") from error
+            raise SessionError(f"{self.name}: {_reason(error)}") from error
         except BaseException:
             self._scratch.cleanup()
             raise
         self._made: set[str] = set()
 
     def _open(self) -> None:
-        self.connection.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
         for number, one in enumerate(self._shelf):
             if one.rows is not None:
-                self.connection.register("rows", one.rows)
-                self.connection.execute(f"CREATE TABLE rows_{number} AS FROM rows; DROP VIEW rows")
-        self._view("events", range(len(self._shelf)))
-        self.connection.execute("CREATE VIEW kills AS SELECT * FROM events WHERE event = 'kill'")
+                self._connection.register("rows", one.rows)
+                self._connection.execute(f"CREATE TABLE rows_{number} AS FROM rows; DROP VIEW rows")
+        self._create_events()
+        self._connection.execute("CREATE VIEW kills AS SELECT * FROM events WHERE event = 'kill'")
+        self._connection.register("none", SCHEMA.empty_table())
+        self._connection.execute("CREATE TABLE deaths AS FROM none; DROP VIEW none")
 
     def __enter__(self) -> Self:
         return self
@@ -119,19 +106,13 @@ class Database:
 
     def close(self) -> None:
         """Close the connection, and remove what was parsed into the temporary folder."""
-        self.connection.close()
+        self._connection.close()
         self._scratch.cleanup()
-
-    def beside(self) -> Self:
-        """Return the same database with a connection of its own, to be asked in another thread."""
-        other = copy.copy(self)
-        other.connection = self.connection.cursor()
-        return other
 
     @property
     def logs(self) -> list[str | None]:
         """The names that the rows have for their logs."""
-        return [log for n, one in enumerate(self._shelf) for log in self._logs(n, one)]
+        return [log for number in range(len(self._shelf)) for log in self._logs(number)]
 
     @property
     def lost_by_kernel_count(self) -> int:
@@ -141,21 +122,21 @@ class Database:
     @property
     def events(self) -> duckdb.DuckDBPyRelation:
         """The rows of all sessions, as a relation of DuckDB."""
-        return self.connection.table("events")
+        return self._connection.table("events")
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Return what a query over the views gives, as a relation. Raises `Error` where DuckDB cannot run it."""
+        """Return what a query over the views gives, as a relation. Raises `Error` if DuckDB cannot run it."""
         import duckdb
 
-        if "deaths" in query.lower():
-            self.tell()
+        if self._reads_deaths(query):
+            self._fill_deaths()
         try:
-            return self.connection.sql(query)
+            return self._connection.sql(query)
         except duckdb.Error as error:
-            raise Error(f"the query cannot be run: {_said(error)}") from error
+            raise Error(f"the query cannot be run: {_reason(error)}") from error
 
     def answer(self, query: str) -> pa.Table:
-        """Return what a query over the views gives, as a table. Raises `Error` where DuckDB cannot run it."""
+        """Return what a query over the views gives, as a table. Raises `Error` if DuckDB cannot run it."""
         import duckdb
 
         found = self.sql(query)
@@ -163,117 +144,99 @@ class Database:
             # A statement that is no query gives no relation.
             table: pa.Table = pa.table({}) if found is None else found.to_arrow_table()
         except duckdb.Error as error:
-            raise Error(f"the query cannot be run: {_said(error)}") from error
+            raise Error(f"the query cannot be run: {_reason(error)}") from error
         return table
-
-    def tally(self) -> duckdb.DuckDBPyRelation:
-        """Return the calls, counted by who sent what to whom with what result: a `sigtrace.questions.counts`."""
-        if "tallied" not in self._made:
-            self.keep("tallied", tally.tally(self.events))
-        return self.connection.table("tallied")
-
-    def tell(self) -> duckdb.DuckDBPyRelation:
-        """Return the deaths but those by exiting, and make the view `deaths`."""
-        if "told" not in self._made:
-            evidence.of_the_hit(self.connection, "events")
-            self._insert("followed", deaths.SCHEMA, deaths.deaths)
-            # What is followed next has its own.
-            self.connection.execute("ALTER TABLE whose RENAME TO hit_whose; ALTER TABLE bearing RENAME TO hit_bearing")
-            self.connection.execute(_EXITED)
-            self._made.add("told")
-        return self.connection.table("told")
-
-    def exited(self) -> int:
-        """Return how many processes ended by exiting."""
-        self.tell()
-        of_hit = f"FROM hit_bearing SEMI JOIN hit_whose USING (of_log, process) WHERE {_ENDS}"
-        return (
-            self._number(f"SELECT count(*) FROM events WHERE {_ENDS}")
-            - self._number(f"SELECT count(DISTINCT (of_log, line)) {of_hit}")
-            + self._number("SELECT count(*) FROM followed WHERE verdict = 'exited'")
-        )
-
-    def cited(self, told: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-        """Return the rows that each of some deaths of `tell` rests on, each with only what it says."""
-        cited = [
-            {"death": n, "of_log": one["log"] or "", "line": line}
-            for n, one in enumerate(told)
-            for line in one["lines"]
-        ]
-        found: list[list[dict[str, Any]]] = [[] for _ in told]
-        if cited:
-            self.connection.register("cited", pa.Table.from_pylist(cited))
-            columns = ", ".join(f"hit_bearing.{name}" for name in _EVIDENCE)
-            rows = self.rows(
-                f"SELECT DISTINCT death, {columns} FROM hit_bearing JOIN cited USING (of_log, line) ORDER BY line"
-            )
-            for row in rows:
-                said = {key: value for key, value in row.items() if value is not None}
-                found[said.pop("death")].append(said | ({"signal": signal_name(row["sig"])} if "sig" in said else {}))
-        return found
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """Return what a query gives as objects, by column."""
-        found: list[dict[str, Any]] = self.connection.sql(query).to_arrow_table().to_pylist()
+        found: list[dict[str, Any]] = self.answer(query).to_pylist()
         return found
 
-    def _number(self, query: str) -> int:
-        return int(self.connection.sql(query).fetchall()[0][0])
+    def keep(self, name: str, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+        """Compute a relation once, as a temporary table, and return that."""
+        self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {relation.sql_query()}")
+        self._made.add(name)
+        return self._connection.table(name)
 
-    def follow(self, processes: str) -> None:
-        """Follow some processes: `ended` are their deaths, those by exiting too, and `hit` the victims among them.
+    def follow(
+        self,
+        ended: Ended,
+        settled: Settled | None = None,
+        *,
+        all_endings: bool = True,
+        among: Collection[str | None] | None = None,
+    ) -> int:
+        """Have the process tracker follow the sessions; return how many processes exited and were not worth a call.
 
-        `processes` is SQL for their `of_log` (empty for none) and `process`. `nearby` are the rows of their sessions.
+        `ended` and `settled` are called as `sigtrace.causes.tracker.Tracker` does, with the log first. Of logs not
+        `among` these, nothing is followed.
         """
-        self.connection.execute(f"CREATE OR REPLACE TABLE asked AS {processes}")
-        logs = {row["of_log"] for row in self.rows("SELECT DISTINCT of_log FROM asked")}
-        held = [n for n, one in enumerate(self._shelf) if logs & {log or "" for log in self._logs(n, one)}]
-        self._view("nearby", held or [0])
-        evidence.of_processes(self.connection, "nearby", "asked")
-        self._insert("ended", deaths.SCHEMA, deaths.deaths)
-        self._insert("hit", victims.SCHEMA, victims.victims)
+        exited = 0
+        for number, one in enumerate(self._shelf):
+            logs = self._logs(number)
+            if among is not None and not set(logs) & set(among):
+                continue
+            for log, rows in _rows(one, logs):
+                if among is None or log in among:
+                    exited += _follow(log, rows, ended, settled, all_endings=all_endings)
+        return exited
+
+    def counted(self) -> duckdb.DuckDBPyRelation:
+        """Return the calls, counted by who sent what to whom with what result, as `sigtrace.questions.counts` has it."""
+        if "tallied" not in self._made:
+            self.keep("tallied", counts.of(self.events))
+        return self._connection.table("tallied")
 
     def storms(self) -> duckdb.DuckDBPyRelation:
-        """Return `sigtrace.analyze.storms`, looked for only in logs where so many calls come so fast at all."""
-        self.connection.execute(_DENSE)
-        dense = self.connection.sql(f"SELECT {_OF_A_CALL} FROM kills WHERE coalesce(log, '') IN (FROM dense)")
+        """Return `sigtrace.analyze.storms`, looked for only in logs in which so many calls come so fast at all."""
+        self._connection.execute(_DENSE)
+        dense = self._connection.sql(f"SELECT {_OF_A_CALL} FROM kills WHERE coalesce(log, '') IN (FROM dense)")
         found: duckdb.DuckDBPyRelation = calls.storms(self.keep("stormy", dense))
         return found
 
     def escalations(self) -> duckdb.DuckDBPyRelation:
         """Return `sigtrace.analyze.escalations`, looked for only among those that got SIGKILL and something milder."""
-        self.tally()
-        self.connection.execute(_ASKED)
-        both = self.connection.sql(
+        self.counted()
+        self._connection.execute(_ASKED)
+        both = self._connection.sql(
             f"SELECT {_OF_A_CALL} FROM kills WHERE ret = 0 AND sig IN {(*ASKING, 9)}"
             " AND (coalesce(log, ''), target) IN (FROM both_sent)"
         )
         found: duckdb.DuckDBPyRelation = calls.escalations(self.keep("asked_and_killed", both))
         return found
 
-    def keep(self, name: str, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-        """Compute a relation once, as a temporary table, and return that."""
-        self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS {relation.sql_query()}")
-        self._made.add(name)
-        return self.connection.table(name)
+    def _reads_deaths(self, query: str) -> bool:
+        import duckdb
 
-    def _insert(self, name: str, schema: pa.Schema, question: Callable[[pa.Table], pa.Table]) -> None:
-        # Of those that were asked for: their senders and parents were followed too, but not wholly.
-        self.connection.register("answer", schema.empty_table())
-        self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM answer")
-        for chunk in evidence.chunks(self.connection):
-            self.connection.register("answer", question(chunk))
-            self.connection.execute(
-                f"INSERT INTO {name} FROM answer WHERE (coalesce(log, ''), victim_pid) IN (FROM whose)"
-            )
-        self.connection.unregister("answer")
-        self._made.add(name)
+        try:
+            return "deaths" in {name.lower() for name in self._connection.get_table_names(query)}
+        except duckdb.Error:
+            return "deaths" in query.lower()  # several statements, or none that it knows; whoever runs it says so
 
-    def _view(self, name: str, numbers: Iterable[int]) -> None:
+    def _fill_deaths(self) -> None:
+        if "deaths" in self._made:
+            return
+        found: list[dict[str, Any]] = []
+
+        def insert() -> None:
+            self._connection.register("found", pa.Table.from_pylist(found, SCHEMA))
+            self._connection.execute("INSERT INTO deaths FROM found")
+            found.clear()
+
+        def ended(log: str | None, process: Process, died: Row, signal: Signal | None, lost: bool) -> None:  # noqa: FBT001
+            found.append({"log": log, **ending(process, died, signal, lost)})
+            if len(found) == _PIECE:
+                insert()
+
+        self.follow(ended)
+        insert()
+        self._connection.unregister("found")
+        self._made.add("deaths")
+
+    def _create_events(self) -> None:
         selects = []
         files: list[str] = []
-        for number in numbers:
-            one = self._shelf[number]
+        for number, one in enumerate(self._shelf):
             if one.rows is None and not self._renamed(number):
                 files += one.files
                 continue
@@ -281,7 +244,7 @@ class Database:
             selects.append(f"SELECT {_columns(self._log(number))} FROM {rows}")
         if files:
             selects.append(f"SELECT {_columns('log')} FROM {_parquet(files)}")
-        self.connection.execute(f"CREATE OR REPLACE VIEW {name} AS {' UNION ALL '.join(selects)}")
+        self._connection.execute(f"CREATE VIEW events AS {' UNION ALL '.join(selects)}")
 
     def _renamed(self, number: int) -> bool:
         return len(self._shelf) > 1 and any(log is None or self._shared[log] > 1 for log in self._shelf[number].logs)
@@ -293,13 +256,41 @@ class Database:
         one = self._shelf[number]
         return _quoted(one.path) if len(one.logs) == 1 else f"{_quoted(one.path + ':')} || coalesce(log, '')"
 
-    def _logs(self, number: int, one: Shelved) -> list[str | None]:
+    def _logs(self, number: int) -> Sequence[str | None]:
+        one = self._shelf[number]
         if not self._renamed(number):
             return one.logs
         return [one.path] if len(one.logs) == 1 else [f"{one.path}:{log or ''}" for log in one.logs]
 
 
-def _said(error: Exception) -> str:
+def _rows(one: Shelved, logs: Sequence[str | None]) -> Iterator[tuple[str | None, feed.Table | feed.Parts]]:
+    # The logs of a session by the names that they have here, with their rows.
+    if one.rows is None and len(logs) == 1:
+        yield logs[0], feed.Parts(one.files, lossy=bool(one.about["lines_by_kind"].get("lost")))
+        return
+    names = dict(zip(one.logs, logs, strict=True))
+    for log, rows in feed.tables(one.table()):
+        yield names.get(log, log if len(logs) > 1 else logs[0]), rows
+
+
+def _follow(
+    log: str | None,
+    rows: feed.Table | feed.Parts,
+    ended: Ended,
+    settled: Settled | None,
+    *,
+    all_endings: bool,
+) -> int:
+    tracker = track(
+        rows,
+        lambda process, died, signal, lost: ended(log, process, died, signal, lost),
+        settled=None if settled is None else lambda signal: settled(log, signal),
+        all_endings=all_endings,
+    )
+    return int(tracker.exited)
+
+
+def _reason(error: Exception) -> str:
     # In one line, and without the SQL that was made of the query.
     return " ".join(re.split(r"\n+LINE \d+:", str(error))[0].split())
 

@@ -10,6 +10,8 @@ import narwhals as nw
 from sigtrace.causes import ancestry as _ancestry
 from sigtrace.causes import endings as _endings
 from sigtrace.causes import victims as _victims
+from sigtrace.causes.feed import COLUMNS
+from sigtrace.facts.events import TRACKED
 from sigtrace.questions.windows import with_before, with_since
 
 if TYPE_CHECKING:
@@ -21,18 +23,10 @@ if TYPE_CHECKING:
 
 _SPAN = (nw.col("ts").min().alias("first_ts"), nw.col("ts").max().alias("last_ts"))
 
-# Calls that failed, or only asked, end nobody.
-_TELLING = [
-    *("process", "lost", "kill_half", "mark_victim", "signal_generate", "signal_deliver"),
-    *("sched_process_fork", "sched_process_exec", "sched_process_exit"),
-]
-
 
 def _told(events: nw.DataFrame[Any] | nw.LazyFrame[Any], rows: Rows, schema: pa.Schema) -> Any:  # noqa: ANN401  (a frame of the same kind)
-    # Lives are followed in Python, log by log: Spark does it where the rows are, the others here.
-    telling = events.filter(
-        nw.col("event").is_in(_TELLING) | ((nw.col("event") == "kill") & (nw.col("ret") >= 0) & (nw.col("sig") != 0))
-    )
+    # Processes are tracked log by log: Spark does it where the rows are, the others here.
+    telling = events.filter(nw.col("event").is_in(TRACKED))
     if telling.implementation.is_pyspark():
         return _in_spark(telling.to_native(), rows, schema)
     if isinstance(telling, nw.DataFrame):
@@ -48,7 +42,7 @@ def _told(events: nw.DataFrame[Any] | nw.LazyFrame[Any], rows: Rows, schema: pa.
 def _in_spark(telling: Any, rows: Rows, schema: pa.Schema) -> Any:  # noqa: ANN401  (a frame of Spark, untyped here)
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    by_log = telling.select(*_endings.NEEDED).groupBy("log")
+    by_log = telling.select(*COLUMNS, "log").groupBy("log")
     # A function without type hints: Spark reads them to tell which kind of function it is.
     return by_log.applyInArrow(lambda table: rows(table), from_arrow_schema(schema))  # noqa: PLW0108
 
@@ -77,7 +71,7 @@ def deaths(events: Any) -> Any:  # noqa: ANN401  (a frame of any engine, and one
     - lost: whether events were lost that could bear on this
     - lines: the lines of the log that this rests on
     """
-    return _told(nw.from_native(events), _endings.deaths, _endings.SCHEMA)
+    return _told(nw.from_native(events), _endings.endings, _endings.SCHEMA)
 
 
 def victims(events: Any) -> Any:  # noqa: ANN401

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.causes.verdict import ending
+from sigtrace.causes.victims import victim
 from sigtrace.errors import SessionError
 from sigtrace.facts.signals import error_name, signal_name, target_name
 from sigtrace.questions import calls
 from sigtrace.questions.database import Database
+from sigtrace.questions.deaths import in_time, time, told
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import duckdb
 
+    from sigtrace.causes.process import Process, Signal
+    from sigtrace.causes.rows import Row
     from sigtrace.store.session import Session
+
+    Answer = dict[str, Any]
 
 
 def who(source: Session | Database, asked: str = "all", *, exits: bool = True) -> list[dict[str, Any]]:
@@ -29,100 +38,91 @@ def who(source: Session | Database, asked: str = "all", *, exits: bool = True) -
     if not isinstance(source, Database):
         with Database(source) as database:
             return who(database, asked, exits=exits)
+    return ask(source, asked, exits=exits)[0]
+
+
+def ask(database: Database, asked: str, *, exits: bool) -> tuple[list[Answer], int]:
+    """Return what `who` does, and how many processes exited that are not among it."""
     if asked == "all":
-        source.tell()
-        ended = named(source.rows(f"FROM {'deaths' if exits else 'told'} ORDER BY time, ts, log, victim_pid"))
-        return ended or ([] if source.exited() else _sent(source, "events", None))
+        found = _Found(None)
+        exited = database.follow(found.ended, all_endings=exits)
+        if found.deaths or exited:
+            return found.in_time(), exited
+        return _sent(database, None), 0
+    found = _Found(asked)
+    logs = _logs_with(database, int(asked)) if asked.isdigit() else None
+    database.follow(found.ended, found.settled, among=logs)
+    if found.deaths:
+        return found.in_time(), 0
+    if found.hits:
+        return [_survived(hit, lossy=database.accounting.lossy) for hit in sorted(found.hits, key=in_time)], 0
     if asked.isdigit():
-        source.follow(_OF_PID.format(pid=int(asked)))
-        found = source.rows("FROM ended ORDER BY time, ts, log")
-    else:
-        name = "'" + asked.replace("'", "''") + "'"
-        source.follow(_OF_NAME.format(name=name))
-        ended = source.rows("FROM ended ORDER BY time, ts, log, victim_pid")
-        found = [death for death in ended if asked in (death["victim_comm"], _file(death["command"]))]
-        if not found:
-            source.follow(_KNOWN_BY.format(name=name))
-    pids = {(row["of_log"], row["process"]) for row in source.rows("FROM asked")}
-    if not pids and not asked.isdigit():
+        return _sent(database, {(log, int(asked)) for log in logs or database.logs}), 0
+    pids = {(log, pid) for (log, pid), names in _names(database.events).items() if asked in names}
+    if not pids:
         raise SessionError(
-            f"{source.name}: no process called {asked} is known by that name here: ask by pid, or `who` for all"
+            f"{database.name}: no process called {asked} is known by that name here: ask by pid, or `who` for all"
         )
-    return named(found) or _survived(source) or _sent(source, "nearby", pids or {("", int(asked))})
+    return _sent(database, pids), 0
 
 
-_OF_PID = """
-SELECT DISTINCT coalesce(log, '') AS of_log, {pid}::INTEGER AS process FROM (
-    SELECT log FROM events WHERE pid = {pid} UNION SELECT log FROM events WHERE target = {pid}
-    UNION SELECT log FROM events WHERE tid = {pid} AND pid IS NULL
-)
-"""
-_KNOWN_BY = """
-SELECT DISTINCT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process FROM events
-WHERE comm = {name} AND event IN ('kill', 'kill_half', 'sched_process_exit')
-UNION SELECT coalesce(log, ''), target FROM events WHERE target_comm = {name} AND event = 'signal_generate'
-"""
-# Or by the file that it executed; and those that it forked, which go on as the same until they execute another. Of a
-# pid that was given out twice, that may have been another life: the deaths say.
-_OF_NAME = f"""
-WITH RECURSIVE known AS (
-    {_KNOWN_BY}
-    UNION SELECT coalesce(log, ''), coalesce(pid, tid) FROM events
-    WHERE event IN ('sched_process_exec', 'process')
-        AND (comm = {{name}} OR parse_filename(split_part(filename, ' ', 1), false, '/') = {{name}}
-            OR left(parse_filename(filename, false, '/'), 15) = {{name}})
-), forked AS (
-    SELECT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process, target, target_comm FROM events
-    WHERE event = 'sched_process_fork'
-), reborn AS (
-    SELECT of_log, target AS process FROM forked GROUP BY ALL HAVING count(*) > 1
-), executed AS (
-    SELECT of_log, process FROM (
-        SELECT coalesce(log, '') AS of_log, coalesce(pid, tid) AS process FROM events
-        WHERE event = 'sched_process_exec'
-    ) ANTI JOIN reborn USING (of_log, process)
-), family AS (
-    (FROM known UNION SELECT of_log, target FROM forked WHERE target_comm = {{name}}
-        AND NOT EXISTS (FROM executed WHERE executed.of_log = forked.of_log AND executed.process = forked.target))
-    UNION SELECT forked.of_log, forked.target FROM forked JOIN family USING (of_log, process)
-    WHERE NOT EXISTS (FROM executed WHERE executed.of_log = forked.of_log AND executed.process = forked.target)
-) SELECT DISTINCT of_log, process FROM family
-"""
+class _Found:
+    """Deaths, and signals that hit, of one who is asked for by pid or by name, or of all."""
+
+    def __init__(self, asked: str | None) -> None:
+        self.deaths: list[Answer] = []
+        self.hits: list[Answer] = []
+        self._name = asked
+        self._pid = int(asked) if asked is not None and asked.isdigit() else None
+
+    def ended(self, log: str | None, process: Process, died: Row, signal: Signal | None, lost: bool) -> None:  # noqa: FBT001
+        if self._is(process):
+            self.deaths.append({"log": log, **ending(process, died, signal, lost)})
+
+    def settled(self, log: str | None, signal: Signal) -> None:
+        if self._is(signal.victim):
+            self.hits.append({"log": log, **victim(signal)})
+
+    def in_time(self) -> list[Answer]:
+        return [told(death) for death in sorted(self.deaths, key=in_time)]
+
+    def _is(self, process: Process) -> bool:
+        if self._name is None or self._pid is not None:
+            return self._pid is None or process.pid == self._pid
+        return self._name in (process.name(), _file(process.command))
 
 
-def named(deaths: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return deaths, each with its `signal` by name."""
-    return [{**row, "signal": _signal(row["sig"])} for row in deaths]
+def _logs_with(database: Database, pid: int) -> Collection[str | None]:
+    if len(database.logs) == 1:
+        return database.logs
+    where = f"pid = {pid} OR target = {pid} OR (tid = {pid} AND pid IS NULL)"
+    return [row["log"] for row in database.rows(f"SELECT DISTINCT log FROM events WHERE {where}")]
 
 
-def _survived(database: Database) -> list[dict[str, Any]]:
-    return [
-        {
-            "log": row["log"],
-            "victim_pid": row["victim_pid"],
-            "victim_comm": row["victim_comm"],
-            "time": row["time"],
-            "ts": row["ts"],
-            "sig": row["sig"],
-            "signal": signal_name(row["sig"]),
-            "verdict": "alive",
-            "source": row["source"],
-            "killer_pid": row["sender_pid"],
-            "killer_comm": row["sender_comm"],
-            "group": row["group"],
-            "ancestors": [],
-            "lost": database.accounting.lossy,
-            "lines": [line for line in (row["line"], row["call_line"]) if line is not None],
-            "fate": row["fate"],
-        }
-        for row in database.rows("FROM hit ORDER BY time, ts, log, line")
-    ]
+def _survived(hit: Answer, *, lossy: bool) -> Answer:
+    return {
+        "log": hit["log"],
+        "victim_pid": hit["victim_pid"],
+        "victim_comm": hit["victim_comm"],
+        "time": time(hit["time"]),
+        "ts": hit["ts"],
+        "sig": hit["sig"],
+        "signal": signal_name(hit["sig"]),
+        "verdict": "alive",
+        "source": hit["source"],
+        "killer_pid": hit["sender_pid"],
+        "killer_comm": hit["sender_comm"],
+        "group": hit["group"],
+        "ancestors": [],
+        "lost": lossy,
+        "lines": [line for line in (hit["line"], hit["call_line"]) if line is not None],
+        "fate": hit["fate"],
+    }
 
 
-def _sent(database: Database, events: str, pids: set[tuple[str, int]] | None) -> list[dict[str, Any]]:
-    relation = database.connection.table(events)
-    names = _names(relation)
-    database.keep("sent", calls.sent(relation))
+def _sent(database: Database, pids: Collection[tuple[str | None, int]] | None) -> list[dict[str, Any]]:
+    names = _names(database.events)
+    database.keep("sent", calls.sent(database.events))
     return [
         {
             "log": row["log"],
@@ -148,7 +148,7 @@ def _sent(database: Database, events: str, pids: set[tuple[str, int]] | None) ->
         }
         for row in database.rows("FROM sent ORDER BY first_time, first_ts, log, first_line")
         # A call to a group that failed reached nobody.
-        if pids is None or (row["log"] or "", row["target"]) in pids or (row["target"] <= 0 <= row["ret"])
+        if pids is None or (row["log"], row["target"]) in pids or (row["target"] <= 0 <= row["ret"])
     ]
 
 

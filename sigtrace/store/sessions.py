@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from sigtrace.errors import SessionError
 from sigtrace.store.conversion import convert
 from sigtrace.store.folder import Folder
 from sigtrace.store.part import metadata
+from sigtrace.store.part import read as read_part
 from sigtrace.store.session import Session, is_parquet, read
 from sigtrace.trace.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pyarrow as pa
 
 
 @dataclass
@@ -29,6 +30,10 @@ class Shelved:
     about: dict[str, Any]
     files: list[str] = field(default_factory=list)
     rows: pa.Table | None = None
+
+    def table(self) -> pa.Table:
+        """Return all its rows."""
+        return pa.concat_tables(read_part(Path(file))[0] for file in self.files) if self.rows is None else self.rows
 
     @property
     def logs(self) -> list[str | None]:

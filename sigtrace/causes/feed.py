@@ -1,0 +1,213 @@
+"""Feed: the rows of a session, out of a table or of Parquet files, as chunks in the order of their lines."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sigtrace.causes.gaps import Gaps
+from sigtrace.causes.rows import HANDLERS, KINDS, NAMES, NO_TIME, NONE, NUMBERS, OTHER, Chunk
+from sigtrace.errors import SessionError
+from sigtrace.facts.schema import PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sigtrace.causes.tracker import Tracker
+
+ALWAYS = ("ts", "tid", "pid", "line")
+FILLED = {
+    "process": ("comm", "target", "filename", "cgroup"),
+    "lost": ("cpu",),
+    "kill": ("time", "cpu", "comm", "sig", "target", "ret"),
+    "kill_half": ("time", "cpu", "comm", "sig", "target", "ret"),
+    "signal_generate": ("time", "cpu", "comm", "sig", "target", "target_comm", "code", "grp", "res"),
+    "signal_deliver": ("time", "cpu", "comm", "sig", "code", "handler"),
+    "sched_process_fork": ("target", "target_comm"),
+    "sched_process_exec": ("target", "filename"),
+    "sched_process_exit": ("time", "cpu", "comm", "group_dead"),
+    "mark_victim": ("time", "cpu", "comm", "target", "target_comm"),
+}
+"""The columns that the tracker reads of each event that it follows, beside `ALWAYS`. To read one costs, also if it is null."""
+
+_ALL = {"event", *ALWAYS, *(name for filled in FILLED.values() for name in filled)}
+COLUMNS = [name for name in PLAIN.names if name in _ALL]
+"""The columns that the tracker reads at all, but for `log`."""
+
+_ROWS = 1 << 16
+_LAST = 1 << 62
+_ARROW = {"q": pa.int64(), "i": pa.int32(), "B": pa.uint8()}
+_NULLS = {"line": 0, "ts": 0, "cpu": 0, "tid": 0, "time": NO_TIME, "small": 255, "flag": 2}
+_NULLS |= {"pid": -1, "sig": NONE, "target": NONE, "ret": NONE, "code": NONE}
+
+
+def tables(events: pa.Table) -> Iterator[tuple[str | None, Table]]:
+    """Yield each log of a table of events, with its rows."""
+    # Of pandas without Arrow's types, a column with nulls comes as floats.
+    names = [*COLUMNS, "log"]
+    ordered = events.select(names).cast(pa.schema([PLAIN.field(name) for name in names]))
+    ordered = ordered.sort_by([("log", "ascending"), ("line", "ascending")])
+    counts = {row["values"]: row["counts"] for row in ordered["log"].value_counts().to_pylist()}
+    start = 0
+    for log in [*sorted(log for log in counts if log is not None), *([None] if None in counts else [])]:
+        yield log, Table(ordered.slice(start, counts[log]))
+        start += counts[log]
+
+
+class Table:
+    """The rows of one log, in a table that is in the order of their lines."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    @property
+    def lossy(self) -> bool:
+        """Whether the kernel said that events were lost."""
+        return bool(pc.any(pc.equal(self._table["event"], pa.scalar("lost"))).as_py())
+
+    def feed(self, follower: Tracker | Gaps) -> None:
+        """Have a follower follow all rows."""
+        for batch in self._table.combine_chunks().to_batches(max_chunksize=_ROWS):
+            follower.follow(chunk(batch), _LAST)
+
+
+class Parts:
+    """The rows of one log in Parquet files, however many and large: a few row groups of them are in memory at a time."""
+
+    def __init__(self, files: Sequence[str], *, lossy: bool) -> None:
+        self._files = files
+        self.lossy = lossy
+
+    def feed(self, follower: Tracker | Gaps) -> None:
+        """Have a follower follow all rows. Raises `SessionError` if a file cannot be read."""
+        for path in self._files:
+            try:
+                with pq.ParquetFile(path, read_dictionary=[*NAMES, "event", "handler"]) as file:
+                    _feed(file, follower)
+            except (OSError, pa.ArrowException) as error:
+                raise SessionError(f"{path}: {error}") from error
+
+
+def _feed(file: pq.ParquetFile, follower: Tracker | Gaps) -> None:
+    # A part has its rows by event, so row groups lie side by side: each is opened when its first line comes.
+    groups = sorted(_groups(file), key=lambda group: group[0])
+    open_: list[Chunk] = []
+    while groups or open_:
+        while groups and (not open_ or groups[0][0] <= min(one.line[one.at] for one in open_)):
+            _, number, event, columns = groups.pop(0)
+            opened = _chunk_of(file, number, event, columns)
+            if opened.rows:
+                open_.append(opened)
+        if open_:
+            follower.follow_all(open_, groups[0][0] if groups else _LAST)
+            open_ = [one for one in open_ if one.at < one.rows]
+
+
+def _groups(file: pq.ParquetFile) -> Iterator[tuple[int, int, str | None, list[str]]]:
+    # The first line of each row group that is followed, its number, its event if it has one only, and what to read.
+    names = file.schema_arrow.names
+    line, event = names.index("line"), names.index("event")
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        events = group.column(event).statistics
+        lines = group.column(line).statistics
+        of_one = events is not None and events.has_min_max and events.min == events.max
+        if of_one and events.min not in FILLED:
+            continue
+        wanted = (*ALWAYS, *FILLED[events.min]) if of_one else COLUMNS
+        first = lines.min if lines is not None and lines.has_min_max else 0
+        yield first, number, events.min if of_one else None, [name for name in names if name in wanted]
+
+
+def _chunk_of(file: pq.ParquetFile, number: int, event: str | None, columns: list[str]) -> Chunk:
+    table = file.read_row_group(number, columns, use_threads=False).combine_chunks()
+    (batch,) = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+    opened = chunk(batch, event)
+    if not opened.is_sorted():
+        order = pc.sort_indices(batch, [("line", "ascending"), ("ts", "ascending")])
+        opened = chunk(batch.take(order), event)
+    return opened
+
+
+def chunk(batch: pa.RecordBatch, event: str | None = None) -> Chunk:
+    """Return the rows of a record batch; it may lack columns that none of its events fills, and all be of one `event`."""
+    n = batch.num_rows
+    numbers = {
+        name: _constant("B", KINDS.index(event), n)
+        if name == "kind" and event is not None
+        else _numbers(name, type_, _column(batch, name), n)
+        for name, type_ in NUMBERS.items()
+    }
+    codes: dict[str, memoryview] = {}
+    names: dict[str, list[str]] = {}
+    for name in NAMES:
+        codes[name], names[name] = _names(_column(batch, name), n)
+    return Chunk(n, numbers, codes, names)
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array[Any] | None:
+    if name == "kind":
+        return _coded(batch.column("event"), {event: kind for kind, event in enumerate(KINDS)}, OTHER)
+    if name == "small":
+        handlers = {handler: code for code, handler in enumerate(HANDLERS)}
+        handler = _coded(_column(batch, "handler"), handlers, 255)
+        return _either(handler, _column(batch, "res"))
+    if name == "flag":
+        return _either(_column(batch, "grp"), _column(batch, "group_dead"))
+    return batch.column(name) if name in batch.schema.names else None
+
+
+def _either(first: pa.Array[Any] | None, second: pa.Array[Any] | None) -> pa.Array[Any] | None:
+    found = [one.cast(pa.uint8()) for one in (first, second) if one is not None]
+    return None if not found else found[0] if len(found) == 1 else pc.coalesce(*found)
+
+
+def _coded(array: pa.Array[Any] | None, codes: dict[str, int], other: int) -> pa.Array[Any] | None:
+    if array is None:
+        return None
+    if not isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_encode()
+    known = pa.array([codes.get(name, other) for name in array.dictionary.to_pylist()], pa.uint8())
+    return known.take(array.indices)
+
+
+def _numbers(name: str, type_: str, array: pa.Array[Any] | None, n: int) -> memoryview:
+    wanted = _ARROW[type_]
+    if array is None:
+        return _constant(type_, _NULLS[name], n)
+    if array.type != wanted:
+        array = array.cast(wanted)
+    if array.null_count:
+        array = pc.fill_null(array, pa.scalar(_NULLS[name], wanted))
+    return _view(array, type_)
+
+
+def _constant(type_: str, value: int, n: int) -> memoryview:
+    # Most events fill few columns.
+    return _many(type_, value, 1 << max(n, 1 << 16).bit_length())[:n]
+
+
+@lru_cache(maxsize=32)
+def _many(type_: str, value: int, n: int) -> memoryview:
+    return _view(pa.repeat(pa.scalar(value, _ARROW[type_]), n), type_)
+
+
+def _names(array: pa.Array[Any] | None, n: int) -> tuple[memoryview, list[str]]:
+    if array is None:
+        return _constant("i", -1, n), []
+    if not isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_encode()
+    indices = array.indices.cast(pa.int32())
+    if indices.null_count:
+        indices = pc.fill_null(indices, -1)
+    return _view(indices, "i"), array.dictionary.to_pylist()
+
+
+def _view(array: pa.Array[Any], type_: str) -> memoryview:
+    size = {"q": 8, "i": 4, "B": 1}[type_]
+    data = memoryview(array.buffers()[1])[array.offset * size : (array.offset + len(array)) * size]
+    return data.cast("B").cast(type_)

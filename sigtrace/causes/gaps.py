@@ -1,0 +1,64 @@
+# cython: language_level=3, annotation_typing=False
+"""Gaps: the times in which a CPU lost events, from its last row before a loss to its first one after."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from math import inf
+from typing import TYPE_CHECKING
+
+from sigtrace.causes.rows import Follower
+
+if TYPE_CHECKING:
+    from sigtrace.causes.rows import Chunk
+
+# Their places in sigtrace.causes.rows.KINDS.
+_PROCESS = 0
+_LOST = 1
+
+
+class Gaps(Follower):
+    """The gaps of a log.
+
+    A loss is noticed after the time that it is of, so an ending is judged when all rows up to then have been seen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last_ts: dict[int, float] = {}
+        self._open: dict[int, list[list[float]]] = {}
+        self._found: list[list[float]] = []
+        self._starts: list[float] | None = None
+        self._ends: list[float] = []
+
+    def step(self, chunk: Chunk, i: int) -> None:
+        """Look at a row."""
+        kind, cpu = chunk.kind[i], chunk.cpu[i]
+        if kind == _LOST:
+            gap = [self._last_ts.get(cpu, -inf), inf]
+            self._found.append(gap)
+            self._open.setdefault(cpu, []).append(gap)
+            self._starts = None
+        elif kind != _PROCESS:
+            if self._open:
+                for gap in self._open.pop(cpu, ()):
+                    gap[1] = chunk.ts[i]
+                    self._starts = None
+            self._last_ts[cpu] = chunk.ts[i]
+
+    def between(self, first_ts: int, last_ts: int) -> bool:
+        """Tell whether anything between two times may have been lost."""
+        if self._starts is None:
+            self._merge()
+        before = bisect_right(self._starts, last_ts)
+        return before > 0 and self._ends[before - 1] >= first_ts
+
+    def _merge(self) -> None:
+        # Those that overlap are made one: a session may have as many losses as endings.
+        self._starts, self._ends = [], []
+        for first, last in sorted(self._found):
+            if self._ends and first <= self._ends[-1]:
+                self._ends[-1] = max(self._ends[-1], last)
+            else:
+                self._starts.append(first)
+                self._ends.append(last)

@@ -1,0 +1,38 @@
+# The C types of process.py, for Cython; it runs without them.
+cimport cython
+
+from sigtrace.causes.rows cimport Row
+
+
+cdef class Signal:
+    cdef public Row row, call
+    cdef public Process sender, victim
+    cdef public int sig
+    cdef public bint in_exit, settled, hits_sender, ended, told
+    cdef public str fate
+
+    cpdef bint came_through(self)
+    cpdef object target(self)
+    cpdef bint to_group(self)
+
+
+@cython.freelist(1024)
+cdef class Process:
+    cdef public int pid, depth
+    cdef public long long start, quiet_exit
+    cdef public object comm, command, cgroup
+    cdef public bint named_by_file, dead
+    cdef public Process parent
+    cdef public list signals
+    cdef public Row fatal, oom
+    cdef public set took_fatal, exited
+
+    cpdef begin(self, int pid, long long start, Process parent)
+    cpdef object name(self)
+    cpdef bint sent_itself(self, int sig)
+    cpdef Signal fatal_signal(self, Row died)
+    cpdef Signal keep(self, Signal signal)
+    @cython.locals(process=Process)
+    cpdef list ancestors(self)
+    @cython.locals(process=Process)
+    cdef _forget_the_oldest(self)

@@ -1,0 +1,158 @@
+# cython: language_level=3, annotation_typing=False
+"""Process: a process as far as a session has seen it, and the signals that were sent to it.
+
+A process is a pid and a start, never a pid alone: pids are reused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sigtrace.causes.rows import NONE
+from sigtrace.facts.rules import REFUSED
+from sigtrace.facts.signals import DEADLY
+
+if TYPE_CHECKING:
+    from sigtrace.causes.rows import Row
+
+UNKNOWN = -(1 << 63)
+"""The start of a process whose birth was not seen."""
+
+_GENERATIONS = 128  # of dead ancestors that a living process keeps: one that forks and exits anew for weeks has no end
+_SIGNALS = 64  # that a process keeps, the latest: one that handles a signal a second has no end of them either
+
+PENDING = "pending"
+
+_KILL = 9
+_OF_CALLS = (0, -6)  # SI_USER of kill, SI_TKILL of tkill and tgkill
+
+
+class Signal:
+    """A signal on its way to one process: its signal_generate, and the call that made it, if one did.
+
+    `fate` is `pending` as long as no row says what became of it.
+    """
+
+    def __init__(self, row: Row, sender: Process, victim: Process, *, in_exit: bool) -> None:
+        self.row = row
+        self.sig = row.sig
+        self.sender = sender
+        self.victim = victim
+        self.in_exit = in_exit
+        self.fate = REFUSED.get(row.small, PENDING)
+        self.call: Row | None = None
+        # Whether it is settled who made it: the lines of its call stand behind it, and mark_victim of the OOM killer.
+        self.settled = not (row.code in _OF_CALLS or (row.code > 0 and row.sig == _KILL))
+        self.hits_sender = False  # whether its call hit its sender too
+        self.ended = False  # whether its process ended of it
+        self.told = False
+
+    def came_through(self) -> bool:
+        """Tell whether it was queued: neither ignored, nor pending already, nor dropped since its process was dying."""
+        return self.row.small not in REFUSED
+
+    def target(self) -> int | None:
+        """Return whom its call named, in the caller's pid namespace; None without a call, or if that line is missing."""
+        if self.call is None or self.call.target == NONE:
+            return None
+        return self.call.target
+
+    def to_group(self) -> bool:
+        """Tell whether its call named a group: 0, -1 or -pgid."""
+        target = self.target()
+        return target is not None and target <= 0
+
+
+class Process:
+    """A process as far as the session has seen it."""
+
+    def begin(self, pid: int, start: int, parent: Process | None) -> None:
+        """Begin a life; whoever makes a process calls it first."""
+        self.pid = pid
+        self.start = start
+        self.comm: str | None = None
+        self.named_by_file = False  # its name is that of the file it executed, which is worked out when asked for
+        self.command: str | None = None
+        self.cgroup: str | None = None
+        self.parent = parent
+        self.depth = 0 if parent is None else parent.depth + 1
+        self.signals: list[Signal] | None = None
+        self.fatal: Row | None = None
+        self.took_fatal: set[int] | None = None
+        self.exited: set[int] | None = None  # threads that have, while others live
+        self.quiet_exit = -1  # the line of the last thread that exited without the delivery of a fatal signal
+        self.oom: Row | None = None
+        self.dead = False
+        if self.depth > _GENERATIONS:
+            self._forget_the_oldest()
+
+    def name(self) -> str | None:
+        """Return its name, by the file that it executed if no row has said it since."""
+        if self.named_by_file and self.command is not None:
+            self.comm = self.command.rsplit("/", 1)[-1][:15]
+            self.named_by_file = False
+        return self.comm
+
+    def sent_itself(self, sig: int) -> bool:
+        """Tell whether it has generated a signal to itself."""
+        for signal in self.signals or ():
+            if signal.sig == sig and signal.sender is self:
+                return True
+        return False
+
+    def keep(self, signal: Signal) -> Signal | None:
+        """Keep a signal; return one that is forgotten for it, if there are too many."""
+        if self.signals is None:
+            self.signals = [signal]
+            return None
+        self.signals.append(signal)
+        return self.signals.pop(0) if len(self.signals) > _SIGNALS else None
+
+    def fatal_signal(self, died: Row) -> Signal | None:
+        """Return the signal that ended it, as far as the rows up to `died` show one."""
+        if self.signals is None:
+            return None
+        fatal = self.fatal
+        before = died.line if fatal is None else fatal.line
+        queued = [
+            signal
+            for signal in self.signals
+            if signal.row.line < before and signal.came_through() and signal.sig in DEADLY
+        ]
+        if fatal is None:
+            # It was on its way out by itself when SIGKILL came, and takes that for its reason (do_group_exit).
+            return _last([signal for signal in queued if signal.sig == _KILL])
+        if fatal.sig != _KILL:
+            # Delivered under its own number: the first of them, for the later ones found it pending.
+            same = [signal for signal in queued if signal.sig == fatal.sig]
+            return _first([signal for signal in same if signal.fate == "fatal"]) or _first(same)
+        # A deadly signal that dumps no core is delivered as SIGKILL to every thread (complete_signal). What comes after
+        # is dropped, so it is the last that was queued and not handled.
+        last = _last([signal for signal in queued if signal.fate in (PENDING, "fatal")])
+        if last is not None and last.sig != _KILL and self.quiet_exit > last.row.line:
+            return None  # exit_group(2) ends the other threads by SIGKILL too; its caller then exits without a delivery
+        return last
+
+    def ancestors(self) -> list[Process]:
+        """Return the process itself, its parent, and so on up."""
+        line: list[Process] = []
+        process: Process | None = self
+        while process is not None and process not in line:
+            line.append(process)
+            process = process.parent
+        return line
+
+    def _forget_the_oldest(self) -> None:
+        process = self
+        for _ in range(_GENERATIONS // 2):
+            process = process.parent
+        process.parent = None
+        self.depth = _GENERATIONS // 2
+
+
+def _last(signals: list[Signal]) -> Signal | None:
+    return signals[-1] if signals else None
+
+
+def _first(signals: list[Signal]) -> Signal | None:
+    return signals[0] if signals else None

@@ -1,0 +1,42 @@
+"""Rules: what decides in more than one place, each written once, for Python, for narwhals and for SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+REFUSED = {1: "ignored", 2: "already pending", 3: "queue full"}
+"""What `res` of signal_generate says of a signal that was not queued (TRACE_SIGNAL_*, trace/events/signal.h).
+
+0 and 4 are queued, 4 without its information.
+"""
+
+JUST_BEFORE_US = 1_000_000
+"""A loss bears on an ending if it is this much older at most, in microseconds.
+
+A fatal signal is delivered and its process exits at once; only a long core dump comes between.
+"""
+
+
+def ends_process(group_dead: bool | None, tid: int, pid: int | None) -> bool:  # noqa: FBT001  (a column)
+    """Tell whether a sched_process_exit is of the last thread of its process.
+
+    Before Linux 6.10 the event does not say so, and the thread that the process is named by counts.
+    """
+    if group_dead is None:
+        return pid is None or tid == pid
+    return group_dead
+
+
+def ends_process_expression() -> nw.Expr:
+    """Return `ends_process` as an expression of narwhals over the columns of a session."""
+    import narwhals as nw
+
+    first = (nw.col("tid") == nw.col("pid")).fill_null(value=True)
+    return nw.when(nw.col("group_dead").is_null()).then(first).otherwise(nw.col("group_dead"))
+
+
+ENDS_PROCESS_SQL = "coalesce(group_dead, pid IS NULL OR tid = pid)"
+"""The same in DuckDB's SQL."""

@@ -1,0 +1,81 @@
+"""Deaths: what sessions tell of who ended, in all: how many by verdict, by killer and victim, and the first of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.causes.verdict import ending, evidence
+from sigtrace.facts.signals import signal_name
+
+if TYPE_CHECKING:
+    from sigtrace.causes.process import Process, Signal
+    from sigtrace.causes.rows import Row
+    from sigtrace.questions.database import Database
+
+    Death = dict[str, Any]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time(us: int | None) -> datetime | None:
+    """Return microseconds since 1970 as a time in UTC; they may be more than a float holds."""
+    return None if us is None else _EPOCH + timedelta(microseconds=us)
+
+
+def told(death: Death) -> Death:
+    """Return a death of `sigtrace.causes.verdict` as an answer has it: its `time` in UTC, its `signal` by name."""
+    signal = None if death["sig"] is None else signal_name(death["sig"])
+    return {**death, "time": time(death["time"]), "signal": signal}
+
+
+class Deaths:
+    """The deaths of a database.
+
+    `verdicts` counts them all, those by exiting too. Of the others, `matrix` counts how often by `killer_comm`,
+    `source`, `victim_comm` and `sig`, and `first` are the first `most` in the order of time: objects with the columns
+    of `sigtrace.analyze.deaths`, `signal` by name, and as `evidence` the rows that each rests on.
+    """
+
+    def __init__(self, database: Database, most: int) -> None:
+        self.verdicts: Counter[str] = Counter()
+        self.matrix: Counter[tuple[str | None, str | None, str | None, int | None]] = Counter()
+        self._most = most
+        self._kept: list[tuple[tuple[Any, ...], Death]] = []
+        self._last: tuple[Any, ...] | None = None
+        exited = database.follow(self._ended, all_endings=False)
+        if exited:
+            self.verdicts["exited"] += exited
+        self._sort()
+        self.first = [death for _, death in self._kept]
+
+    def _ended(self, log: str | None, process: Process, died: Row, signal: Signal | None, lost: bool) -> None:  # noqa: FBT001
+        death = ending(process, died, signal, lost)
+        self.verdicts[death["verdict"]] += 1
+        if death["verdict"] == "exited":
+            return
+        killer = None if death["killer_pid"] is None else death["killer_comm"] or "?"
+        self.matrix[killer, death["source"], death["victim_comm"], death["sig"]] += 1
+        key = in_time({"log": log, **death})
+        if self._last is not None and key > self._last:
+            return
+        rows = [_fact({**row, "time": time(row.get("time"))}) for row in evidence(process, died, signal)]
+        self._kept.append((key, {"log": log, **told(death), "evidence": rows}))
+        if len(self._kept) > 2 * self._most:
+            self._sort()
+
+    def _sort(self) -> None:
+        self._kept = sorted(self._kept, key=lambda kept: kept[0])[: self._most]
+        if len(self._kept) == self._most:
+            self._last = self._kept[-1][0]
+
+
+def in_time(death: Death) -> tuple[Any, ...]:
+    """Return what deaths are sorted by: time, and without it the clock of their log."""
+    return death["time"] is None, death["time"] or 0, death["ts"], death["log"] or "", death["victim_pid"]
+
+
+def _fact(row: dict[str, Any]) -> dict[str, Any]:
+    said = {column: value for column, value in row.items() if value is not None}
+    return said | ({"signal": signal_name(said["sig"])} if "sig" in said else {})
