@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import analyze
-from sigtrace.facts.signals import ERRORS, error_name, signal_name, source_name, target_name
+from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
 from sigtrace.output import terminal
-from sigtrace.output.sentence import death_sentence
+from sigtrace.output.sentence import sentence, source_text
 from sigtrace.questions import counts as tally
 from sigtrace.questions import who
 from sigtrace.questions.database import Database
@@ -69,12 +69,12 @@ def _of_deaths(database: Database, counts: dict[str, int]) -> dict[str, Any]:
     return {
         "verdicts": verdicts,
         "deaths": [
-            {**death, "sentence": death_sentence(death, database), "evidence": rows}
+            {**death, "sentence": sentence(death, database), "evidence": rows}
             for death, rows in zip(deaths, evidence, strict=True)
         ],
         "matrix": [
             {
-                "killer": source_name(row["source"]) if row["killer"] is None else row["killer"],
+                "killer": source_text(row["source"]) if row["killer"] is None else row["killer"],
                 "victim": row["victim_comm"] or "?",
                 "signal": None if row["sig"] is None else signal_name(row["sig"]),
                 "deaths": row["deaths"],
@@ -161,7 +161,7 @@ def _timeline(database: Database) -> dict[str, Any]:
 
 
 def unknown(source: Session | Database) -> str | None:
-    """Return in a sentence what losses leave unknown, or None where every line is there."""
+    """Return in a sentence what losses leave unknown, or None if every line is there."""
     account = source.accounting
     halves = account.lines_by_kind.get("half", 0)
     parts = []
@@ -174,14 +174,14 @@ def unknown(source: Session | Database) -> str | None:
         parts.append(f"{many} lost on CPU {', '.join(map(str, where))}, so calls made there are missing")
     if source.lost_by_kernel_count > account.lost:
         more = terminal.count(source.lost_by_kernel_count - account.lost, "lost event")
-        parts.append(f"the kernel counted {more} that no line tells of")
+        parts.append(f"the kernel counted {more} that no line of the log mentions")
     if halves:
-        parts.append(
-            f"of {terminal.count(halves, 'call')} only one line is there, so the signal or the target is not known"
-        )
+        half = terminal.count(halves, "call has", "calls have")
+        parts.append(f"{half} only one of two lines, so the signal or the target is not known")
     if (malformed := account.lines_by_kind.get("malformed", 0)) or account.layouts:
         unread = malformed + account.lines_by_kind.get("unstitchable", 0)
         parts.append(f"{terminal.count(unread, 'line')} could not be read")
     if not parts:
         return None
-    return "; ".join(parts) + ". That nobody else sent a signal cannot be said from this log."
+    why = "events were lost" if account.lossy or source.lost_by_kernel_count else "lines are missing or unreadable"
+    return f"{'; '.join(parts)}. Other senders cannot be ruled out, because {why}."
