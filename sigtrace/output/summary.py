@@ -30,7 +30,7 @@ def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, A
     rests on as `evidence`); calls, failed, probes; found (of the probes); seconds (null for a clock of bare ticks,
     and for several logs); senders, targets, signals, failures, probed, storms, escalations, matrix, losses (each a list
     of objects, the most first); timeline (`step_us`, and `rows`: none without); halves, lost; unknown (a sentence, or
-    null where nothing was lost); accounting. Each list has at most 1,000 objects, and `counts` says by its key how many
+    null if nothing was lost); accounting. Each list has at most 1,000 objects, and `counts` says by its key how many
     there are.
     """
     if not isinstance(source, Database):

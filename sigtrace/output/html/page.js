@@ -13,7 +13,7 @@
   const sort = (table, head) => {
     const column = [...head.parentNode.children].indexOf(head);
     const numeric = head.classList.contains("n");
-    // The most first, where it is numbers; a second click turns it round.
+    // Numbers: the most first; a second click turns it round.
     const first = numeric ? "descending" : "ascending";
     const second = numeric ? "ascending" : "descending";
     const way = head.getAttribute("aria-sort") === first ? second : first;

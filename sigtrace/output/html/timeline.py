@@ -55,7 +55,7 @@ def timeline(answer: Row, clock: Clock, most: int) -> str:
     bars = "".join(_bars(lane, steps, axis) for lane in _LANES)
     ticks = "".join(f"<span>{clock.step_text(at)}</span>" for at in (first, (first + last) // 2, last))
     over = f"A bar counts what happened in {clock.duration_text(wide)}, on a logarithmic scale"
-    over += "; a mark is a death: click it to see the death." if placed else "."
+    over += "; a mark is a death: click it to see its lines." if placed else "."
     if answer["counts"]["deaths"] > most:
         over += f" Only the first {most:,} deaths are marked."
     if missing := len(dead) - len(placed):
