@@ -8,6 +8,7 @@ import pytest
 
 import sigtrace
 from sigtrace.output.html.markup import rendered
+from sigtrace.output.sections import details
 from sigtrace.output.sentence import Piece, death_pieces, error_text, plain, sentence, source_text
 
 HOSTILE = "<b>\x1b[31m) (1\n"
@@ -41,7 +42,10 @@ def death(**changed: Any) -> dict[str, Any]:
     return {**made, **changed}
 
 
-NEWER: set[str] = set()
+NEWER = {
+    *("exit_status", "how", "hops", "first_sig", "reraised", "victim_unit", "victim_container"),
+    *("killer_unit", "killer_container"),
+}
 BY_NOBODY = {"killer_pid": None, "killer_comm": None, "actor_pid": None, "actor_comm": None}
 
 
@@ -87,6 +91,117 @@ BY_NOBODY = {"killer_pid": None, "killer_comm": None, "actor_pid": None, "actor_
 )
 def test_a_death_is_a_sentence(changed: dict[str, Any], said: str) -> None:
     assert plain(death_pieces(death(**changed), "us")) == said
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"verdict": "asked", "how": "handled", "exit_status": 0, "delay_us": 12_000},
+            "exited with status 0, 12.0 ms after it handled SIGTERM from deployer (7).",
+        ),
+        (
+            {"verdict": "asked", "how": "waited for", "exit_status": 143, "delay_us": None, "group": True},
+            "exited with status 143 after it waited for SIGTERM and got it from deployer (7), as one of a group.",
+        ),
+        (
+            {"verdict": "asked", "killer_comm": "a", "delay_us": None, "hops": ["c (3)", "b (2)", "a (7)"]},
+            "exited after it got SIGTERM from a (7), which passed it on from b (2), which passed it on from c (3).",
+        ),
+        (
+            {"verdict": "asked", "how": "handled", "exit_status": 1, "sig": 2, "source": "terminal", **BY_NOBODY},
+            "exited with status 1, 17 µs after it handled SIGINT from its terminal.",
+        ),
+        (
+            {"verdict": "asked", "how": "handled", "exit_status": 1, "delay_us": None, "killer_pid": 5, "actor_pid": 5},
+            "exited with status 1 after it handled SIGTERM from itself.",
+        ),
+        (
+            {
+                "verdict": "asked",
+                "how": "handled",
+                "delay_us": None,
+                "earlier_sig": 2,
+                "earlier_fate": "handled",
+                "grace_us": 5,
+            },
+            "exited after it handled SIGTERM from deployer (7); SIGINT had come 5 µs before (handled).",
+        ),
+    ],
+)
+def test_who_was_asked_to_end_exited_after_it_got_a_signal(changed: dict[str, Any], said: str) -> None:
+    assert plain(death_pieces(death(**changed), "us")) == f"web (5) {said}"
+
+
+def test_an_exit_has_its_status_or_says_that_it_is_not_known_if_others_are() -> None:
+    exited = death(verdict="exited", source=None, sig=None, delay_us=None, **BY_NOBODY)
+    assert plain(death_pieces({**exited, "exit_status": 3}, "us", statuses=True)) == "web (5) exited with status 3."
+    unknown = {**exited, "exit_status": None}
+    assert plain(death_pieces(unknown, "us", statuses=True)) == "web (5) exited; its status is not known."
+    assert plain(death_pieces(unknown, "us")) == "web (5) exited."
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"hops": ["deployer (7)"]}, "deployer (7) with SIGTERM."),
+        ({"hops": ["cron (3)", "deployer (7)"]}, "deployer (7), which passed on SIGTERM from cron (3)."),
+        (
+            {"killer_comm": "a", "actor_pid": 3, "hops": ["d (3)", "c (4)", "b (2)", "a (7)"]},
+            "a (7), which passed on SIGTERM from b (2), which passed it on from c (4), which passed it on from d (3).",
+        ),
+        (
+            {"hops": ["cron (3)", "deployer (7)"], "first_sig": 2},
+            "deployer (7) with SIGTERM, after SIGINT from cron (3).",
+        ),
+        (
+            {"hops": ["cron (3)", "tini (2)", "deployer (7)"], "first_sig": 2},
+            "deployer (7) with SIGTERM, after SIGINT from cron (3) by way of tini (2).",
+        ),
+        ({"reraised": True}, "deployer (7) with SIGTERM, which it handled and raised anew."),
+        (
+            {"reraised": True, "hops": ["cron (3)", "deployer (7)"]},
+            "deployer (7), which passed on SIGTERM from cron (3); it handled SIGTERM and raised it anew.",
+        ),
+    ],
+)
+def test_a_signal_is_followed_back_to_its_first_sender(changed: dict[str, Any], said: str) -> None:
+    assert plain(death_pieces(death(delay_us=None, **changed), "us")) == f"web (5) was killed by {said}"
+
+
+def test_the_names_of_hops_are_pieces_of_their_own_and_escaped() -> None:
+    pieces = death_pieces(death(hops=[f"{HOSTILE} (3)", f"{HOSTILE} (2)", "deployer (7)"]), "us")
+    named = [piece.text for piece in pieces if piece.is_name]
+    assert named == ["web (5)", "deployer (7)", r"<b>\x1b[31m) (1\n (2)", r"<b>\x1b[31m) (1\n (3)"]
+
+
+def test_a_fault_that_was_handled_and_raised_anew_is_a_fault() -> None:
+    fault = death(verdict="fault", source="fault", sig=11, reraised=True, delay_us=None, **BY_NOBODY)
+    said = "web (5) was ended by SIGSEGV for a fault of its own, which it handled and raised anew."
+    assert plain(death_pieces(fault, "us")) == said
+
+
+def test_a_unit_or_else_the_container_stands_beside_the_pid() -> None:
+    container = "0123456789abcdef" * 4
+    pieces = death_pieces(
+        death(victim_unit="web.service", killer_unit="docker.service", killer_container=container, delay_us=None), "us"
+    )
+    said = "web (5, web.service) was killed by deployer (7, container 0123456789ab) with SIGTERM."
+    assert plain(pieces) == said
+    (victim, *_) = death_pieces(death(victim_unit=HOSTILE), "us")
+    assert victim == Piece(r"web (5, <b>\x1b[31m) (1\n)", is_name=True)
+
+
+def test_the_details_say_who_victim_and_killer_are_as_far_as_is_known() -> None:
+    assert details({**death(), "command": None, "cgroup": None}) == []
+    known = {"command": "/bin/web -p\n80", "victim_user": "www", "ns_pid": 1, "killer_command": "sh deploy.sh"}
+    assert details({**death(), **known}) == [
+        ("command", r"/bin/web -p\n80"),
+        ("user", "www"),
+        ("killer's command", "sh deploy.sh"),
+        ("pid in its namespace", "1"),
+    ]
+    assert details({**death(), "ns_pid": 5}) == []
 
 
 def test_a_brief_sentence_says_who_and_with_what_and_no_more() -> None:

@@ -11,6 +11,7 @@ from sigtrace.output.sections import (
     absent,
     after_deaths,
     cell,
+    details,
     facts,
     headline,
     json_holds,
@@ -81,10 +82,10 @@ def _deaths(answer: Row, clock: Clock) -> list[str]:
 def _death(death: Row, clock: Clock) -> str:
     log = f" ({_code(death['log'])})" if clock.several and death["log"] is not None else ""
     when = clock.time_text(death["log"], death["ts"])
-    command = [] if death["command"] is None else [f"command: {escaped(death['command'])}"]
+    known = [f"{label}: {value}" for label, value in details(death)]
     sentence = _rendered(death_pieces(death, clock.unit))
     # No line can end the block: none begins with a name.
-    lines = "\n  ".join((*command, *(_evidence(row, clock, death["log"]) for row in death["evidence"])))
+    lines = "\n  ".join((*known, *(_evidence(row, clock, death["log"]) for row in death["evidence"])))
     return f"- **{death['verdict']}** {when}{log} {sentence}\n\n  ```\n  {lines}\n  ```"
 
 

@@ -35,6 +35,7 @@ _COLD, _HOT = "#696b82", "#b5103c"
 _SIGNAL_COLORS = {1: "#2f8fc4", 2: "#2a9d6f", 6: "#9467d6", 9: "#d4325c", 11: "#a8761f", 15: "#d9701c"}
 _VERDICT_MARKS = {
     "killed": ("X", "#d4325c"),
+    "asked": ("v", "#d9701c"),
     "self": ("P", "#9467d6"),
     "fault": ("D", "#a8761f"),
     "oom": ("s", "#2f8fc4"),

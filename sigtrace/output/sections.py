@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ENDED = {
     "killed": ("was killed", "were killed"),
+    "asked": ("was asked to end and exited", "were asked to end and exited"),
     "oom": ("was the OOM killer's victim", "were the OOM killer's victims"),
     "fault": ("died of a fault of its own", "died of faults of their own"),
     "self": ("ended itself", "ended themselves"),
@@ -76,6 +77,27 @@ def facts(row: Row) -> list[tuple[str, str]]:
     ]
 
 
+def details(death: Row) -> list[tuple[str, str]]:
+    """Return who the victim and its killer are, as far as the log says: labels, and values, escaped."""
+    found = [(label, death.get(key)) for key, label in _DETAILS.items()]
+    if death.get("ns_pid") not in (None, death["victim_pid"]):
+        found.append(("pid in its namespace", death["ns_pid"]))
+    return [(label, escaped(str(value))) for label, value in found if value is not None]
+
+
+_DETAILS = {
+    "command": "command",
+    "victim_user": "user",
+    "victim_unit": "unit",
+    "victim_container": "container",
+    "victim_pod": "pod",
+    "cgroup": "cgroup",
+    "killer_command": "killer's command",
+    "killer_user": "killer's user",
+    "killer_unit": "killer's unit",
+    "killer_container": "killer's container",
+    "killer_pod": "killer's pod",
+}
 _HEAD_OF_A_ROW = frozenset({"line", "ts", "time", "cpu", "event", "comm", "pid", "tid", "signal", "log"})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.output.html.markup import name, rendered, text, titled
-from sigtrace.output.sections import facts
+from sigtrace.output.sections import details, facts
 from sigtrace.output.sentence import death_pieces, process
 from sigtrace.output.terminal import count
 
@@ -29,15 +29,15 @@ def deaths(answer: Row, clock: Clock, most: int, more: str) -> str:
 
 
 def _death(i: int, death: Row, clock: Clock) -> str:
-    about = {"command": death["command"], "cgroup": death["cgroup"], "log": death["log"] if clock.several else None}
-    details = "".join(f"<dt>{key}</dt><dd>{text(value)}</dd>" for key, value in about.items() if value is not None)
+    known = [*details(death), *([("log", death["log"])] if clock.several and death["log"] is not None else [])]
+    terms = "".join(f"<dt>{label}</dt><dd>{text(value)}</dd>" for label, value in known)
     verdict = death["verdict"]
     return (
         f'<details class="death {verdict}"><summary><span class="verdict">{verdict}</span>'
         f'<span class="sentence">{rendered(death_pieces(death, clock.unit))}</span>'
         f'<span class="when">{clock.time_text(death["log"], death["ts"], short=True)}{_log(death, clock)}</span>'
         "</summary>"
-        f'<div class="evidence" id="death-{i}">{details and f"<dl>{details}</dl>"}'
+        f'<div class="evidence" id="death-{i}">{terms and f"<dl>{terms}</dl>"}'
         f"{_evidence(death, clock)}</div></details>"
     )
 

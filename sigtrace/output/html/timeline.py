@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LANE_HEIGHT = 30
 _LEAST_STEPS = 24  # a bar is no wider than a 24th of the picture
-_VERDICTS = ("killed", "oom", "fault", "self", "unknown")
+_VERDICTS = ("killed", "asked", "oom", "fault", "self", "unknown")
 _LANES = ("calls", "failed", "probes", "signals", "exits")
 
 
