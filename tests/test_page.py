@@ -136,6 +136,21 @@ def test_a_name_out_of_the_log_is_text(events: Answer, name: str) -> None:
     assert escaped(name) in hostile.text
 
 
+@pytest.mark.parametrize("name", HOSTILE)
+def test_who_asked_and_who_victim_and_killer_are_is_text(events: Answer, name: str) -> None:
+    def known(name: str) -> Answer:
+        killed = events["deaths"][2]
+        asked = {"verdict": "asked", "how": "handled", "exit_status": 0, "hops": [f"{name} (1)", "bash (2)"]}
+        who = {"victim_unit": name, "killer_container": name, "killer_command": name, "victim_user": name}
+        return {**events, "deaths": [{**killed, **asked, **who}]}
+
+    plain, hostile = Tags(page(known("systemd"))), Tags(page(known(name)))
+    assert sorted(tag for tag in hostile.seen if tag != "bdi") == sorted(plain.seen)
+    assert hostile.attributes == plain.attributes
+    assert "exited with status 0, 76 µs after it handled SIGTERM from" in hostile.text
+    assert hostile.text.count(escaped(name)) >= 4
+
+
 def test_a_session_s_name_is_text(events: Answer) -> None:
     name = "</title><script>x()</script>"
     hostile = Tags(page({**events, "session": name}))
@@ -434,7 +449,9 @@ def test_dark_is_dark_and_light_is_light(read: Callable[[Answer], Chrome], scene
 def test_every_text_has_the_contrast_that_wcag_asks_for(
     read: Callable[[Answer], Chrome], events: Answer, scheme: str
 ) -> None:
-    browser = read(events)
+    answer = deepcopy(events)
+    answer["deaths"][0]["verdict"] = "asked"
+    browser = read(answer)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
     script(browser, "for (const item of document.querySelectorAll('details')) item.open = true")
