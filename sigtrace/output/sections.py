@@ -200,7 +200,7 @@ def _matrix(answer: Row, rows: list[Row]) -> list[Piece]:
     most = max(rows, key=lambda row: row["deaths"])
     deaths = count(answer["counts"]["deaths"], "death")
     if most["deaths"] == 1:
-        return joined(deaths, ", each with another killer, victim or signal" if len(rows) > 1 else "", ".")
+        return joined(deaths, ", no two with the same killer, victim and signal" if len(rows) > 1 else "", ".")
     return joined(
         f"{deaths}; most often, {most['deaths']:,} times, ",
         name(most["killer"]),
