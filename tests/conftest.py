@@ -70,7 +70,7 @@ class _Interpreted(MetaPathFinder):
 
 @pytest.fixture(scope="session")
 def interpreted() -> ModuleType:
-    """Return sigtrace.causes.endings, which follows rows by the tracker, with all modules beside it as Python runs them."""
+    """Return sigtrace.causes.endings, with the tracker and all that it uses, as Python runs them."""
     own = [name for name in sys.modules if name.startswith("sigtrace.causes")]
     kept = {name: sys.modules.pop(name) for name in own}
     finder = _Interpreted()
@@ -82,7 +82,7 @@ def interpreted() -> ModuleType:
         for name in [name for name in sys.modules if name.startswith("sigtrace.causes")]:
             del sys.modules[name]
         sys.modules.update(kept)
-        sigtrace.causes = kept["sigtrace.causes"]  # type: ignore[attr-defined]
+        sigtrace.causes = kept["sigtrace.causes"]
     return module
 
 

@@ -67,7 +67,7 @@ def test_the_name_of_a_column_is_escaped_too(capsys: pytest.CaptureFixture[str])
 def test_a_table_of_more_than_1000_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert query(capsys, EVIDENCE, "FROM range(1000)").startswith("1,000 rows\n")
     printed = query(capsys, EVIDENCE, "FROM range(1001)")
-    assert printed.startswith("1,000 rows; more than 1,000: --csv, --json and --parquet have all\n")
+    assert printed.startswith("The first 1,000 rows; --csv, --json and --parquet print all\n")
     assert len(table(printed)) == 1000
     assert len(query(capsys, EVIDENCE, "FROM range(1001)", "--csv").splitlines()) == 1002
 
@@ -158,7 +158,9 @@ def test_parquet_is_not_sent_to_a_terminal() -> None:
     os.close(theirs)
     os.close(ours)
     assert done.returncode == 1
-    assert done.stderr.endswith(b"send it to a file, > answer.parquet\n")
+    assert (
+        done.stderr == b"sigtrace: refusing to write Parquet to a terminal: redirect it to a file, > answer.parquet\n"
+    )
 
 
 def test_the_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def test_who_died_comes_first_then_the_calls_then_what_was_lost(capsys: pytest.C
     first, second, _, deaths, death, *_ = text(capsys, SCENE).splitlines()
     assert first == (
         f"{SCENE}: 8 processes were killed, 1 died of a fault of its own, 1 ended itself and 25 exited; "
-        "14 calls by 5 senders in 0.686 s, 1 failed, 3 only asked (signal 0)."
+        "14 calls by 5 senders in 685.5 ms, 1 failed, 3 were probes (signal 0)."
     )
     assert second == "Nothing was lost."
     assert deaths == "Deaths: 10, in the order of time."
@@ -70,27 +70,27 @@ def test_who_died_comes_first_then_the_calls_then_what_was_lost(capsys: pytest.C
 def test_a_log_of_calls_alone_says_that_deaths_are_not_in_it(capsys: pytest.CaptureFixture[str]) -> None:
     printed = text(capsys, LOSSY).splitlines()
     assert printed[0] == (
-        f"{LOSSY}: 70,781 calls by 4 senders in 0.313 s, all failed; whether any process ended is not in this log."
+        f"{LOSSY}: 70,781 calls by 4 senders in 313.3 ms, all failed; this log does not say whether any process ended."
     )
     assert printed[1].startswith("Unknown: 18,176 events were lost on CPU 1, so calls made there are missing; ")
 
 
 def test_a_log_without_a_call_says_whose_its_lines_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert text(capsys, OTHERS) == (
-        f"{OTHERS}: No whole call is in 47 lines, 46 of other programs; "
-        "whether any process ended is not in this log.\nNothing was lost.\n"
+        f"{OTHERS}: No complete call in 47 lines (46 of other programs); "
+        "this log does not say whether any process ended.\nNothing was lost.\n"
     )
 
 
 def test_a_storm_and_an_escalation_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     storms = section(text(capsys, LOSSY), "Storms")
     assert storms[0] == (
-        "Storms: 4 storms; the fastest was of w (2) sent (12754): 16,823 calls, 79,052 a second, all failed."
+        "Storms: 4 storms; the fastest was by w (2) sent (12754): 16,823 calls, 79,052 a second, all failed."
     )
     assert storms[1].split() == ["process", "pid", "calls", "a", "second", "failed", "targets"]
     assert section(text(capsys, SCENE), "Asked to end, then killed")[0] == (
-        "Asked to end, then killed: 1 process was asked to end before SIGKILL came: web-2 (13547), 301.6 ms after "
-        "SIGTERM from deployer (13554)."
+        "Asked to end, then killed: 1 process was asked to end and then sent SIGKILL: web-2 (13547), "
+        "301.6 ms after SIGTERM from deployer (13554)."
     )
 
 
@@ -105,7 +105,7 @@ def test_a_table_of_which_the_sentence_says_all_is_the_sentence(capsys: pytest.C
 
 def test_a_long_table_says_how_long_it_is_and_what_json_has(capsys: pytest.CaptureFixture[str]) -> None:
     found = section(text(capsys, DEFAULT), "Failed calls")
-    assert found[0].endswith("Here the first 10 of 41; --json has all.")
+    assert found[0].endswith("The first 10 of 41 are shown; --json has all.")
     assert len(found) == 3 + 10
     whole = answer(capsys, DEFAULT)
     assert (len(whole["failures"]), whole["counts"]["failures"]) == (41, 41)
@@ -182,9 +182,9 @@ def test_a_short_name_of_a_log_is_no_other_s(names: Sequence[str], short: Sequen
     answer["logs"] = [{"log": name, "ts": None, "time": None} for name in names]
     answer["counts"]["logs"] = len(names)
     clock = Clock(answer)
-    assert [clock.short(name) for name in names] == (short or names)
+    assert [clock.short_name(name) for name in names] == (short or names)
     answer["counts"]["logs"] += 1  # of one more than is known, no short name is safe
-    assert [Clock(answer).short(name) for name in names] == names
+    assert [Clock(answer).short_name(name) for name in names] == names
 
 
 def test_json_has_times_as_iso_8601_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +231,7 @@ def test_a_page_that_cannot_be_written_is_an_error_of_one_line(capsys: pytest.Ca
     )
 
 
-def test_a_ticket_is_all_that_markdown_prints(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_as_markdown_is_all_that_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", EVIDENCE, "--markdown"]) == 0
     printed = capsys.readouterr()
     assert printed.out.startswith(f"**`{EVIDENCE}`**: 5 processes were killed")
@@ -251,7 +251,7 @@ def test_one_of_a_kind_is_said_in_the_singular() -> None:
     session.accounting.lines_by_kind["half"] = 1
     said = report.unknown(session)
     assert said is not None
-    assert said.startswith("1 event was lost on CPU 3, so calls made there are missing; of 1 call only one line")
+    assert said.startswith("1 event was lost on CPU 3, so calls made there are missing; 1 call has only one of two")
     session.accounting.losses_of_unknown_size[2] = 1
     assert str(report.unknown(session)).startswith("1 event and an unknown number more were lost on CPU 2, 3")
 
@@ -261,9 +261,9 @@ def test_a_notebook_shows_a_session_s_first_deaths_in_sentences() -> None:
     items = re.findall(r"<li>(.*?)</li>", shown)
     assert len(items) == 6
     assert items[0] == (
-        "2026-11-22 14:02:47.312844Z <b>web-1</b> (13546) was killed by <b>deployer</b> (13554) with SIGTERM"
+        "2026-11-22 14:02:47.312844Z <b>web-1 (13546)</b> was killed by <b>deployer (13554)</b> with SIGTERM."
     )
-    assert items[4].endswith("<b>cache</b> (13561) ended itself with SIGABRT")
+    assert items[4].endswith("<b>cache (13561)</b> ended itself with SIGABRT.")
     assert items[5].startswith("and 5 more: ")
     assert "<ul>" not in str(sigtrace.read(LOSSY)._repr_html_())
 
@@ -275,5 +275,5 @@ def test_a_notebook_shows_no_name_as_markup() -> None:
     table = type(session.table).from_pylist(hostile, schema=session.table.schema)
     shown = notebook.html(sigtrace.Session("s", table, session.accounting, {"lost_by_kernel_count": {"0": 3}}))
     assert "<script>" not in shown
-    assert r"<b>&lt;script&gt;x()\x1b</b> (5573)" in shown
-    assert "3 events: what is not here is unknown, not nobody" in shown
+    assert r"<b>&lt;script&gt;x()\x1b (5573)</b>" in shown
+    assert "3 events: calls and deaths may be missing" in shown

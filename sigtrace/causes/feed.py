@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sigtrace.causes.gaps import Gaps
 from sigtrace.causes.rows import HANDLERS, KINDS, NAMES, NO_TIME, NONE, NUMBERS, OTHER, Chunk
 from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN
@@ -17,7 +16,7 @@ from sigtrace.facts.schema import PLAIN
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sigtrace.causes.tracker import Tracker
+    from sigtrace.causes.rows import Follower
 
 ALWAYS = ("ts", "tid", "pid", "line")
 FILLED = {
@@ -32,7 +31,7 @@ FILLED = {
     "sched_process_exit": ("time", "cpu", "comm", "group_dead"),
     "mark_victim": ("time", "cpu", "comm", "target", "target_comm"),
 }
-"""The columns that the tracker reads of each event that it follows, beside `ALWAYS`. To read one costs, also if it is null."""
+"""The columns that the tracker reads of each event, beside `ALWAYS`. To read one costs, also if it is null."""
 
 _ALL = {"event", *ALWAYS, *(name for filled in FILLED.values() for name in filled)}
 COLUMNS = [name for name in PLAIN.names if name in _ALL]
@@ -51,7 +50,8 @@ def tables(events: pa.Table) -> Iterator[tuple[str | None, Table]]:
     names = [*COLUMNS, "log"]
     ordered = events.select(names).cast(pa.schema([PLAIN.field(name) for name in names]))
     ordered = ordered.sort_by([("log", "ascending"), ("line", "ascending")])
-    counts = {row["values"]: row["counts"] for row in ordered["log"].value_counts().to_pylist()}
+    counted = cast("list[dict[str, Any]]", ordered["log"].value_counts().to_pylist())  # type: ignore[misc]
+    counts = {row["values"]: row["counts"] for row in counted}
     start = 0
     for log in [*sorted(log for log in counts if log is not None), *([None] if None in counts else [])]:
         yield log, Table(ordered.slice(start, counts[log]))
@@ -69,20 +69,20 @@ class Table:
         """Whether the kernel said that events were lost."""
         return bool(pc.any(pc.equal(self._table["event"], pa.scalar("lost"))).as_py())
 
-    def feed(self, follower: Tracker | Gaps) -> None:
+    def feed(self, follower: Follower) -> None:
         """Have a follower follow all rows."""
         for batch in self._table.combine_chunks().to_batches(max_chunksize=_ROWS):
             follower.follow(chunk(batch), _LAST)
 
 
 class Parts:
-    """The rows of one log in Parquet files, however many and large: a few row groups of them are in memory at a time."""
+    """The rows of one log in Parquet files, however many and large: few row groups are in memory at a time."""
 
     def __init__(self, files: Sequence[str], *, lossy: bool) -> None:
         self._files = files
         self.lossy = lossy
 
-    def feed(self, follower: Tracker | Gaps) -> None:
+    def feed(self, follower: Follower) -> None:
         """Have a follower follow all rows. Raises `SessionError` if a file cannot be read."""
         for path in self._files:
             try:
@@ -92,7 +92,7 @@ class Parts:
                 raise SessionError(f"{path}: {error}") from error
 
 
-def _feed(file: pq.ParquetFile, follower: Tracker | Gaps) -> None:
+def _feed(file: pq.ParquetFile, follower: Follower) -> None:
     # A part has its rows by event, so row groups lie side by side: each is opened when its first line comes.
     groups = sorted(_groups(file), key=lambda group: group[0])
     open_: list[Chunk] = []
@@ -113,14 +113,18 @@ def _groups(file: pq.ParquetFile) -> Iterator[tuple[int, int, str | None, list[s
     line, event = names.index("line"), names.index("event")
     for number in range(file.metadata.num_row_groups):
         group = file.metadata.row_group(number)
-        events = group.column(event).statistics
-        lines = group.column(line).statistics
-        of_one = events is not None and events.has_min_max and events.min == events.max
-        if of_one and events.min not in FILLED:
+        first_event, last_event = _range(group.column(event))
+        of_one = first_event is not None and first_event == last_event
+        if of_one and first_event not in FILLED:
             continue
-        wanted = (*ALWAYS, *FILLED[events.min]) if of_one else COLUMNS
-        first = lines.min if lines is not None and lines.has_min_max else 0
-        yield first, number, events.min if of_one else None, [name for name in names if name in wanted]
+        wanted = (*ALWAYS, *FILLED[first_event]) if of_one else COLUMNS
+        first_line, _ = _range(group.column(line))
+        yield first_line or 0, number, first_event if of_one else None, [name for name in names if name in wanted]
+
+
+def _range(column: pq.ColumnChunkMetaData) -> tuple[Any, Any]:
+    known = column.statistics
+    return (known.min, known.max) if known is not None and known.has_min_max else (None, None)
 
 
 def _chunk_of(file: pq.ParquetFile, number: int, event: str | None, columns: list[str]) -> Chunk:
@@ -134,7 +138,7 @@ def _chunk_of(file: pq.ParquetFile, number: int, event: str | None, columns: lis
 
 
 def chunk(batch: pa.RecordBatch, event: str | None = None) -> Chunk:
-    """Return the rows of a record batch; it may lack columns that none of its events fills, and all be of one `event`."""
+    """Return the rows of a record batch, all of one `event` or of any; it may lack columns that none of them fills."""
     n = batch.num_rows
     numbers = {
         name: _constant("B", KINDS.index(event), n)
@@ -149,7 +153,7 @@ def chunk(batch: pa.RecordBatch, event: str | None = None) -> Chunk:
     return Chunk(n, numbers, codes, names)
 
 
-def _column(batch: pa.RecordBatch, name: str) -> pa.Array[Any] | None:
+def _column(batch: pa.RecordBatch, name: str) -> Any:  # noqa: ANN401  (an array of Arrow's, or None)
     if name == "kind":
         return _coded(batch.column("event"), {event: kind for kind, event in enumerate(KINDS)}, OTHER)
     if name == "small":
@@ -161,12 +165,12 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array[Any] | None:
     return batch.column(name) if name in batch.schema.names else None
 
 
-def _either(first: pa.Array[Any] | None, second: pa.Array[Any] | None) -> pa.Array[Any] | None:
+def _either(first: Any, second: Any) -> Any:  # noqa: ANN401  (an array of Arrow's, or None)
     found = [one.cast(pa.uint8()) for one in (first, second) if one is not None]
     return None if not found else found[0] if len(found) == 1 else pc.coalesce(*found)
 
 
-def _coded(array: pa.Array[Any] | None, codes: dict[str, int], other: int) -> pa.Array[Any] | None:
+def _coded(array: Any, codes: dict[str, int], other: int) -> Any:  # noqa: ANN401  (an array of Arrow's, or None)
     if array is None:
         return None
     if not isinstance(array, pa.DictionaryArray):
@@ -175,7 +179,7 @@ def _coded(array: pa.Array[Any] | None, codes: dict[str, int], other: int) -> pa
     return known.take(array.indices)
 
 
-def _numbers(name: str, type_: str, array: pa.Array[Any] | None, n: int) -> memoryview:
+def _numbers(name: str, type_: str, array: Any, n: int) -> memoryview:  # noqa: ANN401
     wanted = _ARROW[type_]
     if array is None:
         return _constant(type_, _NULLS[name], n)
@@ -193,10 +197,10 @@ def _constant(type_: str, value: int, n: int) -> memoryview:
 
 @lru_cache(maxsize=32)
 def _many(type_: str, value: int, n: int) -> memoryview:
-    return _view(pa.repeat(pa.scalar(value, _ARROW[type_]), n), type_)
+    return _view(cast("Any", pa).repeat(pa.scalar(value, _ARROW[type_]), n), type_)
 
 
-def _names(array: pa.Array[Any] | None, n: int) -> tuple[memoryview, list[str]]:
+def _names(array: Any, n: int) -> tuple[memoryview, list[str]]:  # noqa: ANN401
     if array is None:
         return _constant("i", -1, n), []
     if not isinstance(array, pa.DictionaryArray):
@@ -207,7 +211,7 @@ def _names(array: pa.Array[Any] | None, n: int) -> tuple[memoryview, list[str]]:
     return _view(indices, "i"), array.dictionary.to_pylist()
 
 
-def _view(array: pa.Array[Any], type_: str) -> memoryview:
+def _view(array: Any, type_: str) -> memoryview:  # noqa: ANN401
     size = {"q": 8, "i": 4, "B": 1}[type_]
     data = memoryview(array.buffers()[1])[array.offset * size : (array.offset + len(array)) * size]
-    return data.cast("B").cast(type_)
+    return data.cast("B").cast(cast("Literal['i']", type_))

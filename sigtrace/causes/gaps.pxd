@@ -5,6 +5,7 @@ from sigtrace.causes.rows cimport Chunk, Follower
 cdef class Gaps(Follower):
     cdef dict _last_ts, _open
     cdef list _found, _starts, _ends
+    cdef bint _merged
 
     cpdef step(self, Chunk chunk, Py_ssize_t i)
     cpdef bint between(self, long long first_ts, long long last_ts)

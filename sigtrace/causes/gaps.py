@@ -28,8 +28,9 @@ class Gaps(Follower):
         self._last_ts: dict[int, float] = {}
         self._open: dict[int, list[list[float]]] = {}
         self._found: list[list[float]] = []
-        self._starts: list[float] | None = None
+        self._starts: list[float] = []
         self._ends: list[float] = []
+        self._merged = True
 
     def step(self, chunk: Chunk, i: int) -> None:
         """Look at a row."""
@@ -38,17 +39,17 @@ class Gaps(Follower):
             gap = [self._last_ts.get(cpu, -inf), inf]
             self._found.append(gap)
             self._open.setdefault(cpu, []).append(gap)
-            self._starts = None
+            self._merged = False
         elif kind != _PROCESS:
             if self._open:
                 for gap in self._open.pop(cpu, ()):
                     gap[1] = chunk.ts[i]
-                    self._starts = None
+                    self._merged = False
             self._last_ts[cpu] = chunk.ts[i]
 
     def between(self, first_ts: int, last_ts: int) -> bool:
         """Tell whether anything between two times may have been lost."""
-        if self._starts is None:
+        if not self._merged:
             self._merge()
         before = bisect_right(self._starts, last_ts)
         return before > 0 and self._ends[before - 1] >= first_ts
@@ -56,6 +57,7 @@ class Gaps(Follower):
     def _merge(self) -> None:
         # Those that overlap are made one: a session may have as many losses as endings.
         self._starts, self._ends = [], []
+        self._merged = True
         for first, last in sorted(self._found):
             if self._ends and first <= self._ends[-1]:
                 self._ends[-1] = max(self._ends[-1], last)

@@ -52,10 +52,10 @@ class Signal:
         return self.row.small not in REFUSED
 
     def target(self) -> int | None:
-        """Return whom its call named, in the caller's pid namespace; None without a call, or if that line is missing."""
+        """Return whom its call named, in the caller's pid namespace; None if no line says it."""
         if self.call is None or self.call.target == NONE:
             return None
-        return self.call.target
+        return int(self.call.target)
 
     def to_group(self) -> bool:
         """Tell whether its call named a group: 0, -1 or -pgid."""
@@ -75,7 +75,7 @@ class Process:
         self.command: str | None = None
         self.cgroup: str | None = None
         self.parent = parent
-        self.depth = 0 if parent is None else parent.depth + 1
+        self.depth: int = 0 if parent is None else parent.depth + 1
         self.signals: list[Signal] | None = None
         self.fatal: Row | None = None
         self.took_fatal: set[int] | None = None
@@ -143,9 +143,10 @@ class Process:
         return line
 
     def _forget_the_oldest(self) -> None:
-        process = self
+        process: Process = self
         for _ in range(_GENERATIONS // 2):
-            process = process.parent
+            if process.parent is not None:
+                process = process.parent
         process.parent = None
         self.depth = _GENERATIONS // 2
 

@@ -46,8 +46,8 @@ NUMBERS = {
 }
 """The columns of numbers, and their types as the module array names them.
 
-`small` is `res` of signal_generate and the place in `HANDLERS` of signal_deliver; `flag` is `grp` and `group_dead`: 0, 1,
-or 2 for null.
+`small` is `res` of signal_generate and the place in `HANDLERS` of signal_deliver; `flag` is `grp` and `group_dead`:
+0, 1, or 2 for null.
 """
 
 NAMES = ("comm", "target_comm", "filename", "cgroup")
@@ -148,12 +148,12 @@ class Row:
         self.cpu = chunk.cpu[i]
         self.tid = chunk.tid[i]
         self.pid = chunk.pid[i]
-        self.sig = chunk.sig[i]
-        self.target = chunk.target[i]
-        self.ret = chunk.ret[i]
-        self.code = chunk.code[i]
-        self.small = chunk.small[i]
-        self.flag = chunk.flag[i]
+        self.sig: int = chunk.sig[i]
+        self.target: int = chunk.target[i]
+        self.ret: int = chunk.ret[i]
+        self.code: int = chunk.code[i]
+        self.small: int = chunk.small[i]
+        self.flag: int = chunk.flag[i]
         code = chunk.comm[i]
         self.comm = None if code < 0 else chunk.comms[code]
         code = chunk.target_comm[i]

@@ -54,7 +54,7 @@ cdef class Tracker(Follower):
     cdef _executed(self, Chunk chunk, Py_ssize_t i, Process process)
     @cython.locals(tid=int, dead=int, died=Row)
     cdef _exited(self, Chunk chunk, Py_ssize_t i, Process process)
-    @cython.locals(signal=Signal)
+    @cython.locals(signal=Signal, died=Row)
     cdef _died_unseen(self, Process process)
     @cython.locals(oldest=Process)
     cdef _buried(self, Process process)

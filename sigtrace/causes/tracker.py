@@ -45,10 +45,10 @@ class Tracker(Follower):
     """Follow the rows of one log: `follow` or `follow_all` of them, then `end`.
 
     `ended` is called with each process that ended, the last row of its life, the signal that ended it or None, and
-    whether events were lost that bear on it; `exited` counts those that are not worth that: of whom no signal is known,
-    and nothing was lost. With `all_endings`, `ended` is called for these, too. `settled` is called with each signal once
-    it is known what became of it. `gaps` are the log's; they are all known beforehand, or with `live`, as the rows come:
-    then endings wait for `settle`. `pid` is one whose processes are kept, as `processes`.
+    whether events were lost that bear on it. Without `all_endings` it is not called for those who just exited, without
+    a signal and without a loss: `exited` counts them. `settled` is called with each signal once it is known what became
+    of it. `gaps` are the log's. They are known beforehand; with `live` they are found as the rows come, and endings
+    wait for `settle`. `pid` is one whose processes are kept, as `processes`.
     """
 
     def __init__(
@@ -99,7 +99,8 @@ class Tracker(Follower):
 
     # Rows
 
-    def step(self, chunk: Chunk, i: int) -> None:
+    def step(self, chunk: Chunk, i: int) -> None:  # noqa: C901, PLR0912  (one branch an event)
+        """Follow a row."""
         kind = chunk.kind[i]
         if kind > _OOM:
             self.passed_over += 1
@@ -111,7 +112,7 @@ class Tracker(Follower):
         tid = chunk.tid[i]
         if kind != _PROCESS:
             self._line = chunk.line[i]
-            if self._unsettled and kind != _GENERATE and kind != _KILL and kind != _KILL_HALF:
+            if self._unsettled and kind not in (_GENERATE, _KILL, _KILL_HALF):
                 self._did_another(tid)
         process = self._living(tid, chunk.pid[i], kind)
         if kind == _FORK:
@@ -124,7 +125,7 @@ class Tracker(Follower):
             self._generated(chunk, i, process)
         elif kind == _DELIVER:
             self._delivered(chunk, i, process)
-        elif kind == _KILL or kind == _KILL_HALF:
+        elif kind in (_KILL, _KILL_HALF):
             self._called(chunk, i, process)
         elif kind == _PROCESS:
             self._ran(chunk, i, process)
@@ -207,7 +208,7 @@ class Tracker(Follower):
         signals = self._unsettled.pop(chunk.tid[i], None)
         if signals is not None:
             row = chunk.row(i)
-            made = [signal for signal in signals if sig == NONE or signal.sig == sig]
+            made = [signal for signal in signals if sig in (NONE, signal.sig)]
             hits_sender = False
             for signal in made:
                 signal.call = row
@@ -248,10 +249,9 @@ class Tracker(Follower):
     def _delivered(self, chunk: Chunk, i: int, process: Process) -> None:
         sig = chunk.sig[i]
         handler = chunk.small[i]
+        fate = "handled" if handler == 2 else "ignored"
         if handler == 0:
             fate = "fatal" if sig in DEADLY else "delivered"
-        else:
-            fate = "handled" if handler == 2 else "ignored"
         for signal in process.signals or ():
             if signal.sig == sig and signal.fate == PENDING:
                 signal.fate = fate
@@ -320,9 +320,10 @@ class Tracker(Follower):
     def _died_unseen(self, process: Process) -> None:
         # A fatal signal was delivered to it, and its exit is not in the rows.
         process.dead = True
-        signal = process.fatal_signal(process.fatal)
-        if signal is not None:
-            self._waiting.append((process, process.fatal, signal))
+        died = process.fatal
+        signal = None if died is None else process.fatal_signal(died)
+        if died is not None and signal is not None:
+            self._waiting.append((process, died, signal))
 
     def _buried(self, process: Process) -> None:
         process.dead = True
@@ -340,7 +341,7 @@ class Tracker(Follower):
             if not everything and (self._live or not self._is_settled(signal)):
                 return
             self._waiting.popleft()
-            lost = self._gaps is not None and self._lost(died, signal)
+            lost = self._lost(died, signal)
             if not self._all_endings and signal is None and process.fatal is None and not lost:
                 self.exited += 1
             else:
@@ -355,6 +356,8 @@ class Tracker(Follower):
         return signal is None or signal.settled or self._line - signal.row.line > _CALLED_WITHIN
 
     def _lost(self, died: Row, signal: Signal | None) -> bool:
+        if self._gaps is None:
+            return False
         first = died.ts - JUST_BEFORE_US
         if signal is not None:
             # All that it rests on is there; a loss can only have hidden more of the story.

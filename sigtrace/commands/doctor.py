@@ -6,7 +6,7 @@ from sigtrace.capture.doctor import checks
 
 
 def run() -> bool:
-    """Print a line a check, and say whether all is there."""
+    """Print a line for each check, and return whether everything is there."""
     done = checks()
     for check in done:
         print(f"{'ok     ' if check.ok else 'MISSING'} {check.name}: {check.detail}")

@@ -18,13 +18,13 @@ def run(logs: Sequence[str], output: str) -> None:
     """Write logs to a Parquet file, and print what became of their lines."""
     if not COMPILED:
         print(
-            "sigtrace: the scanner runs interpreted, some 200 times slower: reinstall with a C compiler",
+            "sigtrace: the scanner is not compiled and some 200 times slower: reinstall where there is a C compiler",
             file=sys.stderr,
         )
     account = convert([Log(log) for log in logs], Path(output))
     kinds = account.lines_by_kind
-    said = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
-    print(f"{output}: {kinds.get('kill', 0) // 2:,} calls from {account.lines:,} lines ({said}).")
+    by_kind = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+    print(f"{output}: {kinds.get('kill', 0) // 2:,} calls from {account.lines:,} lines ({by_kind}).")
     if account.lossy:
-        print(f"{account.lost:,} events were lost: `sigtrace report` says what that leaves unknown.")
+        print(f"{account.lost:,} events were lost: `sigtrace report` says what is unknown because of that.")
     print(f"Now ask it: sigtrace report {output}")

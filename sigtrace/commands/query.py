@@ -23,14 +23,14 @@ _FORMATS = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY", "parquet"
 
 
 def query(sessions: Sequence[str], sql: str, form: str | None = None) -> None:
-    """Print what a query over the views of a `sigtrace.questions.database.Database` gives.
+    """Print what a query over the views of a `sigtrace.Database` gives.
 
-    `form` is csv, json or parquet; without, it is a table of at most 1,000 rows. Raises `Error` where DuckDB cannot run
-    the query, and where Parquet would go to a terminal.
+    `form` is csv, json or parquet; without one, a table of at most 1,000 rows. Raises `Error` if DuckDB cannot run
+    the query, and if Parquet would go to a terminal.
     """
     asked = sql.strip().rstrip("; \n\t")
     if not asked:
-        raise Error('the query is empty: ask for something, as in "FROM deaths"')
+        raise Error('the query is empty: write one, such as "FROM deaths"')
     with Database(*sessions) as database:
         if form is None:
             # Its last line may end in a comment.
@@ -38,7 +38,7 @@ def query(sessions: Sequence[str], sql: str, form: str | None = None) -> None:
             _print(found)
             return
         if form == "parquet" and sys.stdout.isatty():
-            raise Error("Parquet is nothing for a terminal: send it to a file, > answer.parquet")
+            raise Error("refusing to write Parquet to a terminal: redirect it to a file, > answer.parquet")
         with tempfile.TemporaryDirectory(prefix="sigtrace-") as folder:
             file = Path(folder) / "answer"
             database.answer(f"COPY ({asked}\n) TO '{file}' ({_FORMATS[form]})")
@@ -54,17 +54,19 @@ def _selects(sql: str) -> bool:
 def _print(found: pa.Table) -> None:
     names = [terminal.escaped(name) for name in found.column_names]
     numbers = [str(field.type) in _NUMBERS or str(field.type).startswith("decimal") for field in found.schema]
-    rows = [[_said(value) for value in row.values()] for row in found.slice(0, _MOST).to_pylist()]
-    more = "" if found.num_rows <= _MOST else f"; more than {_MOST:,}: --csv, --json and --parquet have all"
-    terminal.table(f"{terminal.count(len(rows), 'row')}{more}", names, rows, numbers)
+    rows = [[_value_text(value) for value in row.values()] for row in found.slice(0, _MOST).to_pylist()]
+    over = terminal.count(len(rows), "row")
+    if found.num_rows > _MOST:
+        over = f"The first {_MOST:,} rows; --csv, --json and --parquet print all"
+    terminal.write_table(over, names, rows, numbers)
 
 
 _NUMBERS = {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)} | {"double", "float"}
 
 
-def _said(value: Any) -> str:  # noqa: ANN401  (whatever a query gives)
+def _value_text(value: Any) -> str:  # noqa: ANN401  (whatever a query gives)
     if value is None:
         return ""
     if isinstance(value, list):
-        return ", ".join(map(_said, value))
+        return ", ".join(map(_value_text, value))
     return json.dumps(value, default=str) if isinstance(value, dict) else str(value)

@@ -1,4 +1,4 @@
-"""Report: print what sessions say, or write it as a page."""
+"""Report: print what sessions say, or write it as an HTML page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run(sessions: Sequence[str], form: str | None = None, html: str | None = None) -> None:
-    """Print a report as text, or as `json` or `markdown`; or write it as a page to the file `html`."""
+    """Print a report as text, or as `json` or `markdown`; or write it as an HTML page to the file `html`."""
     as_text = form is None and html is None
     with Database(*sessions) as database:
         answer = summary(database, timeline=not as_text)

@@ -103,18 +103,3 @@ def signal_number(name: str) -> int:
         return known[name.upper().removeprefix("SIG")]
     except KeyError:
         raise ValueError(f"{name}: no such signal: give a number or a name as KILL or SIGTERM") from None
-
-
-def source_name(source: str | None) -> str:
-    """Return in words what ended a process if no other process did: a source of `sigtrace.analyze.deaths`.
-
-    No name can be taken for one of these: they are longer than the 15 bytes that a name has.
-    """
-    return {
-        "fault": "a fault of its own",
-        "oom": "the kernel's OOM killer",
-        "terminal": "its terminal's keys",
-        "timer": "a timer of its own",
-        "parent": "its parent's ending",
-        "kernel": "the kernel, by itself",
-    }.get(source or "", "killer not in the log")

@@ -1,10 +1,13 @@
-"""Clock: how a report tells which log and when: UTC where it is known, else the trace clock."""
+"""Clock: how times, durations and the names of logs are written, everywhere."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from sigtrace.output.terminal import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,70 +15,121 @@ if TYPE_CHECKING:
 # As a recording for a place that many hosts share names its log.
 _STARTED = re.compile(r"(.+)@(\d{4}-\d\d-\d\d)(T\d\d:\d\d)(:\d\d)(\.\d+)Z", re.DOTALL)
 
+_SECONDS_US = 999_950  # what rounds to 1,000.0 ms is 1.0 s
 _MINUTES_US = 120_000_000
 
 
-class Clock:
-    """How the times of an answer are told: UTC where it is known, else seconds or ticks of the trace clock.
+def time_text(ts: int, time: datetime | str | None, unit: str) -> str:
+    """Return a row's time: in UTC if `time` is known, else `ts` in seconds or, with another `unit` than us, as it is.
 
-    `several`: whether the answer is of more than one log. `day`: the UTC day that all is of, or None. `ordered`: how
-    deaths are, `, in the order of time`, or nothing where the clocks of several logs do not compare.
+    The forms are `2026-11-22 14:02:47.086528Z`, `830.669592` and `3145728`. `unit` is that of `Accounting.ts_unit`.
+    """
+    utc = utc_time(time)
+    if utc is not None:
+        return f"{utc:%Y-%m-%d %H:%M:%S.%f}Z"
+    return f"{ts / 1e6:.6f}" if unit == "us" else str(ts)
+
+
+def time_of_day_text(time_us: int) -> str:
+    """Return a moment, in microseconds since 1970, as this machine's time of day: `14:02:47.086`."""
+    return f"{_second_text(time_us // 1_000_000)}.{time_us // 1_000 % 1_000:03}"
+
+
+@lru_cache(maxsize=16)
+def _second_text(second: int) -> str:
+    return f"{datetime.fromtimestamp(second):%H:%M:%S}"  # noqa: DTZ006  (local time is what is shown)
+
+
+def iso_text(time: datetime) -> str:
+    """Return a time as JSON has it: ISO 8601, in UTC."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def duration_text(us: int, unit: str) -> str:
+    """Return how long something took: `76 µs`, `3.9 ms`, `1.5 s`, `7.2 min`; on a clock of ticks `76 ticks`."""
+    if unit != "us":
+        return count(us, "tick") if unit == "ticks" else f"{us:,} µs or ticks"
+    if us < 1_000:
+        return f"{us} µs"
+    if us < _SECONDS_US:
+        return f"{us / 1e3:.1f} ms"
+    return f"{us / 1e6:.1f} s" if us < _MINUTES_US else f"{us / 60e6:,.1f} min"
+
+
+def utc_time(value: datetime | str | None) -> datetime | None:
+    """Return a row's `time`, which is text in an answer that was JSON, or None if it is unknown."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+class Clock:
+    """How an answer's logs and times are written.
+
+    `unit`: that of its timestamps, as `Accounting.ts_unit`. `several`: whether the answer is of more than one log.
+    `ordered`: `, in the order of time` if the deaths are, or nothing if the clocks of several logs do not compare.
     """
 
     def __init__(self, answer: dict[str, Any]) -> None:
         """Take the answer of `sigtrace.report.summary`."""
+        self.unit: str = answer["accounting"]["ts_unit"]
         self.several = answer["counts"]["logs"] > 1
-        self._seconds = answer["accounting"]["ts_unit"] == "us"
-        told = (*answer["logs"], *answer["deaths"])
-        dated = [(row, utc) for row in told if (utc := utc_time(row["time"])) is not None]
+        rows = (*answer["logs"], *answer["deaths"])
+        dated = [(row, utc) for row in rows if (utc := utc_time(row["time"])) is not None]
         self._starts = {self._of(row["log"]): utc - timedelta(microseconds=row["ts"]) for row, utc in dated}
-        self._all = {self._of(row["log"]) for row in told} <= self._starts.keys()
+        self._all = {self._of(row["log"]) for row in rows} <= self._starts.keys()
         self.ordered = ", in the order of time" if self._all or not self.several else ""
         # A step begins before the first of its events, the time of which it has.
         steps = [utc for row in answer["timeline"]["rows"] if (utc := utc_time(row["time"])) is not None]
         days = {utc.date() for utc in (*steps, *(utc for _, utc in dated))}
-        self.day = days.pop().isoformat() if len(days) == 1 and self._all else None
+        self._day = days.pop() if len(days) == 1 and self._all else None
         names = [row["log"] for row in answer["logs"]]
         self._short = _shortened(names) if len(names) == answer["counts"]["logs"] else {}
 
     def _of(self, log: str | None) -> str | None:
         return log if self.several else None
 
-    def short(self, log: str) -> str:
+    def short_name(self, log: str) -> str:
         """Return a log's name without what all logs' names have, and no more of its time than tells it from others."""
         return self._short.get(log, log)
 
     def utc(self, log: str | None, ts: int) -> datetime | None:
-        """Return a log's `ts` as the time of day, or None where the log does not say how its clock relates to it."""
+        """Return a log's `ts` as the time of day, or None if the log does not say how its clock relates to it."""
         start = self._starts.get(self._of(log))
         return None if start is None else start + timedelta(microseconds=ts)
 
-    def told(self, log: str | None, ts: int) -> str:
-        """Return a log's `ts` as `2026-11-22 14:02:47.086528Z`, as seconds or, of a clock of bare ticks, as it is."""
-        if (utc := self.utc(log, ts)) is not None:
-            return f"{utc:%Y-%m-%d %H:%M:%S.%f}Z"
-        return f"{ts / 1e6:.6f}" if self._seconds else str(ts)
+    def time_text(self, log: str | None, ts: int, *, short: bool = False) -> str:
+        """Return a log's `ts` as `time_text` does; a `short` one lacks the day and the Z if all are of one UTC day."""
+        return self._text(ts, self.utc(log, ts), short=short)
 
-    def span(self, us: int) -> str:
-        """Return how long something took: `76 µs`, `3.9 ms`, `1.5 s`, `7.2 min`; of bare ticks `76 ticks`."""
-        if not self._seconds:
-            return f"{us:,} ticks"
-        if us < 1_000:
-            return f"{us} µs"
-        if us < 1_000_000:
-            return f"{us / 1e3:.1f} ms"
-        return f"{us / 1e6:.1f} s" if us < _MINUTES_US else f"{us / 60e6:,.1f} min"
+    def step_text(self, at: int) -> str:
+        """Return a moment of the timeline, short: of several logs these are microseconds of UTC, else a `ts`."""
+        utc = datetime.fromtimestamp(at / 1e6, UTC) if self.several else self.utc(None, at)
+        return self._text(at, utc, short=True)
+
+    def _text(self, ts: int, utc: datetime | None, *, short: bool) -> str:
+        if short and utc is not None and self._day is not None:
+            return f"{utc:%H:%M:%S.%f}"
+        return time_text(ts, utc, self.unit)
+
+    def duration_text(self, us: int) -> str:
+        """Return how long something took, as `duration_text` does."""
+        return duration_text(us, self.unit)
+
+    @property
+    def one_day(self) -> bool:
+        """Whether all times are known in UTC and are of one day."""
+        return self._day is not None
 
     def note(self) -> str:
         """Return in a sentence which clock it is."""
-        if self.day is not None:
-            return f"Times are UTC, of {self.day}."
+        if self._day is not None:
+            return f"All times are UTC, on {self._day.isoformat()}."
         if self._starts and self._all:
-            return "Times are UTC."
+            return "All times are UTC."
         if self._starts:
-            return "Times with a Z are UTC; others are of the trace clock, in seconds."
-        no_day = "the logs name no day" if self.several else "the log names no day"
-        return f"Times are {'seconds' if self._seconds else 'bare ticks'} of the trace clock: {no_day}."
+            return "Times that end in Z are UTC; the others are seconds of the trace clock."
+        unit = "seconds" if self.unit == "us" else "ticks"
+        no_day = "the logs do not name" if self.several else "the log does not name"
+        return f"Times are {unit} of the trace clock, because {no_day} the day."
 
 
 def _shortened(names: list[str]) -> dict[str, str]:
@@ -101,8 +155,3 @@ def _shorter(names: list[str]) -> Iterator[list[str]]:
                 break
             same += 1
         yield ["/".join(name.split("/")[same:]) for name in names]
-
-
-def utc_time(value: datetime | str | None) -> datetime | None:
-    """Return a row's `time`, which is text in an answer that was JSON, or None where it is unknown."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sigtrace.facts.signals import signal_name, source_name
+from sigtrace.output.clock import time_text
+from sigtrace.output.sentence import Piece, death_pieces
 from sigtrace.output.terminal import count, escaped
 from sigtrace.store.session import Session, read
 
@@ -24,7 +25,7 @@ _LEFT = "<style>table.sigtrace th, table.sigtrace td { text-align: left }</style
 
 
 def html(session: Session) -> str:
-    """Return a session as HTML: rows, calls, deaths by verdict, losses, host and clock where known, the first deaths.
+    """Return a session as HTML: rows, calls, deaths by verdict, losses, host and clock if known, the first deaths.
 
     Its colours are the notebook's own, light or dark.
     """
@@ -50,33 +51,18 @@ def html(session: Session) -> str:
 
 def _deaths(deaths: pa.Table, unit: str) -> str:
     ordered = deaths.sort_by([("time", "ascending"), ("ts", "ascending")]).to_pylist()
-    told = [row for row in ordered if row["verdict"] != "exited"]
-    items = [f"<li>{_when(row, unit)} {_sentence(row)}</li>" for row in told[:_MOST_DEATHS]]
-    if (more := len(told) - _MOST_DEATHS) > 0:
+    shown = [row for row in ordered if row["verdict"] != "exited"]
+    items = [
+        f"<li>{time_text(row['ts'], row['time'], unit)} {_rendered(death_pieces(row, unit, brief=True))}</li>"
+        for row in shown[:_MOST_DEATHS]
+    ]
+    if (more := len(shown) - _MOST_DEATHS) > 0:
         items.append(f"<li>and {more:,} more: <code>sigtrace.analyze.deaths(session.table)</code></li>")
     return f"<ul>{''.join(items)}</ul>" if items else ""
 
 
-def _when(death: dict[str, Any], unit: str) -> str:
-    if death["time"] is not None:
-        return f"{death['time']:%Y-%m-%d %H:%M:%S.%f}Z"
-    return f"{death['ts'] / 1e6:.6f}" if unit == "us" else str(death["ts"])
-
-
-def _sentence(death: dict[str, Any]) -> str:
-    victim = _process(death["victim_comm"], death["victim_pid"])
-    signal = "an unknown signal" if death["sig"] is None else signal_name(death["sig"])
-    if death["verdict"] == "unknown":
-        return f"{victim} ended, and why is unknown"
-    if death["verdict"] == "self":
-        return f"{victim} ended itself with {signal}"
-    if death["killer_pid"] is None:
-        return f"{victim} was ended by {_text(source_name(death['source']))} with {signal}"
-    return f"{victim} was killed by {_process(death['killer_comm'], death['killer_pid'])} with {signal}"
-
-
-def _process(comm: str | None, pid: int) -> str:
-    return f"<b>{_text(comm or '?')}</b> ({pid})"
+def _rendered(pieces: list[Piece]) -> str:
+    return "".join(f"<b>{_text(piece.text)}</b>" if piece.is_name else _text(piece.text) for piece in pieces)
 
 
 def _text(value: object) -> str:
@@ -88,7 +74,7 @@ def _lost(accounting: Accounting, by_kernel_count: int) -> str:
         return "nothing"
     more = " and an unknown number more" if accounting.losses_of_unknown_size else ""
     lost = count(max(accounting.lost, by_kernel_count), "event")
-    return f"{lost}{more}: what is not here is unknown, not nobody"
+    return f"{lost}{more}: calls and deaths may be missing"
 
 
 Session.drawn = html

@@ -2,8 +2,8 @@
 
 A frame of pandas, pyarrow, polars, DuckDB or PySpark with the columns of a session goes in, as into
 `sigtrace.analyze`. The figures have no background of their own, so they read on a light page and on a dark one; they
-grow with what is in them, and every name stands whole. matplotlib comes with `pip install 'sigtrace[notebook]'`; where
-it is not installed, the functions raise `sigtrace.errors.Error`.
+grow with what is in them, and every name stands whole. matplotlib comes with `pip install 'sigtrace[notebook]'`; if it
+is not installed, the functions raise `sigtrace.errors.Error`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import narwhals as nw
 
 from sigtrace import analyze
 from sigtrace.errors import Error
-from sigtrace.facts.signals import signal_name, source_name
+from sigtrace.facts.signals import signal_name
+from sigtrace.output.sentence import source_text
 from sigtrace.output.terminal import count, escaped
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _COLD, _HOT = "#696b82", "#b5103c"
 _SIGNAL_COLORS = {1: "#2f8fc4", 2: "#2a9d6f", 6: "#9467d6", 9: "#d4325c", 11: "#a8761f", 15: "#d9701c"}
 _VERDICT_MARKS = {
     "killed": ("X", "#d4325c"),
+    "asked": ("v", "#d9701c"),
     "self": ("P", "#9467d6"),
     "fault": ("D", "#a8761f"),
     "oom": ("s", "#2f8fc4"),
@@ -49,9 +51,9 @@ _COLUMNS = 500  # a column of the timeline is no wider than a mark
 def matrix(frame: Any) -> Figure:  # noqa: ANN401  (a frame of any engine)
     """Return who killed whom as a heat map: a row a killer, a column a victim, by name, and in a cell how many.
 
-    The deaths are those of `sigtrace.analyze.deaths` but `exited`, which the title counts. Who killed itself is its own
-    killer; where no process sent the signal, the row names what did. Of more than 40 killers or victims the rest are
-    one row or column, `others`. Raises `Error` without matplotlib.
+    The deaths are those of `sigtrace.analyze.deaths` but `exited`, which the title counts. A process that killed itself
+    is its own killer; if no process sent the signal, the row names what did. Of more than 40 killers or victims, the
+    rest are one row or column, `others`. Raises `Error` without matplotlib.
     """
     found = _deaths(frame)
     edges = _edges(found)
@@ -75,9 +77,9 @@ def matrix(frame: Any) -> Figure:  # noqa: ANN401  (a frame of any engine)
 def timeline(frame: Any) -> Figure:  # noqa: ANN401
     """Return the calls and the deaths over time, a lane a signal; time is in seconds since the first of them.
 
-    A bar is a moment's calls, the taller the more (by logarithm), below the lane where they failed. A mark is a
-    death, by verdict, in the lane of the signal that ended the process; `exited` has a lane of its own, and so has a
-    death of which the signal is unknown. A moment is 1/500 of the time. Numbers that are no signal's share a lane. For
+    A bar is a moment's calls, the taller the more (by logarithm), below the lane if they failed. A mark is a death, by
+    verdict, in the lane of the signal that ended the process; `exited` has a lane of its own, and so has a death of
+    which the signal is unknown. A moment is 1/500 of the time. Numbers that are no signal's share a lane. For
     a clock of bare ticks (`Accounting.ts_unit`) a second is a million ticks. Raises `Error` without matplotlib.
     """
     found = _deaths(frame)
@@ -140,7 +142,7 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
         import matplotlib.pyplot as plt
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        raise Error(f"no picture without {error.name}: pip install 'sigtrace[notebook]'") from None
+        raise Error(f"drawing needs {error.name}: pip install 'sigtrace[notebook]'") from None
     # With its backend loaded, a notebook knows how to show a Figure.
     plt.switch_backend(mpl.get_backend())
     # Not pyplot's own figure: a notebook would show it twice, and a script keep it for ever.
@@ -153,19 +155,19 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 def _empty(figure: Figure, axes: Axes) -> Figure:
     axes.set_axis_off()
-    axes.text(0, 0.5, "Nothing of this is in these rows.", color=_INK, va="center", transform=axes.transAxes)
+    axes.text(0, 0.5, "There is nothing to draw in these rows.", color=_INK, va="center", transform=axes.transAxes)
     figure.set_size_inches(8, 1.2)
     return figure
 
 
 def _entitle(figure: Figure, what: str, deaths: list[Death], frame: Any) -> None:  # noqa: ANN401
     exited = sum(death["verdict"] == "exited" for death in deaths)
-    lines = [f"{what}: {count(len(deaths) - exited, 'death')}, {exited:,} more by exiting"]
+    lines = [f"{what}: {count(len(deaths) - exited, 'death')}, {exited:,} more processes exited"]
     if not deaths:
-        lines = [f"{what}: these rows say of no process that it ended"]
+        lines = [f"{what}: these rows do not say whether any process ended"]
     if losses := _rows(analyze.losses(frame)):
         lost = sum(int(row["lost"] or 0) for row in losses)
-        lines.append(f"{lost:,} events or more were lost: what is not here is unknown, not nobody")
+        lines.append(f"at least {lost:,} events were lost: calls and deaths may be missing")
     figure.suptitle("\n".join(lines), x=0.02, ha="left", color=_INK, fontsize="medium")
 
 
@@ -182,7 +184,7 @@ def _deaths(frame: Any) -> list[Death]:  # noqa: ANN401
 
 def _killer(death: Death) -> str:
     if death["killer_pid"] is None:
-        return source_name(death["source"])
+        return source_text(death["source"])
     return death["killer_comm"] or "?"
 
 
@@ -191,7 +193,7 @@ def _victim(death: Death) -> str:
 
 
 def _signal(sig: float | None) -> str:
-    return "signal unknown" if sig is None else signal_name(int(sig))
+    return "unknown signal" if sig is None else signal_name(int(sig))
 
 
 def _edges(deaths: list[Death]) -> dict[tuple[str, str, str], int]:
@@ -258,7 +260,7 @@ def _moments(calls: Any, first: int, last: int) -> list[tuple[str, bool, float, 
     rows = _rows(placed.group_by("sig", "failed", "moment").agg(nw.len().alias("calls")))
     return [
         (
-            "no such signal" if row["sig"] is None else _signal(row["sig"]),
+            "not a signal" if row["sig"] is None else _signal(row["sig"]),
             bool(row["failed"]),
             (row["moment"] + 0.5) * wide / _COLUMNS / 1e6,
             row["calls"],

@@ -1,13 +1,13 @@
-"""Sections: what a report of a session tells besides its deaths: a title, a sentence, and the rows under it."""
+"""Sections: what a report says besides the deaths: each a title, a sentence, and the rows under it."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.facts.signals import ERRORS, error_name, signal_name
-from sigtrace.output.clock import Clock
+from sigtrace.facts.signals import signal_name
+from sigtrace.output.clock import Clock, duration_text
+from sigtrace.output.sentence import Piece, error_text, joined, name, process
 from sigtrace.output.terminal import count, escaped
 
 if TYPE_CHECKING:
@@ -15,15 +15,13 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-Pieces = list[tuple[bool, str]]
-"""A sentence: pieces of text, each with whether it is a name out of the log, which a reader must not take for ours."""
-
-_SAID = {
+_ENDED = {
     "killed": ("was killed", "were killed"),
+    "asked": ("was asked to end and exited", "were asked to end and exited"),
     "oom": ("was the OOM killer's victim", "were the OOM killer's victims"),
     "fault": ("died of a fault of its own", "died of faults of their own"),
     "self": ("ended itself", "ended themselves"),
-    "unknown": ("ended and why is unknown", "ended and why is unknown"),
+    "unknown": ("ended for an unknown reason", "ended for unknown reasons"),
     "exited": ("exited", "exited"),
 }
 _TIMES = frozenset({"first_ts", "last_ts", "asked_ts", "killed_ts"})
@@ -41,12 +39,12 @@ _PLAIN = frozenset({"pid", "target", "cpu", "first_line", "last_line"})
 class Section:
     """A title, a sentence in pieces, and rows; `columns`: by the key of what is shown the head over it.
 
-    `n`: how many rows there are, of which the answer may lack some. `each_once`: whether no row has more than another.
+    `n`: how many rows there are, of which the answer may lack some. `each_once`: whether all rows count just one.
     """
 
     key: str
     title: str
-    sentence: Pieces
+    sentence: list[Piece]
     columns: dict[str, str]
     rows: list[Row]
     n: int
@@ -58,57 +56,65 @@ def headline(answer: Row) -> str:
     ended, called = _ended(answer), _called(answer)
     if ended is not None:
         return f"{ended}; {called}."
-    return f"{called[0].upper()}{called[1:]}; whether any process ended is not in {_logs(answer)}."
+    logs = "this log does" if answer["counts"]["logs"] == 1 else "these logs do"
+    return f"{called[0].upper()}{called[1:]}; {logs} not say whether any process ended."
 
 
-def held(section: Section) -> str:
-    """Return what of a section's rows an answer as JSON has: `all`, or `the first 1,000`."""
+def json_holds(section: Section) -> str:
+    """Return which of a section's rows the answer as JSON holds: `all`, or `the first 1,000`."""
     return "all" if section.n == len(section.rows) else f"the first {len(section.rows):,}"
-
-
-def told(death: Row) -> Pieces:
-    """Return a death's sentence from its victim on, in pieces, without the numbers of its lines."""
-    text = re.sub(r" \[(?:.*: )?lines? [\d, ]+\]$", "", death["sentence"])
-    victim = process(death["victim_comm"], death["victim_pid"])
-    _, found, rest = text.partition(victim)
-    names = {process(death[f"{who}_comm"], death[f"{who}_pid"]) for who in ("victim", "killer", "actor")}
-    names |= {escaped(name) for name in death["ancestors"]}
-    pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    parts = re.split(f"({pattern})", found + rest or text)
-    return [(bool(i % 2), part) for i, part in enumerate(parts) if part]
-
-
-def process(comm: str | None, pid: int | None) -> str:
-    """Return a process as sentences name it, escaped: `bash (5573)`."""
-    return f"{escaped(comm or '?')} ({pid})"
 
 
 def facts(row: Row) -> list[tuple[str, str]]:
     """Return what a row of the log says besides when, where and who: names of columns, and values, escaped."""
-    said = {key: value for key, value in row.items() if key not in _HEAD_OF_A_ROW}
-    if "sig" in said:
-        said["sig"] = f"{said['sig']} {signal_name(said['sig'])}"
-    if said.get("ret", 0) < 0:
-        said["ret"] = f"{said['ret']} {error_name(said['ret'])} ({ERRORS.get(-said['ret'], ('', 'see errno(3)'))[1]})"
+    found = {key: value for key, value in row.items() if key not in _HEAD_OF_A_ROW}
+    if "sig" in found:
+        found["sig"] = f"{found['sig']} {signal_name(found['sig'])}"
+    if found.get("ret", 0) < 0:
+        found["ret"] = f"{found['ret']} {error_text(found['ret'])}"
     return [
-        (key, str(value).lower() if isinstance(value, bool) else escaped(str(value))) for key, value in said.items()
+        (key, str(value).lower() if isinstance(value, bool) else escaped(str(value))) for key, value in found.items()
     ]
 
 
+def details(death: Row) -> list[tuple[str, str]]:
+    """Return who the victim and its killer are, as far as the log says: labels, and values, escaped."""
+    found = [(label, death.get(key)) for key, label in _DETAILS.items()]
+    if death.get("ns_pid") not in (None, death["victim_pid"]):
+        found.append(("pid in its namespace", death["ns_pid"]))
+    return [(label, escaped(str(value))) for label, value in found if value is not None]
+
+
+_DETAILS = {
+    "command": "command",
+    "victim_user": "user",
+    "victim_unit": "unit",
+    "victim_container": "container",
+    "victim_pod": "pod",
+    "cgroup": "cgroup",
+    "killer_command": "killer's command",
+    "killer_user": "killer's user",
+    "killer_unit": "killer's unit",
+    "killer_container": "killer's container",
+    "killer_pod": "killer's pod",
+}
 _HEAD_OF_A_ROW = frozenset({"line", "ts", "time", "cpu", "event", "comm", "pid", "tid", "signal", "log"})
 
 
-def cell(key: str, row: Row, clock: Clock) -> tuple[str, float | None]:
-    """Return what a row shows under a key, escaped, and the number that it is sorted by, or None for text."""
+def cell(key: str, row: Row, clock: Clock, *, short: bool = False) -> tuple[str, float | None]:
+    """Return what a row shows under a key, escaped, and the number that it is sorted by, or None for text.
+
+    A `short` time lacks its day if all are of the same one.
+    """
     value = row[key]
     if value is None:
         return "", None
     if key == "log":
-        return escaped(clock.short(value)), None
+        return escaped(clock.short_name(value)), None
     if key in _TIMES:
-        return clock.told(row["log"], value), value
+        return clock.time_text(row["log"], value, short=short), value
     if key in _SPANS:
-        return clock.span(value), value
+        return clock.duration_text(value), value
     if key in _NUMBERS:
         return f"{value:,.0f}", value
     return escaped(str(value)), value if key in _PLAIN else None
@@ -135,13 +141,13 @@ def sections(answer: Row) -> list[Section]:
     return found
 
 
-def telling(answer: Row) -> list[Section]:
-    """Return the sections that say what the list of deaths before them does not."""
+def after_deaths(answer: Row) -> list[Section]:
+    """Return the sections for a reader of the list of deaths: without a matrix that only repeats it."""
     return [section for section in sections(answer) if section.key != "matrix" or not section.each_once]
 
 
 def absent(answer: Row) -> str | None:
-    """Return in a sentence which sections have no rows, or None where all have some."""
+    """Return in a sentence which sections have no rows, or None if all have some."""
     nouns = {
         "storms": "storms of calls",
         "escalations": "processes asked to end and then killed",
@@ -149,19 +155,17 @@ def absent(answer: Row) -> str | None:
         "probed": "probes (signal 0)",
     }
     missing = [noun for key, noun in nouns.items() if not answer[key]]
-    return f"Not in {_logs(answer)}: {_list(missing, 'or')}." if missing else None
-
-
-def _logs(answer: Row) -> str:
-    return "this log" if answer["counts"]["logs"] == 1 else "these logs"
+    logs = "This log contains" if answer["counts"]["logs"] == 1 else "These logs contain"
+    return f"{logs} no {_list(missing, 'or')}." if missing else None
 
 
 def _ended(answer: Row) -> str | None:
     verdicts = answer["verdicts"]
-    said = [f"{n:,} {_SAID[verdict][n != 1]}" for verdict in _SAID if (n := verdicts.get(verdict))]
-    if said:
-        n, ended = said[0].split(" ", 1)
-        return _list([f"{n} {'process' if n == '1' else 'processes'} {ended}", *said[1:]], "and")
+    found = [(n, phrases[n != 1]) for verdict, phrases in _ENDED.items() if (n := verdicts.get(verdict))]
+    if found:
+        (most, ended), *others = found
+        first = f"{count(most, 'process', 'processes')} {ended}"
+        return _list([first, *(f"{n:,} {phrase}" for n, phrase in others)], "and")
     if "sched_process_exit" in answer["accounting"]["lines_by_kind"]:
         return "No process ended"
     return None
@@ -171,11 +175,12 @@ def _called(answer: Row) -> str:
     several = f" in {count(answer['counts']['logs'], 'log')}" if answer["counts"]["logs"] > 1 else ""
     if not answer["calls"]:
         others = answer["accounting"]["lines_by_kind"].get("other", 0)
-        of_others = f", {others:,} of other programs" if others else ""
-        return f"no whole call is in {count(answer['accounting']['lines'], 'line')}{several}{of_others}"
-    took = "" if answer["seconds"] is None else f" in {answer['seconds']:,.3f} s"
+        of_others = f" ({others:,} of other programs)" if others else ""
+        return f"no complete call in {count(answer['accounting']['lines'], 'line')}{of_others}{several}"
+    seconds = answer["seconds"]
+    took = "" if seconds is None else f" in {duration_text(round(seconds * 1e6), 'us')}"
     made = f"{count(answer['calls'], 'call')} by {count(answer['counts']['senders'], 'sender')}{several}{took}"
-    probes = f", {answer['probes']:,} only asked (signal 0)" if answer["probes"] else ""
+    probes = f", {count(answer['probes'], 'was a probe', 'were probes')} (signal 0)" if answer["probes"] else ""
     return f"{made}, {_failed(answer)}{probes}"
 
 
@@ -187,87 +192,87 @@ def _list(parts: list[str], word: str) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
 
 
-def _by(row: Row) -> tuple[bool, str]:
-    return True, process(row["comm"], row["pid"])
+def _sender(row: Row) -> Piece:
+    return process(row["comm"], row["pid"])
 
 
-def _matrix(answer: Row, rows: list[Row]) -> Pieces:
+def _matrix(answer: Row, rows: list[Row]) -> list[Piece]:
     most = max(rows, key=lambda row: row["deaths"])
     deaths = count(answer["counts"]["deaths"], "death")
     if most["deaths"] == 1:
-        same = ", no two of the same killer and victim by the same signal" if len(rows) > 1 else ""
-        return [(False, f"{deaths}{same}.")]
-    return [
-        (False, f"{deaths}; most often, {most['deaths']:,} times, "),
-        (True, escaped(most["killer"])),
-        (False, " ended "),
-        (True, escaped(most["victim"])),
-        (False, f" with {most['signal'] or 'an unknown signal'}."),
-    ]
+        return joined(deaths, ", no two with the same killer, victim and signal" if len(rows) > 1 else "", ".")
+    return joined(
+        f"{deaths}; most often, {most['deaths']:,} times, ",
+        name(most["killer"]),
+        " ended ",
+        name(most["victim"]),
+        f" with {most['signal'] or 'an unknown signal'}.",
+    )
 
 
-def _storms(answer: Row, rows: list[Row]) -> Pieces:
+def _storms(answer: Row, rows: list[Row]) -> list[Piece]:
     most = max(rows, key=lambda row: row["per_second"] or 0)
     rate = "" if most["per_second"] is None else f", {most['per_second']:,.0f} a second"
     n = answer["counts"]["storms"]
-    return [
-        (False, "1 storm, of " if n == 1 else f"{count(n, 'storm')}; the fastest was of "),
-        _by(most),
-        (False, f": {count(most['calls'], 'call')}{rate}, {_failed(most)}."),
-    ]
+    return joined(
+        "1 storm, by " if n == 1 else f"{count(n, 'storm')}; the fastest was by ",
+        _sender(most),
+        f": {count(most['calls'], 'call')}{rate}, {_failed(most)}.",
+    )
 
 
-def _escalations(answer: Row, rows: list[Row]) -> Pieces:
+def _escalations(answer: Row, rows: list[Row]) -> list[Piece]:
     least = min(rows, key=lambda row: row["grace_us"])
     n = answer["counts"]["escalations"]
     dead = {(death["log"], death["victim_pid"]): death["victim_comm"] for death in answer["deaths"]}
-    name = dead.get((least["log"], least["target"]))
-    grace = f"{Clock(answer).span(least['grace_us'])} after {least['asked']} from "
-    return [
-        (False, f"{count(n, 'process was', 'processes were')} asked to end before SIGKILL came"),
-        (False, ": " if n == 1 else "; least time had "),
-        (False, str(least["target"])) if name is None else (True, process(name, least["target"])),
-        (False, f", {grace}"),
-        _by(least),
-        (False, "."),
-    ]
+    comm = dead.get((least["log"], least["target"]))
+    grace = Clock(answer).duration_text(least["grace_us"])
+    return joined(
+        f"{count(n, 'process was', 'processes were')} asked to end and then sent SIGKILL",
+        ": " if n == 1 else "; the shortest grace was for ",
+        f"process {least['target']}" if comm is None else process(comm, least["target"]),
+        f", {grace} after {least['asked']} from ",
+        _sender(least),
+        ".",
+    )
 
 
-def _failures(answer: Row, rows: list[Row]) -> Pieces:
+def _failures(answer: Row, rows: list[Row]) -> list[Piece]:
     most = max(rows, key=lambda row: row["calls"])
-    said = f"{answer['failed']:,} of {count(answer['calls'], 'call')} failed"
-    many = ": of " if len(rows) == 1 else f"; most, {most['calls']:,}, were of "
-    return [(False, said + many), _by(most), (False, f" with {most['error']} ({most['meaning']}).")]
+    return joined(
+        f"{answer['failed']:,} of {count(answer['calls'], 'call')} failed",
+        ": " if len(rows) == 1 else f"; most often, {most['calls']:,} times, ",
+        _sender(most),
+        f" got {most['error']} ({most['meaning']}).",
+    )
 
 
-def _probed(answer: Row, _: list[Row]) -> Pieces:
-    found = answer["found"]
-    asked = count(answer["probes"], "call")
-    return [(False, f"{asked} only asked whether a process is there (signal 0); {found:,} found it.")]
+def _probed(answer: Row, _: list[Row]) -> list[Piece]:
+    probes = count(answer["probes"], "call")
+    return joined(f"{probes} only asked whether a process exists (signal 0); {answer['found']:,} found it.")
 
 
-def _most_by(key: str, noun: str, verb: str, nouns: str | None = None) -> Callable[[Row, list[Row]], Pieces]:
-    def sentence(answer: Row, rows: list[Row]) -> Pieces:
+def _most_by(key: str, noun: str, verb: str, nouns: str | None = None) -> Callable[[Row, list[Row]], list[Piece]]:
+    def sentence(answer: Row, rows: list[Row]) -> list[Piece]:
         most = max(rows, key=lambda row: row["calls"])
-        said = f"{count(answer['counts'][key], noun, nouns)} {verb}"
+        all_of_them = f"{count(answer['counts'][key], noun, nouns)} {verb}"
         if most["calls"] == 1:
-            return [(False, f"{said}, each once." if len(rows) > 1 else f"{said} once.")]
-        name = _by(most) if "comm" in most else (False, most.get("signal") or most["means"])
-        often = "; most often " if len(rows) > 1 else ": "
-        return [(False, f"{said}{often}"), name, (False, f", {most['calls']:,} times.")]
+            return joined(all_of_them, ", each once." if len(rows) > 1 else " once.")
+        first = _sender(most) if "comm" in most else most.get("signal") or most["means"]
+        return joined(all_of_them, "; most often " if len(rows) > 1 else ": ", first, f", {most['calls']:,} times.")
 
     return sentence
 
 
-def _losses(answer: Row, _: list[Row]) -> Pieces:
+def _losses(answer: Row, _: list[Row]) -> list[Piece]:
     lost = count(answer["lost"], "event was", "events were")
     more = ", and an unknown number more" if answer["accounting"]["losses_of_unknown_size"] else ""
-    return [(False, f"{lost} lost on {count(answer['counts']['losses'], 'CPU')}{more}.")]
+    return joined(f"{lost} lost on {count(answer['counts']['losses'], 'CPU')}{more}.")
 
 
-def _account(answer: Row, _: list[Row]) -> Pieces:
+def _account(answer: Row, _: list[Row]) -> list[Piece]:
     lines = count(answer["accounting"]["lines"], "line was", "lines were")
-    return [(False, f"{lines} read; each is counted once, by its kind.")]
+    return joined(f"{lines} read; each is counted once, by its kind.")
 
 
 _OF_ALL_LOGS = frozenset({"matrix", "signals", "accounting"})
@@ -282,30 +287,30 @@ _HEADS = {
     "grace_us": "grace",
     "asked_ts": "asked at",
     "killed_ts": "killed at",
-    "meaning": "which means",
+    "meaning": "meaning",
     "found": "found it",
     "means": "target",
     "cpu": "CPU",
     "lost": "events",
     "first_line": "first line",
     "last_line": "last line",
-    "what": "what they are",
+    "what": "meaning",
 }
-_KERNEL_S = "an event of the kernel's own"
+_KERNEL_S = "events of the kernel"
 _KINDS = {
-    "kill": "made a call, with another one",
-    "half": "a call of which the other line is missing",
-    "lost": "the kernel's word of a loss",
-    "other": "another program's, or another event's",
-    "continuation": "goes on with the line before it",
-    "comment": "begins with #",
-    "blank": "nothing in it",
-    "malformed": "cut or changed, or no line of a trace",
-    "unstitchable": "under a header that names no CPU",
+    "kill": "lines of complete calls, two each",
+    "half": "lines of calls whose other line is missing",
+    "lost": "messages of the kernel that it lost events",
+    "other": "lines of other programs or events",
+    "continuation": "lines that continue the one before",
+    "comment": "lines that begin with #",
+    "blank": "empty lines",
+    "malformed": "damaged lines, or text that is no trace",
+    "unstitchable": "lines whose header names no CPU",
 }
 _SPAN = ("first_ts", "last_ts")
 # key of the answer, title, sentence, and the keys of its rows that are shown
-_SECTIONS: tuple[tuple[str, str, Callable[[Row, list[Row]], Pieces], tuple[str, ...]], ...] = (
+_SECTIONS: tuple[tuple[str, str, Callable[[Row, list[Row]], list[Piece]], tuple[str, ...]], ...] = (
     ("matrix", "Who killed whom", _matrix, ("killer", "victim", "signal", "deaths")),
     ("storms", "Storms", _storms, ("comm", "pid", "calls", "per_second", "failed", "targets", *_SPAN)),
     (
@@ -335,5 +340,5 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Row, list[Row]], Pieces], tuple[str, 
         ("calls", "signal", "failed", "senders", "targets"),
     ),
     ("losses", "Losses", _losses, ("cpu", "losses", "lost", "first_line", "last_line")),
-    ("accounting", "Account", _account, ("lines", "kind", "what")),
+    ("accounting", "Lines read", _account, ("lines", "kind", "what")),
 )

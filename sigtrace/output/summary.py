@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import analyze
-from sigtrace.facts.signals import ERRORS, error_name, signal_name, source_name, target_name
+from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
 from sigtrace.output import terminal
-from sigtrace.output.sentence import death_sentence
+from sigtrace.output.sentence import sentence, source_text
 from sigtrace.questions import counts as call_counts
 from sigtrace.questions.database import Database
 from sigtrace.questions.deaths import Deaths
@@ -30,7 +30,7 @@ def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, A
     rests on as `evidence`); calls, failed, probes; found (of the probes); seconds (null for a clock of bare ticks,
     and for several logs); senders, targets, signals, failures, probed, storms, escalations, matrix, losses (each a list
     of objects, the most first); timeline (`step_us`, and `rows`: none without); halves, lost; unknown (a sentence, or
-    null where nothing was lost); accounting. Each list has at most 1,000 objects, and `counts` says by its key how many
+    null if nothing was lost); accounting. Each list has at most 1,000 objects, and `counts` says by its key how many
     there are.
     """
     if not isinstance(source, Database):
@@ -64,10 +64,10 @@ def _of_deaths(database: Database, counts: dict[str, int]) -> dict[str, Any]:
     counts["matrix"] = len(deaths.matrix)
     return {
         "verdicts": {verdict: n for verdict, n in deaths.verdicts.items() if n},
-        "deaths": [{**death, "sentence": death_sentence(death, database)} for death in deaths.first],
+        "deaths": [{**death, "sentence": sentence(death, database)} for death in deaths.first],
         "matrix": [
             {
-                "killer": source_name(source) if killer is None else killer,
+                "killer": source_text(source) if killer is None else killer,
                 "victim": victim or "?",
                 "signal": None if sig is None else signal_name(sig),
                 "deaths": n,
@@ -157,7 +157,7 @@ def _timeline(database: Database) -> dict[str, Any]:
 
 
 def unknown(source: Session | Database) -> str | None:
-    """Return in a sentence what losses leave unknown, or None where every line is there."""
+    """Return in a sentence what losses leave unknown, or None if every line is there."""
     account = source.accounting
     halves = account.lines_by_kind.get("half", 0)
     parts = []
@@ -170,14 +170,14 @@ def unknown(source: Session | Database) -> str | None:
         parts.append(f"{many} lost on CPU {', '.join(map(str, where))}, so calls made there are missing")
     if source.lost_by_kernel_count > account.lost:
         more = terminal.count(source.lost_by_kernel_count - account.lost, "lost event")
-        parts.append(f"the kernel counted {more} that no line tells of")
+        parts.append(f"the kernel counted {more} that no line of the log mentions")
     if halves:
-        parts.append(
-            f"of {terminal.count(halves, 'call')} only one line is there, so the signal or the target is not known"
-        )
+        half = terminal.count(halves, "call has", "calls have")
+        parts.append(f"{half} only one of two lines, so the signal or the target is not known")
     if (malformed := account.lines_by_kind.get("malformed", 0)) or account.layouts:
         unread = malformed + account.lines_by_kind.get("unstitchable", 0)
         parts.append(f"{terminal.count(unread, 'line')} could not be read")
     if not parts:
         return None
-    return "; ".join(parts) + ". That nobody else sent a signal cannot be said from this log."
+    why = "events were lost" if account.lossy or source.lost_by_kernel_count else "lines are missing or unreadable"
+    return f"{'; '.join(parts)}. Other senders cannot be ruled out, because {why}."

@@ -21,33 +21,33 @@ def escaped(name: str) -> str:
 
 
 def width() -> int:
-    """Return how many columns there are: the terminal's, or plenty where stdout is none."""
+    """Return how many columns there are: the terminal's, or plenty if stdout is no terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE_WIDTH
 
 
-def sentence(text: str, *, indent: str = "") -> None:
+def write_sentence(text: str, *, indent: str = "") -> None:
     """Print a sentence, on a terminal in lines that fit, those after the first behind `indent`."""
     print("\n".join(textwrap.wrap(text, width(), subsequent_indent=indent, break_on_hyphens=False)))
 
 
-def hint(text: str) -> None:
-    """Print what to type next, where stdout is a terminal: in one line however wide, for that is how it is copied."""
+def write_hint(text: str) -> None:
+    """Print what to type next, if stdout is a terminal: in one line however wide, so that it can be copied."""
     if sys.stdout.isatty():
         print(f"\n{text}")
 
 
 def count(n: int, noun: str, nouns: str | None = None) -> str:
-    """Return a number with its noun: `1 call`, `1,234 calls`; `nouns` is its plural where that is no plain s."""
+    """Return a number with its noun: `1 call`, `1,234 calls`; `nouns` is its plural if that is no plain s."""
     return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
 
 
-def title(text: str) -> None:
+def write_title(text: str) -> None:
     """Print the sentence that stands over a table or a list, on a terminal in bold."""
     lines = textwrap.wrap(text, width(), break_on_hyphens=False)
     print("\n".join(f"\x1b[1m{line}\x1b[0m" for line in lines) if sys.stdout.isatty() else "\n".join(lines))
 
 
-def table(over: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
+def write_table(over: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
     """Print a table under a sentence; `right` says which columns stand to the right. What is printed is escaped."""
     from rich import box
     from rich.console import Console
@@ -64,6 +64,6 @@ def table(over: str, columns: Sequence[str], rows: Sequence[Sequence[str]], righ
     drawn.collapse_padding = natural > console.width
     with console.capture() as captured:
         console.print(drawn)
-    title(over)
+    write_title(over)
     # What pads the last column would be pasted, and wraps in a narrower terminal.
     print(_PADDING.sub("", captured.get()), end="")

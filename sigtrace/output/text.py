@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.output import terminal
-from sigtrace.output.clock import Clock
-from sigtrace.output.sections import cell, headline, held, numeric, telling
+from sigtrace.output.clock import Clock, iso_text
+from sigtrace.output.sections import after_deaths, cell, headline, json_holds, numeric
+from sigtrace.output.sentence import plain
 
 if TYPE_CHECKING:
     from sigtrace.output.sections import Section
@@ -21,52 +21,50 @@ _TOP = 10
 
 def write_json(answer: object) -> None:
     """Print an answer as JSON on stdout; times are text as ISO 8601 has them, in UTC."""
-    json.dump(answer, sys.stdout, indent=2, default=_iso)
+    json.dump(answer, sys.stdout, indent=2, default=iso_text)
     print()
-
-
-def _iso(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def write_text(answer: dict[str, Any]) -> None:
     """Print what `summary` returned as sentences and tables."""
     clock = Clock(answer)
-    terminal.sentence(f"{terminal.escaped(answer['session'])}: {headline(answer)}")
-    terminal.sentence(f"Unknown: {answer['unknown']}" if answer["unknown"] else "Nothing was lost.")
-    _tell_deaths(answer, clock)
-    for section in telling(answer):
+    terminal.write_sentence(f"{terminal.escaped(answer['session'])}: {headline(answer)}")
+    terminal.write_sentence(f"Unknown: {answer['unknown']}" if answer["unknown"] else "Nothing was lost.")
+    _write_deaths(answer, clock)
+    for section in after_deaths(answer):
         if section.key not in _NOT_AS_TEXT:
             print()
-            _write_section(section, clock, told=bool(answer["deaths"]))
-    terminal.hint(_next(answer))
+            _write_section(section, clock, deaths=bool(answer["deaths"]))
+    terminal.write_hint(_next(answer))
 
 
 _NOT_AS_TEXT = ("accounting",)
 
 
-def _write_section(section: Section, clock: Clock, *, told: bool) -> None:
-    said = f"{section.title}: {''.join(text for _, text in section.sentence)}"
-    if section.each_once and (told or section.n > _TOP):
-        terminal.title(said)
+def _write_section(section: Section, clock: Clock, *, deaths: bool) -> None:
+    over = f"{section.title}: {plain(section.sentence)}"
+    if section.each_once and (deaths or section.n > _TOP):
+        terminal.write_title(over)
         return
-    more = f" Here the first {_TOP} of {section.n:,}; --json has {held(section)}." if section.n > _TOP else ""
-    # A time of each is too wide for a terminal, and --json has them.
+    more = (
+        f" The first {_TOP} of {section.n:,} are shown; --json has {json_holds(section)}." if section.n > _TOP else ""
+    )
+    # Times of day are too wide for a terminal; --json has them.
     columns = {key: head for key, head in section.columns.items() if not key.endswith("_ts")}
     rows = [[cell(key, row, clock)[0] for key in columns] for row in section.rows[:_TOP]]
     right = [numeric(key) for key in columns]
-    terminal.table(said + more, list(columns.values()), rows, right)
+    terminal.write_table(over + more, list(columns.values()), rows, right)
 
 
-def _tell_deaths(answer: dict[str, Any], clock: Clock) -> None:
+def _write_deaths(answer: dict[str, Any], clock: Clock) -> None:
     n = answer["counts"]["deaths"]
     if not n:
         return
     print()
-    more = f" Here the first {_TOP}; `sigtrace who` tells all." if n > _TOP else ""
-    terminal.title(f"Deaths: {n:,}{clock.ordered}.{'' if clock.day else ' ' + clock.note()}{more}")
+    more = f" The first {_TOP} are shown; `sigtrace who` prints all." if n > _TOP else ""
+    terminal.write_title(f"Deaths: {n:,}{clock.ordered}.{'' if clock.one_day else ' ' + clock.note()}{more}")
     for death in answer["deaths"][:_TOP]:
-        terminal.sentence("- " + death["sentence"], indent="  ")
+        terminal.write_sentence("- " + death["sentence"], indent="  ")
 
 
 def _next(answer: dict[str, Any]) -> str:

@@ -182,7 +182,7 @@ class Database:
         return exited
 
     def counted(self) -> duckdb.DuckDBPyRelation:
-        """Return the calls, counted by who sent what to whom with what result, as `sigtrace.questions.counts` has it."""
+        """Return the calls, counted by who sent what to whom with what result: see `sigtrace.questions.counts`."""
         if "tallied" not in self._made:
             self.keep("tallied", counts.of(self.events))
         return self._connection.table("tallied")

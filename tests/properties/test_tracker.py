@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigtrace import Accounting, Session, analyze
-from sigtrace.causes import endings, feed, victims
+from sigtrace.causes import endings, feed, tracker, verdict, victims
 from sigtrace.facts.schema import PLAIN, SCHEMA
 from sigtrace.questions.database import Database
 from sigtrace.questions.deaths import Deaths
@@ -177,7 +177,7 @@ def test_rows_of_parts_are_followed_as_those_of_a_table(session: Session) -> Non
         of_parts = endings.of_log("a", rows)
         hit = victims.of_log("a", rows)
     assert said(endings.table(iter(of_parts), endings.SCHEMA).to_pylist()) == said(whole)
-    assert said(victims.table(iter(hit), victims.SCHEMA).to_pylist()) == said(
+    assert said(endings.table(iter(hit), victims.SCHEMA).to_pylist()) == said(
         victims.victims(session.table).to_pylist()
     )
 
@@ -188,12 +188,12 @@ def test_the_interpreted_tracker_gives_what_the_compiled_one_gives(session: Sess
     for log, rows in feed.tables(session.table):
         found = []
         for module in (endings, interpreted):
-            assert (module is endings) == (module.Tracker is endings.Tracker)
+            assert (module is endings) == (module.Tracker is tracker.Tracker)
             ended: list[dict[str, Any]] = []
             hit: list[dict[str, Any]] = []
             module.track(
                 rows,
-                lambda *death, ended=ended: ended.append(endings.ending(*death)),
+                lambda *death, ended=ended: ended.append(verdict.ending(*death)),
                 settled=lambda signal, hit=hit: hit.append(victims.victim(signal)),
             )
             found.append((ended, hit))

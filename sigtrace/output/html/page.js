@@ -13,7 +13,7 @@
   const sort = (table, head) => {
     const column = [...head.parentNode.children].indexOf(head);
     const numeric = head.classList.contains("n");
-    // The most first, where it is numbers; a second click turns it round.
+    // Numbers: the most first; a second click turns it round.
     const first = numeric ? "descending" : "ascending";
     const second = numeric ? "ascending" : "descending";
     const way = head.getAttribute("aria-sort") === first ? second : first;
@@ -41,9 +41,9 @@
 
   const form = document.querySelector("form");
   const box = document.getElementById("search");
-  const said = document.querySelector("output");
+  const status = document.querySelector("output");
   const found = all(".death, table.sortable > tbody > tr").map((item) => {
-    const texts = item.matches("tr") ? [...item.cells] : all(".verdict, .told, .when, dd, td", item);
+    const texts = item.matches("tr") ? [...item.cells] : all(".verdict, .sentence, .when, dd, td", item);
     return [item, texts.map((part) => `${part.textContent} ${part.title}`).join(" ").toLowerCase()];
   });
   const sections = all("section").filter((section) => section.querySelector(".death, table.sortable"));
@@ -58,7 +58,7 @@
     for (const section of sections) {
       section.hidden = words.length > 0 && !section.querySelector(".death:not([hidden]), tbody > tr:not([hidden])");
     }
-    said.textContent = words.length ? `${matches.toLocaleString("en")} of ${found.length.toLocaleString("en")} match` : "";
+    status.textContent = words.length ? `${matches.toLocaleString("en")} of ${found.length.toLocaleString("en")} match` : "";
   };
   box.addEventListener("input", search);
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -1,4 +1,4 @@
-"""The ticket: Markdown that says what matters first, and in which a name is code whatever it is."""
+"""A report as Markdown: it says what matters first, and in which a name is code whatever it is."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_session_s_name_is_code(events: Answer, name: str) -> None:
 
 def test_a_long_table_says_how_many_rows_more_there_are() -> None:
     text = markdown(report.summary(sigtrace.read("tests/fixtures/default.txt")))
-    assert "no such process). Here are the first 10; 31 rows more: `--json` has all." in text
+    assert "no such process). The first 10 of 41 are shown; `--json` has all." in text
 
 
 def test_a_table_of_which_the_sentence_says_all_is_left_out(lossy: Answer) -> None:
@@ -134,7 +134,7 @@ def test_many_deaths_end_with_how_many_more_there_are(events: Answer) -> None:
     many = {**events, "deaths": events["deaths"] * 10, "counts": {**events["counts"], "deaths": 1_234}}
     text = markdown(many)
     assert "1,234 processes, in the order of time" in text
-    assert "Here are the first 20; 1,214 deaths more: `sigtrace who` tells all." in text
+    assert "The first 20 of 1,234 are shown; `sigtrace who` prints all." in text
     assert len(text) < 65_536
 
 
