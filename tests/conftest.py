@@ -62,7 +62,7 @@ class _Interpreted(MetaPathFinder):
     """Find the modules of sigtrace.causes as Python runs them, whether or not they were compiled."""
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
-        source = CAUSES / f"{name.rpartition('.')[2]}.py"
+        source = CAUSES.joinpath(*name.split(".")[2:]).with_suffix(".py")
         if not name.startswith("sigtrace.causes.") or not source.exists():
             return None
         return spec_from_loader(name, SourceFileLoader(name, str(source)))

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from sigtrace.causes import feed
 from sigtrace.causes.endings import table, track
-from sigtrace.causes.rows import NO_TIME
+from sigtrace.causes.tracking.rows import NO_TIME
 
 _TYPES: dict[str, pa.DataType] = {
     "log": pa.string(),

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sigtrace.causes import feed
-from sigtrace.causes.gaps import Gaps
-from sigtrace.causes.tracker import Tracker
+from sigtrace.causes.tracking.gaps import Gaps
+from sigtrace.causes.tracking.tracker import Tracker
 from sigtrace.causes.verdict import ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sigtrace.causes.process import Process, Signal
-    from sigtrace.causes.rows import Row
+    from sigtrace.causes.tracking.process import Process, Signal
+    from sigtrace.causes.tracking.rows import Row
 
 _TYPES: dict[str, pa.DataType] = {
     "log": pa.string(),
@@ -72,7 +72,7 @@ def track(
     ended: Callable[[Process, Row, Signal | None, bool], Any],
     **options: Any,  # noqa: ANN401  (the tracker's own)
 ) -> Tracker:
-    """Follow all rows of a log; `ended` and the options are those of `sigtrace.causes.tracker.Tracker`."""
+    """Follow all rows of a log; `ended` and the options are those of `sigtrace.causes.tracking.tracker.Tracker`."""
     gaps = None
     if rows.lossy:
         # A loss is noticed after the time that it is of, so they are looked for beforehand.

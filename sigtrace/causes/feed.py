@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sigtrace.causes.rows import HANDLERS, KINDS, NAMES, NO_TIME, NONE, NUMBERS, OTHER, Chunk
+from sigtrace.causes.tracking.rows import HANDLERS, KINDS, NAMES, NO_TIME, NONE, NUMBERS, OTHER, Chunk
 from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sigtrace.causes.rows import Follower
+    from sigtrace.causes.tracking.rows import Follower
 
 ALWAYS = ("ts", "tid", "pid", "line")
 FILLED = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sigtrace.facts.signals import FAULTS
 
 if TYPE_CHECKING:
-    from sigtrace.causes.process import Signal
+    from sigtrace.causes.tracking.process import Signal
 
 _KILL = 9
 _SI_TIMER = -2

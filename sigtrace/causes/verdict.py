@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.causes.origin import origin
-from sigtrace.causes.rows import NO_TIME
+from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.facts.signals import DEADLY
 
 if TYPE_CHECKING:
-    from sigtrace.causes.process import Process, Signal
-    from sigtrace.causes.rows import Row
+    from sigtrace.causes.tracking.process import Process, Signal
+    from sigtrace.causes.tracking.rows import Row
 
 # Between an actor and its kill: they do as they are told.
 _MESSENGERS = frozenset(

@@ -9,10 +9,10 @@ import pyarrow as pa
 from sigtrace.causes import feed
 from sigtrace.causes.endings import table, track
 from sigtrace.causes.origin import origin
-from sigtrace.causes.rows import NO_TIME
+from sigtrace.causes.tracking.rows import NO_TIME
 
 if TYPE_CHECKING:
-    from sigtrace.causes.process import Signal
+    from sigtrace.causes.tracking.process import Signal
 
 _TYPES: dict[str, pa.DataType] = {
     "log": pa.string(),

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from sigtrace.causes.process import Process, Signal
-    from sigtrace.causes.rows import Row
+    from sigtrace.causes.tracking.process import Process, Signal
+    from sigtrace.causes.tracking.rows import Row
     from sigtrace.store.session import Session
     from sigtrace.store.sessions import Shelved
 
@@ -168,7 +168,7 @@ class Database:
     ) -> int:
         """Have the process tracker follow the sessions; return how many processes exited and were not worth a call.
 
-        `ended` and `settled` are called as `sigtrace.causes.tracker.Tracker` does, with the log first. Of logs not
+        `ended` and `settled` are called as `sigtrace.causes.tracking.tracker.Tracker` does, with the log first. Of logs not
         `among` these, nothing is followed.
         """
         exited = 0

@@ -10,8 +10,8 @@ from sigtrace.causes.verdict import ending, evidence
 from sigtrace.facts.signals import signal_name
 
 if TYPE_CHECKING:
-    from sigtrace.causes.process import Process, Signal
-    from sigtrace.causes.rows import Row
+    from sigtrace.causes.tracking.process import Process, Signal
+    from sigtrace.causes.tracking.rows import Row
     from sigtrace.questions.database import Database
 
     Death = dict[str, Any]

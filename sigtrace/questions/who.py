@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from sigtrace.causes.process import Process, Signal
-    from sigtrace.causes.rows import Row
+    from sigtrace.causes.tracking.process import Process, Signal
+    from sigtrace.causes.tracking.rows import Row
     from sigtrace.store.session import Session
 
     Answer = dict[str, Any]

@@ -15,17 +15,17 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.causes.process import PENDING, UNKNOWN, Process, Signal
-from sigtrace.causes.rows import NONE, Chunk, Follower, Row
+from sigtrace.causes.tracking.process import PENDING, UNKNOWN, Process, Signal
+from sigtrace.causes.tracking.rows import NONE, Chunk, Follower, Row
 from sigtrace.facts.rules import JUST_BEFORE_US, ends_process
 from sigtrace.facts.signals import DEADLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sigtrace.causes.gaps import Gaps
+    from sigtrace.causes.tracking.gaps import Gaps
 
-# Their places in sigtrace.causes.rows.KINDS.
+# Their places in sigtrace.causes.tracking.rows.KINDS.
 _PROCESS = 0
 _LOST = 1
 _KILL = 2

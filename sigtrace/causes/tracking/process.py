@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigtrace.causes.rows import NONE
+from sigtrace.causes.tracking.rows import NONE
 from sigtrace.facts.rules import REFUSED
 from sigtrace.facts.signals import DEADLY
 
 if TYPE_CHECKING:
-    from sigtrace.causes.rows import Row
+    from sigtrace.causes.tracking.rows import Row
 
 UNKNOWN = -(1 << 63)
 """The start of a process whose birth was not seen."""

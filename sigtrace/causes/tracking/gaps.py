@@ -7,12 +7,12 @@ from bisect import bisect_right
 from math import inf
 from typing import TYPE_CHECKING
 
-from sigtrace.causes.rows import Follower
+from sigtrace.causes.tracking.rows import Follower
 
 if TYPE_CHECKING:
-    from sigtrace.causes.rows import Chunk
+    from sigtrace.causes.tracking.rows import Chunk
 
-# Their places in sigtrace.causes.rows.KINDS.
+# Their places in sigtrace.causes.tracking.rows.KINDS.
 _PROCESS = 0
 _LOST = 1
 

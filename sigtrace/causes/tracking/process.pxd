@@ -1,7 +1,7 @@
 # The C types of process.py, for Cython; it runs without them.
 cimport cython
 
-from sigtrace.causes.rows cimport Row
+from sigtrace.causes.tracking.rows cimport Row
 
 
 cdef class Signal:

@@ -1,9 +1,9 @@
 # The C types of tracker.py, for Cython; it runs without them.
 cimport cython
 
-from sigtrace.causes.gaps cimport Gaps
-from sigtrace.causes.process cimport Process, Signal
-from sigtrace.causes.rows cimport Chunk, Follower, Row
+from sigtrace.causes.tracking.gaps cimport Gaps
+from sigtrace.causes.tracking.process cimport Process, Signal
+from sigtrace.causes.tracking.rows cimport Chunk, Follower, Row
 
 cdef const int _PROCESS, _LOST, _KILL, _KILL_HALF, _GENERATE, _DELIVER, _FORK, _EXEC, _EXIT, _OOM
 cdef const int _ZOMBIES

@@ -1,5 +1,5 @@
 # The C types of gaps.py, for Cython; it runs without them.
-from sigtrace.causes.rows cimport Chunk, Follower
+from sigtrace.causes.tracking.rows cimport Chunk, Follower
 
 
 cdef class Gaps(Follower):
