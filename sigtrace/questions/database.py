@@ -168,7 +168,7 @@ class Database:
     ) -> int:
         """Have the process tracker follow the sessions; return how many processes exited and were not worth a call.
 
-        `ended` and `settled` are called as `sigtrace.causes.tracking.tracker.Tracker` does, with the log first. Of logs not
+        `ended` and `settled` are called as by `sigtrace.causes.tracking.tracker.Tracker`, with the log first. Of logs not
         `among` these, nothing is followed.
         """
         exited = 0
