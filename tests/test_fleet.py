@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from sigtrace import SessionError, analyze, read
-from sigtrace.facts.schema import PLAIN
+from sigtrace.facts.schema import PLAIN, complete
 from sigtrace.store.folder import placed
 from sigtrace.store.recorder import Recorder
 
@@ -95,7 +95,11 @@ def test_a_recording_stands_in_the_folder_of_the_host_and_the_moment_that_its_ro
 
 
 def in_order(table: pa.Table) -> list[dict[str, Any]]:
-    rows = table.select(ROWS.names).cast(ROWS).to_pylist()
+    # The fleet's sessions are of version 1.
+    plain = complete(table)
+    for name in NAMED:
+        plain = plain.append_column(name, table[name])
+    rows = plain.cast(ROWS).to_pylist()
     return sorted(rows, key=lambda row: (row["log"], row["line"], row["pid"]))
 
 

@@ -167,8 +167,16 @@ def test_the_lines_that_imitate_ours_under_another_event_are_other_programs(pars
     log = (fixtures / "other_programs.txt").read_bytes()
     assert b"tracing_mark_write: PID 4242 (bash) sent signal 9" in log
     rows, account = parse(log)
+    # Of the real call that stands among them, which only the kernel's own two lines tell.
+    assert shown(rows, "event", "tid", "sig", "target", "ret") == [("kill", 5590, 0, 0x15D6, 0)]
+    assert account.lines_by_kind == {"kill": 2, "other": 44, "continuation": 1}
+
+
+def test_another_programs_lines_alone_are_other_lines(parse: Parse, fixtures: Path) -> None:
+    log = (fixtures / "only_another_programs_printk.txt").read_bytes()
+    rows, account = parse(log)
     assert rows == []
-    assert account.lines_by_kind == {"other": 46, "continuation": 1}
+    assert account.lines_by_kind == {"other": log.count(b": bpf_trace_printk: ")} == {"other": 28}
 
 
 def test_the_tutorials_own_four_lines_give_its_two_calls(parse: Parse, fixtures: Path) -> None:
@@ -205,6 +213,35 @@ def test_take_gives_the_rows_up_to_now_and_what_is_pending_is_said() -> None:
     (rest,) = parser.finish()
     assert shown(rest.to_pylist(), "event", "sig", "target", "line") == [("kill", 15, 7, 3)]
     assert parser.accounting.lines_by_kind == {"kill": 4}
+
+
+# What a recorder of schema 1 left in its journal, after 46 lines of evidence_events.txt.
+FORMER_STATE: dict[str, Any] = {
+    "scanner": {
+        "pending": {},
+        "opened": [7, 46, 0, 830675838, 5581, 5581, None, 11, 1, "7069643d3120636f6d6d3d78"],
+        "after_piece": False,
+        "seen_header": True,
+        "counts": [46, 4, 0, 0, 0, 3, 0, 0, 0, 0, 43, 0],
+        "seen": [0, 0, 0, 0, 0, 4, 4, 4, 0, 14, 12, 0, 0],
+        "lost_by_cpu": [],
+        "lost_unknown": [],
+        "layouts": [],
+    },
+    "tail": "",
+    "skipping": False,
+}
+
+
+def test_a_parser_goes_on_from_the_state_of_an_older_version(parse: Parse, fixtures: Path) -> None:
+    log = (fixtures / "evidence_events.txt").read_bytes()
+    rest = log.split(b"\n", 46)[46]
+    parser = Parser()
+    parser.resume(FORMER_STATE)
+    rows = [row for batch in [*parser.feed(rest), *parser.finish()] for row in batch.to_pylist()]
+    whole, account = parse(log)
+    assert rows == [row for row in whole if row["line"] >= 46]
+    assert parser.accounting == account
 
 
 # Stitching
@@ -458,6 +495,279 @@ def test_a_name_hides_no_death(parse: Parse, comm: str) -> None:
     rows, _ = parse((sent() + to() + other(text=text) + sent()).encode())
     exits = [row for row in rows if "exit" in row["event"]]
     assert shown(exits, "tid", "comm", "group_dead") == [(363, comm, True)]
+
+
+# What the kernel's own lines tell of a call
+
+ENTERED = "sys_kill(pid: 0x6713, sig: 9)"
+
+
+def told(*lines: str | tuple[str, int]) -> bytes:
+    """Return lines of thread 7 on CPU 0, or of the thread that is given."""
+    each = [(line, 7) if isinstance(line, str) else line for line in lines]
+    return "".join(
+        f"{line}\n" if line.startswith("CPU") else f"{'bash':>16}-{tid:<7} [000] .....   672.563869: {line}\n"
+        for line, tid in each
+    ).encode()
+
+
+def test_a_call_that_the_kernels_own_lines_tell_is_a_call(parse: Parse, fixtures: Path) -> None:
+    rows, account = parse((fixtures / "only_sys_kill.txt").read_bytes())
+    assert account.lines_by_kind == {"kill": 38}
+    assert len(rows) == 19
+    assert {row["pid"] for row in rows} == {None}  # no option record-tgid
+    child = 0x3756
+    assert shown(sorted(rows, key=lambda row: row["line"]), "comm", "sig", "target", "ret", "line")[:10] == [
+        ("python3", 0, child, 0, 2),
+        ("python3", 15, child, 0, 4),
+        ("python3", 15, child, 0, 6),  # tkill
+        ("python3", 15, child, 0, 8),  # tgkill
+        ("python3", 0, child, 0, 10),
+        ("python3", 9, 999999, -3, 12),
+        ("python3", 15, -999999, -3, 14),
+        ("python3", 65, child, -22, 16),
+        ("python3", 9, -1, -22, 18),
+        ("a b", 0, child, 0, 20),
+    ]
+    assert Counter(row["comm"] for row in rows) == {"python3": 10, "a b": 3, "x) sent": 3, "sys_kill -> 0x0": 3}
+
+
+@pytest.mark.parametrize("name", ["kill_told_twice", "kill_told_twice_program_first"])
+def test_a_call_that_the_program_and_the_kernel_tell_is_one_call(parse: Parse, fixtures: Path, name: str) -> None:
+    log = (fixtures / f"{name}.txt").read_bytes()
+    rows, account = parse(log)
+    calls = [row for row in rows if row["event"] == "kill"]
+    only = b"".join(line for line in log.splitlines(keepends=True) if b": sys_" not in line)
+    alone, _ = parse(only)
+    columns = ("ts", "tid", "pid", "comm", "sig", "target", "ret")
+    assert shown(calls, *columns) == shown([row for row in alone if row["event"] == "kill"], *columns)
+    assert len(calls) == 14
+    assert account.lines_by_kind == {"kill": 28, "repeated": 28, "signal_generate": 4}
+
+
+@pytest.mark.parametrize("sig", ["9", "0x9"])
+@pytest.mark.parametrize("pid", ["0x6713", "6713"])
+@pytest.mark.parametrize("kind", ["", "pid_t "])
+def test_a_number_of_a_system_call_is_hexadecimal_with_0x_or_without(
+    parse: Parse, pid: str, sig: str, kind: str
+) -> None:
+    text = f"sys_kill({kind}pid: {pid}, {'int ' if kind else ''}sig: {sig})"
+    rows, account = parse(told(text, "sys_kill -> 0x0"))
+    assert shown(rows, "event", "sig", "target", "ret", "line") == [("kill", 9, 0x6713, 0, 2)]
+    assert account.lines_by_kind == {"kill": 2}
+
+
+@pytest.mark.parametrize("minus_3", ["0xfffffffffffffffd", "fffffffffffffffd", "0xfffffffd", "-3"])
+def test_a_number_of_a_system_call_is_signed_and_of_32_bits(parse: Parse, minus_3: str) -> None:
+    rows, _ = parse(told(f"sys_tgkill(tgid: 0x1, pid: {minus_3}, sig: {minus_3})", f"sys_tgkill -> {minus_3}"))
+    assert shown(rows, "event", "sig", "target", "ret") == [("kill", -3, -3, -3)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sys_kill(pid: 0x6713, sig: 9",
+        "sys_kill(pid: 0x6713)",
+        "sys_kill(pid: 0x6713, sig: )",
+        "sys_kill(pid: 0x, sig: 9)",
+        "sys_kill(pid: 0x11112222333344445, sig: 9)",
+        "sys_kill(pid: 0x6713, sig: 9) x",
+        "sys_tgkill(pid: 0x6713, sig: 9)",
+        "sys_kill -> ",
+        "sys_kill -> 0x0 0",
+        "sys_exit_group(error_code: x)",
+        "sys_exit_group(error_code: 3",
+        "cgroup_mkdir: root=8 id=8 path=/x",
+        "cgroup_attach_task: dst_root=8 dst_id=8 dst_level=1 dst_path=/x comm=bash",
+        "bpf_trace_printk: sigtrace args uid=x cgroup=1",
+        "bpf_trace_printk: sigtrace args uid=1 cgroup=",
+        "bpf_trace_printk: sigtrace args uid=1 cgroup=1x",
+        "bpf_trace_printk: sigtrace exec old=x /bin/true",
+    ],
+)
+def test_a_line_of_a_known_event_and_of_another_form_is_malformed(parse: Parse, line: str) -> None:
+    rows, account = parse(told(line))
+    assert rows == []
+    assert account.lines_by_kind == {"malformed": 1}
+
+
+@pytest.mark.parametrize("line", ["sys_killall(pid: 1, sig: 9)", "sys_exit_group -> 0x0", "sys_read -> 0x1", "sys_"])
+def test_another_system_call_is_another_line(parse: Parse, line: str) -> None:
+    rows, account = parse(told(line))
+    assert rows == []
+    assert account.lines_by_kind == {"other": 1}
+
+
+def test_the_kernels_two_lines_of_a_call_may_be_on_two_cpus_with_others_between(parse: Parse) -> None:
+    returned = told("sys_kill -> 0x0").replace(b"[000]", b"[001]")
+    between = told(("sys_kill(pid: 1, sig: f)", 8), ("sys_kill -> 0xffffffffffffffff", 8))
+    rows, _ = parse(told(ENTERED) + between + sent(tid=9).encode() + returned + to(tid=9).encode())
+    assert sorted(shown(rows, "tid", "sig", "target", "ret", "cpu")) == [
+        (7, 9, 0x6713, 0, 1),
+        (8, 15, 1, -1, 0),
+        (9, 9, 1400, 0, 0),
+    ]
+
+
+@pytest.mark.parametrize("lost", ["CPU:0 [LOST 5 EVENTS]", "CPU:3 [LOST EVENTS]"])
+def test_a_loss_on_any_cpu_parts_the_kernels_two_lines_of_a_call(parse: Parse, lost: str) -> None:
+    rows, account = parse(told(ENTERED, lost, "sys_kill -> 0x0"))
+    assert shown(rows, "event", "sig", "target", "ret", "line") == [
+        ("lost", None, None, None, 2),
+        ("kill_half", 9, 0x6713, None, 1),
+        ("kill_half", None, None, 0, 3),
+    ]
+    assert account.lines_by_kind == {"half": 2, "lost": 1}
+
+
+def test_the_return_of_another_system_call_completes_nothing(parse: Parse) -> None:
+    rows, _ = parse(told(ENTERED, "sys_tgkill -> 0x0"))
+    assert shown(rows, "event", "sig", "target", "ret", "line") == [
+        ("kill_half", 9, 0x6713, None, 1),
+        ("kill_half", None, None, 0, 2),
+    ]
+
+
+def test_a_call_of_the_program_that_is_another_one_takes_no_line_of_the_kernels_call(parse: Parse) -> None:
+    other_call = (sent(tid=7, sig=15) + to(tid=7, target=0x6713)).encode()
+    for log in (told(ENTERED, "sys_kill -> 0x0") + other_call, told(ENTERED) + other_call + told("sys_kill -> 0x0")):
+        rows, account = parse(log)
+        assert sorted(shown(rows, "event", "sig", "target")) == [("kill", 9, 0x6713), ("kill", 15, 0x6713)]
+        assert account.lines_by_kind == {"kill": 4}
+
+
+def test_two_calls_that_are_alike_are_two_whoever_tells_them(parse: Parse) -> None:
+    program = (sent(tid=7) + to(tid=7, target=0x6713)).encode()
+    kernel = told(ENTERED, "sys_kill -> 0x0")
+    for log, calls in (
+        (kernel + kernel, 2),
+        (kernel + program + kernel + program, 2),
+        (told(ENTERED) + program + told("sys_kill -> 0x0") + program, 2),
+        (kernel + program + program, 2),
+        (program + kernel, 2),  # no line of the kernel was pending
+    ):
+        rows, account = parse(log)
+        assert shown(rows, "event", "target") == [("kill", 0x6713)] * calls
+        assert sum(account.lines_by_kind.values()) == account.lines
+
+
+def test_of_threads_without_number_the_oldest_call_becomes_a_half(parse: Parse) -> None:
+    entered = told(*((ENTERED, tid) for tid in range(1, 4098)))
+    rows, _ = parse(entered + told(("sys_kill -> 0x0", 1), ("sys_kill -> 0x0", 2)), rows=64)
+    assert Counter(shown(rows, "event")) == {("kill",): 1, ("kill_half",): 4097}
+    assert shown([row for row in rows if row["event"] == "kill"], "tid") == [(2,)]
+    assert sorted(row["tid"] for row in rows if row["ret"] is None) == [1, *range(3, 4098)]
+
+
+def test_more_calls_than_a_batch_holds_all_come_after_a_loss(parse: Parse) -> None:
+    log = told(*((ENTERED, tid) for tid in range(1, 100)), "CPU:0 [LOST EVENTS]", ENTERED)
+    rows, account = parse(log, rows=4)
+    assert [row["event"] for row in rows] == ["lost", *["kill_half"] * 100]
+    assert account.lines_by_kind == {"half": 100, "lost": 1}
+
+
+# Who a process is, and how it ends
+
+
+def test_a_real_log_has_statuses_and_control_groups(parse: Parse, fixtures: Path) -> None:
+    log = (fixtures / "exit_status_and_cgroups.txt").read_bytes()
+    rows, account = parse(log)
+    exits = [row for row in rows if row["event"] == "sys_enter_exit_group"]
+    assert [row["status"] for row in exits] == [0, 3, 7, 255, 0, 143, 1, 0, 1, 0]
+    assert shown([row for row in rows if row["event"] == "sys_enter_exit"], "status", "comm") == [(0, "python3")]
+    made = {row["cgroup_id"]: row["cgroup"] for row in rows if row["event"] == "cgroup_mkdir"}
+    assert list(made.values()) == [
+        "/sigtrace fixture",
+        "/sigtrace fixture/pid=7 comm=x",
+        "/sigtrace) dst_path=\x1b[31mé",
+        "/sigtrace \\xff comm=",
+    ]
+    moves = [row for row in rows if row["event"] == "cgroup_attach_task"]
+    assert [row["cgroup"] for row in moves] == [*made.values(), "/"]
+    assert [row["cgroup_id"] for row in moves] == [*made, 1]
+    assert {(row["target"], row["target_comm"]) for row in moves} == {(exits[-1]["tid"] + 7, "python3")}
+    # A thread named ` pid=1 comm=` and a newline was moved twice: where its name begins cannot be told.
+    assert account.lines_by_kind["malformed"] == log.count(b" comm= pid=1 comm=\n\n") == 2
+
+
+PATHS = ["/", "/x", "/a b", "/a pid=7 comm=x", "/ pid=1 comm=bash pid=2 comm=sh", "/x dst_path=/y", "/é\x1b", "/ x "]
+COMMS = ["bash", "a b", "pid=1", "comm=x", " pid=1", "a pid=1 comm", "(x) [000]", "é"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("comm", COMMS)
+def test_a_path_and_a_name_forge_no_move(parse: Parse, path: str, comm: str) -> None:
+    text = f"cgroup_attach_task: dst_root=8 dst_id=18 dst_level=1 dst_path={path} pid=16027 comm={comm}"
+    rows, _ = parse(told(text))
+    columns = ("event", "target", "target_comm", "cgroup", "cgroup_id")
+    assert shown(rows, *columns) == [("cgroup_attach_task", 16027, comm, path, 18)]
+
+
+@pytest.mark.parametrize(("path", "comm"), [("/x", " pid=1 comm="), ("/x", "a pid=1 comm=b"), ("/x pid=1 comm=", "a")])
+def test_a_move_that_can_be_read_in_two_ways_makes_no_row(parse: Parse, path: str, comm: str) -> None:
+    text = f"cgroup_attach_task: dst_root=8 dst_id=18 dst_level=1 dst_path={path} pid=2 comm={comm}"
+    rows, account = parse(told(text))
+    assert rows == []
+    assert account.lines_by_kind == {"malformed": 1}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_control_groups_path_is_all_that_follows(parse: Parse, path: str) -> None:
+    rows, _ = parse(told(f"cgroup_mkdir: root=8 id=18 level=1 path={path}"))
+    assert shown(rows, "event", "cgroup", "cgroup_id") == [("cgroup_mkdir", path, 18)]
+
+
+@pytest.mark.parametrize("command", ["/bin/sh -c x", "x", " x  y", "uid=0 cgroup=1 x", "é\x80", "a" * 400])
+def test_arguments_and_paths_are_all_that_follows(parse: Parse, command: str) -> None:
+    text = "bpf_trace_printk: sigtrace args uid=-2 cgroup=281474976710657 "
+    rows, _ = parse(told(text + command, f"bpf_trace_printk: sigtrace exec old=5 {command}"))
+    assert shown(rows, "event", "uid", "cgroup_id", "command", "target", "filename") == [
+        ("args", -2, 281474976710657, command, None, None),
+        ("exec", None, None, None, 5, command),
+    ]
+
+
+@pytest.mark.parametrize("end", ["", " "])
+def test_arguments_that_were_not_recorded_are_null(parse: Parse, end: str) -> None:
+    rows, account = parse(told(f"bpf_trace_printk: sigtrace args uid=1000 cgroup=7{end}"))
+    assert shown(rows, "event", "uid", "cgroup_id", "command") == [("args", 1000, 7, None)]
+    assert account.lines_by_kind == {"args": 1}
+
+
+def test_an_oom_kill_has_the_figures_that_the_kernel_printed(parse: Parse, fixtures: Path) -> None:
+    rows, _ = parse((fixtures / "evidence_events.txt").read_bytes())
+    figures = "total-vm=18924kB anon-rss=16256kB file-rss:964kB shmem-rss:0kB uid=0 pgtables=76kB oom_score_adj=0"
+    assert shown([row for row in rows if row["event"] == "mark_victim"], "target", "target_comm", "uid", "command") == [
+        (5583, "memory hog", 0, figures)
+    ]
+
+
+@pytest.mark.parametrize("comm", ["hog", " uid=7 ", " total-vm=1kB", "a\nb", " total-vm=1 u"])
+@pytest.mark.parametrize(("uid", "stored"), [(0, 0), (1000, 1000), (4294967294, -2)])
+def test_a_name_forges_no_figures(parse: Parse, comm: str, uid: int, stored: int) -> None:
+    figures = f"total-vm=5kB anon-rss=4kB file-rss:0kB shmem-rss:0kB uid={uid} pgtables=76kB oom_score_adj=-1000"
+    rows, _ = parse(told(f"mark_victim: pid=9 comm={comm} {figures}"))
+    assert shown(rows, "target", "target_comm", "uid", "command") == [(9, comm, stored, figures)]
+
+
+def test_users_are_named_by_whoever_knows_them() -> None:
+    asked: list[int] = []
+
+    def user_of(uid: int) -> str:
+        asked.append(uid)
+        return {0: "root"}.get(uid, str(uid))
+
+    lines = [f"bpf_trace_printk: sigtrace args uid={uid} cgroup=7 x" for uid in (0, 1000, 0)]
+    parser = Parser(user_of=user_of)
+    batches = [*parser.feed(told(*lines, ENTERED)), *parser.finish()]
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    assert shown(rows, "event", "uid", "user") == [
+        ("args", 0, "root"),
+        ("args", 1000, "1000"),
+        ("args", 0, "root"),
+        ("kill_half", None, None),
+    ]
+    assert asked == [0, 1000]
 
 
 # Layouts

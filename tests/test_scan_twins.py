@@ -27,11 +27,18 @@ LOGS = [
     "default.txt",
     "evidence.txt",
     "evidence_events.txt",
+    "exit_status_and_cgroups.txt",
     "fields.txt",
     "hostile.txt",
+    "kill_told_twice.txt",
+    "kill_told_twice_program_first.txt",
     "latency_format.txt",
     "no_context_info.txt",
     "noirq.txt",
+    "only_another_programs_printk.txt",
+    "only_process_exit.txt",
+    "only_signal_generate.txt",
+    "only_sys_kill.txt",
     "other_programs.txt",
     "stacktrace.txt",
     "tgid.txt",
@@ -83,13 +90,17 @@ def test_the_twins_read_a_real_log_alike(parse: Parse, fixtures: Path, name: str
 
 
 @pytest.mark.parametrize("change", [b"\r\n", b" \n", b"\n\n", b"\n\t", b"\n \t", b"\nx", b"\n#", b"\x00"])
-@pytest.mark.parametrize("name", ["hostile.txt", "tgid.txt", "noirq.txt"])
+@pytest.mark.parametrize(
+    "name", ["hostile.txt", "tgid.txt", "noirq.txt", "exit_status_and_cgroups.txt", "kill_told_twice.txt"]
+)
 def test_the_twins_read_a_changed_log_alike(parse: Parse, fixtures: Path, name: str, change: bytes) -> None:
     log = (fixtures / name).read_bytes()[:20_000].replace(b"\n", change)
     assert parse(log) == parse(log, interpreted=True)
 
 
-@pytest.mark.parametrize("name", ["hostile.txt", "tgid.txt", "noirq.txt", "tsc_clock.txt", "fields.txt"])
+@pytest.mark.parametrize(
+    "name", ["hostile.txt", "tgid.txt", "noirq.txt", "tsc_clock.txt", "fields.txt", "only_sys_kill.txt"]
+)
 def test_the_twins_read_a_log_that_stops_anywhere_alike(parse: Parse, fixtures: Path, name: str) -> None:
     # The compiled one reads without bounds checks: the end of the block is where it could go wrong.
     log = (fixtures / name).read_bytes()[:400]

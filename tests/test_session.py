@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sigtrace import Accounting, Log, LogError, Session, SessionError, read
+from sigtrace import Accounting, Database, Log, LogError, Session, SessionError, read
+from sigtrace.facts.schema import ADDED, PLAIN
 from sigtrace.store.conversion import convert
 
 COLUMNS = {
@@ -41,6 +42,12 @@ COLUMNS = {
     "lost": pa.int64(),
     "line": pa.int64(),
     "log": pa.string(),
+    "status": pa.int32(),
+    "uid": pa.int32(),
+    "user": pa.string(),
+    "command": pa.string(),
+    "cgroup_id": pa.int64(),
+    "ns_pid": pa.int32(),
 }
 
 # A call whose name is not UTF-8, a loss that cuts another in two, a loss of unknown size, and another program.
@@ -161,11 +168,53 @@ def test_a_session_is_taken_wherever_arrow_streams_are(written: Path) -> None:
 
 def test_a_file_of_other_programs_lines_alone_has_columns_and_no_rows(tmp_path: Path, fixtures: Path) -> None:
     path = tmp_path / "none.parquet"
-    convert([Log(fixtures / "other_programs.txt")], path)
+    convert([Log(fixtures / "only_another_programs_printk.txt")], path)
     session = read(path)
     assert len(session) == 0
     assert dict(zip(session.table.schema.names, session.table.schema.types, strict=True)) == COLUMNS
-    assert session.accounting.lines_by_kind == {"other": 46, "continuation": 1}
+    assert session.accounting.lines_by_kind == {"other": 28}
+
+
+@pytest.fixture
+def of_version_1(tmp_path: Path, fixtures: Path) -> Path:
+    """A session as a sigtrace of schema 1 wrote it."""
+    path = tmp_path / "old.parquet"
+    convert([Log(fixtures / "evidence_events.txt")], path)
+    with pq.ParquetFile(path) as file:
+        about = json.loads(file.metadata.metadata[b"sigtrace"])
+        table = file.read().select([name for name in COLUMNS if name not in ADDED.names])
+    stored = {b"sigtrace": json.dumps({**about, "schema": 1}).encode()}
+    pq.write_table(table.replace_schema_metadata(stored), path)
+    return path
+
+
+def test_a_session_of_version_1_has_the_new_columns_as_nulls(of_version_1: Path, fixtures: Path) -> None:
+    table = read(of_version_1).table
+    assert table.schema.equals(PLAIN)
+    assert all(table[name].null_count == len(table) for name in ADDED.names)
+    now = read(fixtures / "evidence_events.txt").table.drop_columns(["log", *ADDED.names])
+    assert table.drop_columns(["log", *ADDED.names]).equals(now)
+
+
+def test_sessions_of_both_versions_are_asked_as_one(of_version_1: Path, fixtures: Path) -> None:
+    new = fixtures / "exit_status_and_cgroups.txt"
+    with Database(of_version_1, new) as database:
+        statuses = "SELECT status, count(*) AS n FROM events GROUP BY ALL ORDER BY status"
+        counted = {row["status"]: row["n"] for row in database.answer(statuses).to_pylist()}
+        types = database.events.types
+        assert len(database.answer("FROM deaths")) > 10
+    with Database(new) as database:
+        assert database.events.types == types
+    assert counted.pop(None) > 100
+    assert counted == {0: 5, 1: 2, 3: 1, 7: 1, 143: 1, 255: 1}
+    with Database(of_version_1) as database:
+        assert database.answer("SELECT count(user) AS n FROM events").to_pylist() == [{"n": 0}]
+
+
+def test_a_file_that_lacks_a_column_of_every_version_is_no_session(of_version_1: Path) -> None:
+    pq.write_table(pq.read_table(of_version_1).drop_columns(["line"]), of_version_1)
+    with pytest.raises(SessionError, match=r"old\.parquet: .*line"):
+        read(of_version_1)
 
 
 @pytest.mark.parametrize("before", [None, b"what stood there before"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-CALLS, SIGNALS = "calls", "signals"
+CALLS, SIGNALS, STATUSES, CGROUPS = "calls", "signals", "statuses", "cgroups"
+
+PRINTK = "bpf_trace:bpf_trace_printk"
+"""The kernel's event that carries what the programs print."""
 
 _NO_SIGCHLD = "sig != 17"  # most of all signals, and it ends nobody
-_PRINTK = "bpf_trace:bpf_trace_printk"
 
 
 class Event(NamedTuple):
@@ -27,67 +29,71 @@ class Event(NamedTuple):
     row_group: str
 
 
+_HEAD = "ts cpu tid pid comm"
+
+
+def _event(name: str, group: str, *forms: str, condition: str = "", tracked: bool = True, row_group: str = "") -> Event:
+    # An event of the kernel, of whose line the header fills the first columns.
+    filled = tuple(f"{_HEAD} {form}".strip() for form in forms)
+    return Event(name, f"{group}:{name}", condition, filled, tracked, row_group or name)
+
+
 EVENTS = (
-    Event("kill", _PRINTK, "", ("ts cpu tid pid comm sig target ret",), True, CALLS),
-    Event("kill_half", "", "", ("ts cpu tid pid comm sig", "ts cpu tid pid comm target ret"), True, CALLS),
+    Event("kill", PRINTK, "", (f"{_HEAD} sig target ret",), True, CALLS),
+    # The program's first line of a call, and its second; the kernel's own first line, and its second.
+    Event(
+        "kill_half",
+        "",
+        "",
+        (f"{_HEAD} sig", f"{_HEAD} target ret", f"{_HEAD} sig target", f"{_HEAD} ret"),
+        True,
+        CALLS,
+    ),
     # The second form is of a loss that the kernel could not count.
     Event("lost", "", "", ("cpu lost", "cpu"), True, CALLS),
-    Event(
+    _event(
         "signal_generate",
-        "signal:signal_generate",
-        _NO_SIGCHLD,
-        ("ts cpu tid pid comm sig target target_comm code grp res",),
-        True,
-        SIGNALS,
+        "signal",
+        "sig target target_comm code grp res",
+        condition=_NO_SIGCHLD,
+        row_group=SIGNALS,
     ),
-    Event(
-        "signal_deliver",
-        "signal:signal_deliver",
-        _NO_SIGCHLD,
-        ("ts cpu tid pid comm sig code handler",),
-        True,
-        SIGNALS,
+    _event("signal_deliver", "signal", "sig code handler", condition=_NO_SIGCHLD, row_group=SIGNALS),
+    _event("sched_process_exit", "sched", "group_dead", ""),  # before Linux 6.10 it had no group_dead
+    _event("sched_process_fork", "sched", "target target_comm"),
+    _event("sched_process_exec", "sched", "target filename"),
+    # Older kernels print less of the victim: no more than its pid.
+    _event(
+        "mark_victim", "oom", "target target_comm uid user command", "target target_comm", "target", row_group=SIGNALS
     ),
-    # Before Linux 6.10 it had no group_dead.
+    _event("sys_enter_exit_group", "syscalls", "status", row_group=STATUSES),
+    _event("sys_enter_exit", "syscalls", "status", row_group=STATUSES),
+    # The second form is of a recording without arguments.
     Event(
-        "sched_process_exit",
-        "sched:sched_process_exit",
+        "args",
+        PRINTK,
         "",
-        ("ts cpu tid pid comm group_dead", "ts cpu tid pid comm"),
+        (f"{_HEAD} uid user cgroup_id command", f"{_HEAD} uid user cgroup_id"),
         True,
-        "sched_process_exit",
+        "args",
     ),
+    Event("exec", PRINTK, "", (f"{_HEAD} target filename",), True, "exec"),
+    _event("cgroup_attach_task", "cgroup", "target target_comm cgroup cgroup_id", row_group=CGROUPS),
+    _event("cgroup_mkdir", "cgroup", "cgroup cgroup_id", row_group=CGROUPS),
     Event(
-        "sched_process_fork",
-        "sched:sched_process_fork",
+        "process",
         "",
-        ("ts cpu tid pid comm target target_comm",),
-        True,
-        "sched_process_fork",
-    ),
-    Event(
-        "sched_process_exec",
-        "sched:sched_process_exec",
         "",
-        ("ts cpu tid pid comm target filename",),
+        ("ts tid pid comm target filename cgroup pidns uid user command cgroup_id ns_pid",),
         True,
-        "sched_process_exec",
+        "process",
     ),
-    # Older kernels do not print the victim's name.
-    Event(
-        "mark_victim",
-        "oom:mark_victim",
-        "",
-        ("ts cpu tid pid comm target target_comm", "ts cpu tid pid comm target"),
-        True,
-        SIGNALS,
-    ),
-    Event("process", "", "", ("ts tid pid comm target filename cgroup pidns",), True, "process"),
+    Event("cgroup", "", "", ("cgroup cgroup_id",), True, CGROUPS),
 )
 """All events. The scanner reads every one but those of `SNAPSHOT`."""
 
-SNAPSHOT = ("process",)
-"""The events that no line tells of: a recording writes them at its start, from /proc."""
+SNAPSHOT = ("process", "cgroup")
+"""The events that no line tells of: a recording writes them at its start, from /proc and the tree of control groups."""
 
 ROWS = tuple((event.name, form) for event in EVENTS if event.name not in SNAPSHOT for form in event.forms)
 """The kinds of rows that the scanner makes: the event's name, and the columns that this kind fills."""
@@ -100,5 +106,5 @@ ROW_GROUPS = {event.name: event.row_group for event in EVENTS}
 
 
 def evidence() -> dict[str, str]:
-    """Return the kernel's events that a recording enables beside the program's own, each with its filter."""
-    return {event.tracefs: event.condition for event in EVENTS if event.tracefs not in {"", _PRINTK}}
+    """Return the kernel's events that a recording enables beside what the programs print, each with its filter."""
+    return {event.tracefs: event.condition for event in EVENTS if event.tracefs not in {"", PRINTK}}

@@ -4,41 +4,64 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 """The version of the schema: a session says by which it was written."""
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
 _NEVER_NULL = ("event", "line")
 
+_OF_VERSION_1 = [
+    ("ts", pa.int64()),
+    ("time", pa.timestamp("us", tz="UTC")),
+    ("cpu", pa.int32()),
+    ("event", pa.dictionary(pa.int8(), pa.string())),
+    ("tid", pa.int32()),
+    ("pid", pa.int32()),
+    ("comm", _NAME),
+    ("sig", pa.int32()),
+    ("target", pa.int32()),
+    ("ret", pa.int32()),
+    ("target_comm", _NAME),
+    ("filename", _NAME),
+    ("code", pa.int32()),
+    ("grp", pa.bool_()),
+    ("res", pa.int8()),
+    ("handler", pa.dictionary(pa.int8(), pa.string())),
+    ("group_dead", pa.bool_()),
+    ("cgroup", _NAME),
+    ("pidns", pa.int64()),
+    ("lost", pa.int64()),
+    ("line", pa.int64()),
+    ("log", _NAME),
+]
+_SINCE_VERSION_2 = [
+    ("status", pa.int32()),
+    ("uid", pa.int32()),
+    ("user", _NAME),
+    ("command", _NAME),
+    ("cgroup_id", pa.int64()),
+    ("ns_pid", pa.int32()),
+]
+
 SCHEMA = pa.schema(
-    pa.field(name, type_, nullable=name not in _NEVER_NULL)
-    for name, type_ in [
-        ("ts", pa.int64()),
-        ("time", pa.timestamp("us", tz="UTC")),
-        ("cpu", pa.int32()),
-        ("event", pa.dictionary(pa.int8(), pa.string())),
-        ("tid", pa.int32()),
-        ("pid", pa.int32()),
-        ("comm", _NAME),
-        ("sig", pa.int32()),
-        ("target", pa.int32()),
-        ("ret", pa.int32()),
-        ("target_comm", _NAME),
-        ("filename", _NAME),
-        ("code", pa.int32()),
-        ("grp", pa.bool_()),
-        ("res", pa.int8()),
-        ("handler", pa.dictionary(pa.int8(), pa.string())),
-        ("group_dead", pa.bool_()),
-        ("cgroup", _NAME),
-        ("pidns", pa.int64()),
-        ("lost", pa.int64()),
-        ("line", pa.int64()),
-        ("log", _NAME),
-    ]
+    pa.field(name, type_, nullable=name not in _NEVER_NULL) for name, type_ in [*_OF_VERSION_1, *_SINCE_VERSION_2]
 )
 """The columns of a batch; docs/schema.md says of each its unit and when it is null. Names are dictionary-encoded."""
 
 PLAIN = pa.schema([f.with_type(f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in SCHEMA])
 """The same columns as a frame has them: names are plain strings."""
+
+ADDED = pa.schema([PLAIN.field(name) for name, _ in _SINCE_VERSION_2])
+"""The columns that a session of version 1 does not have."""
+
+
+def complete(table: pa.Table) -> pa.Table:
+    """Return a session's table with the columns of `PLAIN`; those that its version did not have are null.
+
+    Raises `KeyError` if it lacks a column that every version has.
+    """
+    for field in ADDED:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table.select(PLAIN.names).cast(PLAIN)

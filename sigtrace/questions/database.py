@@ -15,7 +15,7 @@ from sigtrace.causes import feed
 from sigtrace.causes.endings import SCHEMA, track
 from sigtrace.causes.verdict import ending
 from sigtrace.errors import Error, SessionError
-from sigtrace.facts.schema import PLAIN
+from sigtrace.facts.schema import ADDED, PLAIN, VERSION
 from sigtrace.questions import calls, counts
 from sigtrace.questions.calls import ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.store.sessions import shelved
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _OF_A_CALL = "event, ts, line, log, pid, comm, sig, target, ret"  # what analyze asks of one
 _MEMORY = "1GB"  # what does not fit goes to a temporary folder
 _PIECE = 1 << 12
+_TYPES = {"int32": "INTEGER", "int64": "BIGINT", "string": "VARCHAR"}
+_NULLS = {field.name: f"NULL::{_TYPES[str(field.type)]}" for field in ADDED}
 
 # A storm of 100 calls, 10 ms apart at most: the last of them is within 99 gaps of the call 99 before it, whosever; but
 # for those that stand a little out of order. A log whose CPUs were put one behind the other is looked at as a whole.
@@ -235,15 +237,17 @@ class Database:
 
     def _create_events(self) -> None:
         selects = []
-        files: list[str] = []
+        files: dict[int, list[str]] = {}
         for number, one in enumerate(self._shelf):
+            version = VERSION if one.rows is not None else one.about.get("schema", VERSION)  # a raw log says none
             if one.rows is None and not self._renamed(number):
-                files += one.files
+                files.setdefault(version, []).extend(one.files)
                 continue
             rows = f"rows_{number}" if one.rows is not None else _parquet(one.files)
-            selects.append(f"SELECT {_columns(self._log(number))} FROM {rows}")
-        if files:
-            selects.append(f"SELECT {_columns('log')} FROM {_parquet(files)}")
+            selects.append(f"SELECT {_columns(self._log(number), version)} FROM {rows}")
+        selects += [
+            f"SELECT {_columns('log', version)} FROM {_parquet(of_version)}" for version, of_version in files.items()
+        ]
         self._connection.execute(f"CREATE VIEW events AS {' UNION ALL '.join(selects)}")
 
     def _renamed(self, number: int) -> bool:
@@ -299,8 +303,9 @@ def _place(one: Shelved) -> str | None:
     return os.path.realpath(one.path) if Path(one.path).exists() else None
 
 
-def _columns(log: str) -> str:
-    return ", ".join(f"{log} AS log" if name == "log" else name for name in PLAIN.names)
+def _columns(log: str, version: int) -> str:
+    values = {"log": log} if version == VERSION else {"log": log, **_NULLS}
+    return ", ".join(f"{values.get(name, name)} AS {name}" for name in PLAIN.names)
 
 
 def _quoted(text: str) -> str:

@@ -147,11 +147,11 @@ def read(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     """
     import pyarrow.parquet as pq
 
-    from sigtrace.facts.schema import PLAIN
+    from sigtrace.facts.schema import complete
 
     with _refused(path), pq.ParquetFile(path) as file:
         about = _about(path, file.metadata)
-        return file.read().select(PLAIN.names).cast(PLAIN), about
+        return complete(file.read()), about
 
 
 def metadata(path: Path) -> dict[str, Any]:

@@ -13,41 +13,59 @@ from sigtrace.facts.events import ROWS
 from sigtrace.facts.schema import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _EVENTS = list(dict.fromkeys(event for event, _ in ROWS))
 _HANDLERS = ["default", "ignored", "handled"]
+# The scanner's columns in which others are: no row fills two of those that share one.
+_HELD_IN = {
+    "res": "small",
+    "status": "code",
+    "uid": "code",
+    "command": "filename",
+    "cgroup": "filename",
+    "cgroup_id": "lost",
+}
 # Each table is by a byte, and most are by shape, of which each kind of row has four. A flag is the digit 0 or 1.
 _EVENT_OF_SHAPE = bytes(_EVENTS.index(event) for event, _ in ROWS for _ in range(4)).ljust(256)
 _HANDLER_OR_0 = bytes(code if code < len(_HANDLERS) else 0 for code in range(256))
 _ALWAYS = ("event", "line")
 _NEVER = b"0" * 256
 _EVERY = b"1" * 256
+_FLAG = b"1"[0]
 _SET = b"0" + b"1" * 255
 
 
 def _shapes_that_fill(column: str) -> bytes:
     unknown = {"pid": 1, "comm": 2}.get(column, 0)
     fills = [column in filled.split() and not shape & unknown for _, filled in ROWS for shape in range(4)]
-    return bytes(b"1"[0] if one else b"0"[0] for one in fills).ljust(256, b"0")
+    return b"".join(b"1" if one else b"0" for one in fills).ljust(256, b"0")
 
 
 _FILLED = {name: _shapes_that_fill("ts" if name == "time" else name) for name in SCHEMA.names if name not in _ALWAYS}
 
 
 def batch(
-    columns: Mapping[str, memoryview], n: int, names: Sequence[str], log: str | None, *, utc: bool
+    columns: Mapping[str, memoryview],
+    n: int,
+    names: Sequence[str],
+    log: str | None,
+    *,
+    utc: bool,
+    user_of: Callable[[int], str] | None = None,
 ) -> pa.RecordBatch:
     """Return the first `n` rows of a scanner's columns as a record batch of `SCHEMA`, sharing their memory.
 
     `names` are what the codes in the columns stand for. `log` names the log; without it that column is null. Unless
-    `utc`, the column `time` is null.
+    `utc`, the column `time` is null. `user_of` names the user of a uid; without it the column `user` is null.
     """
     shapes = bytes(columns["shape"][:n])
     here = bytes(shape for shape in range(4 * len(ROWS)) if shape in shapes)
     known = {"event": _strings(_EVENTS), "handler": _strings(_HANDLERS), "log": _strings([log or ""])}
     strings = _strings(names)
     filled = {**_FILLED, "log": _NEVER if log is None else _EVERY, "time": _FILLED["time"] if utc else _NEVER}
+    if user_of is None:
+        filled["user"] = _NEVER
     arrays: list[pa.Array[Any]] = []
     for name, type_ in zip(SCHEMA.names, SCHEMA.types, strict=True):
         fills = filled.get(name, _EVERY)
@@ -62,16 +80,27 @@ def batch(
             values = bytes(columns["small"][:n]).translate(_HANDLER_OR_0)
         elif name == "log":
             values = bytes(4 * n)
+        elif name == "user" and user_of is not None:
+            values, known["user"] = _users(columns["code"], shapes.translate(fills), user_of)
         elif type_ == pa.bool_():
             values = _bitmap(_flags(shapes, fills) & _flags(bytes(columns["bit"][:n]), _SET), n)
         else:
-            values = columns["small" if name == "res" else name]
+            values = columns[_HELD_IN.get(name, name)]
         if isinstance(type_, pa.DictionaryType):
             codes = _array(type_.index_type, n, values, bits)
             arrays.append(pa.DictionaryArray.from_arrays(codes, known.get(name, strings)))
         else:
             arrays.append(_array(type_, n, values, bits))
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def _users(uids: memoryview, flags: bytes, user_of: Callable[[int], str]) -> tuple[memoryview, pa.StringArray]:
+    codes = array("i", bytes(4 * len(flags)))
+    places: dict[int, int] = {}
+    for row, flag in enumerate(flags):
+        if flag == _FLAG:
+            codes[row] = places.setdefault(uids[row], len(places))
+    return memoryview(codes), _strings([user_of(uid) for uid in places])
 
 
 # Half of a plain log's columns are nothing but null.

@@ -9,10 +9,15 @@ from sigtrace.facts.events import ROWS
 if TYPE_CHECKING:
     from sigtrace.trace.scan import Scanner
 
+VERSION = 2
+"""The version of a state."""
+
 _COUNTS = (
     "lines", "kill", "half", "losses", "other", "continuation", "comment", "blank", "malformed", "unstitchable",
     "microseconds", "ticks",
 )  # fmt: skip
+# The places that the kinds of rows had in a state without a version, which a recorder of schema 1 may have left.
+_FORMER_KINDS = (0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15)
 _OPEN = ("kind", "line", "cpu", "ts", "tid", "pid", "comm", "sig", "code")
 
 
@@ -28,6 +33,7 @@ def taken(scanner: Scanner) -> dict[str, Any]:
         open_["comm"] = None if open_["comm"] < 0 else scanner.names[open_["comm"]]
         opened = [*open_.values(), scanner.pieces.hex()]
     return {
+        "version": VERSION,
         "pending": pending,
         "opened": opened,
         "after_piece": bool(scanner.after_piece),
@@ -37,17 +43,20 @@ def taken(scanner: Scanner) -> dict[str, Any]:
         "lost_by_cpu": list(scanner.lost_by_cpu.items()),
         "lost_unknown": list(scanner.lost_unknown.items()),
         "layouts": sorted(scanner.layouts),
+        "calls": scanner.calls.state(),
     }
 
 
 def resume(scanner: Scanner, state: dict[str, Any]) -> None:
-    """Let a new scanner go on where another one's state was `taken`."""
+    """Let a new scanner go on where another one's state was `taken`, by this version or an older one."""
+    kinds = range(len(ROWS)) if "version" in state else _FORMER_KINDS
     for key, (line, ts, tid, pid, name, sig) in state["pending"].items():
         scanner.restore_line(int(key), [line, ts, tid, pid, scanner.intern_name(name), sig])
     if state["opened"] is not None:
         *fields, pieces = state["opened"]
         open_ = dict(zip(_OPEN, fields, strict=True))
         open_["comm"] = -1 if open_["comm"] is None else scanner.intern_name(open_["comm"])
+        open_["kind"] = kinds[open_["kind"]]
         for name, value in open_.items():
             setattr(scanner, f"open_{name}", value)
         scanner.pieces = bytes.fromhex(pieces)
@@ -56,8 +65,11 @@ def resume(scanner: Scanner, state: dict[str, Any]) -> None:
     scanner.seen_header = state["seen_header"]
     for name, count in zip(_COUNTS, state["counts"], strict=True):
         setattr(scanner, name, count)
-    for kind, n in enumerate(state["seen"]):
+    for kind, n in zip(kinds, state["seen"], strict=True):
         scanner.seen[kind] = n
     scanner.lost_by_cpu = dict(state["lost_by_cpu"])
     scanner.lost_unknown = dict(state["lost_unknown"])
     scanner.layouts = set(state["layouts"])
+    if "version" in state:
+        scanner.calls.resume(state["calls"])
+        scanner.count_calls()

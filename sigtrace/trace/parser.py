@@ -13,7 +13,7 @@ from sigtrace.trace import checkpoint, scan
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
 
@@ -36,12 +36,15 @@ class Rows:
     They take the scanner's columns along: it has to begin new ones.
     """
 
-    def __init__(self, scanner: scan.Scanner, log: str | None, *, utc: bool) -> None:
+    def __init__(
+        self, scanner: scan.Scanner, log: str | None, *, utc: bool, user_of: Callable[[int], str] | None
+    ) -> None:
         self._rows = scanner.rows
         self._columns: dict[str, memoryview] = {name: getattr(scanner, name) for name in _COLUMNS}
         self._names = scanner.names.copy()
         self._log = log
         self._utc = utc
+        self._user_of = user_of
 
     def __len__(self) -> int:
         return self._rows
@@ -50,14 +53,15 @@ class Rows:
         """Return them as a record batch of `SCHEMA`."""
         from sigtrace.trace.batch import batch
 
-        return batch(self._columns, self._rows, self._names, self._log, utc=self._utc)
+        return batch(self._columns, self._rows, self._names, self._log, utc=self._utc, user_of=self._user_of)
 
 
 class Parser:
     """Parse one log, fed in any pieces, into record batches of `SCHEMA`.
 
     `log` names the log in its column. `utc_offset_us` is what to add to a timestamp to have UTC, in microseconds;
-    without it `time` is null. A batch is given out when it has `rows` rows, and the rest by `take` and `finish`.
+    without it `time` is null. `user_of` names the user of a uid, as the recording host does; without it `user` is null.
+    A batch is given out when it has `rows` rows, and the rest by `take` and `finish`.
     If `unlocked`, lines are scanned without the interpreter's lock, so that another thread can work meanwhile.
     Any bytes can be fed: what is not understood is counted, never raised.
     """
@@ -67,12 +71,14 @@ class Parser:
         log: str | None = None,
         *,
         utc_offset_us: int | None = None,
+        user_of: Callable[[int], str] | None = None,
         rows: int = _BATCH_ROWS,
         unlocked: bool = False,
     ) -> None:
         self._scanner = scan.Scanner(max(rows, 4), utc_offset_us or 0, unlocked=unlocked)
         self._log = log
         self._utc = utc_offset_us is not None
+        self._user_of = user_of
         self._tail = b""
         self._skipping = False
 
@@ -128,6 +134,7 @@ class Parser:
         kinds = {
             "kill": s.kill,
             "half": s.half,
+            "repeated": s.calls.repeated,
             "lost": s.losses,
             **_by_event(s),
             "other": s.other,
@@ -178,7 +185,7 @@ class Parser:
                     yield self._rows()
 
     def _rows(self) -> Rows:
-        rows = Rows(self._scanner, self._log, utc=self._utc)
+        rows = Rows(self._scanner, self._log, utc=self._utc, user_of=self._user_of)
         self._scanner.begin()
         return rows
 

@@ -2,10 +2,12 @@
 # Lines can be scanned without the interpreter's lock; what makes Python's objects takes it again (`with gil`).
 cimport cython
 
-cdef const int _KILL, _SENT, _TO, _LOST, _GENERATE, _DELIVER, _EXIT, _FORK, _EXEC, _OOM
+cdef const int _KILL, _SENT, _TO, _ENTERED, _RETURNED, _LOST, _GENERATE, _DELIVER, _EXIT, _FORK, _EXEC, _OOM
+cdef const int _EXIT_GROUP, _EXIT_THREAD, _ARGS, _EXECUTED, _ATTACH, _MKDIR
 cdef const int _NEWLINE, _TAB, _RETURN, _BLANK, _HASH, _OPEN, _CLOSE, _MINUS, _DOT, _ZERO, _NINE, _COLON
-cdef const int _UPPER_P, _BRACKET, _BRACKET_END, _LOWER_B, _LOWER_M, _LOWER_S, _LOWER_T
-cdef const long long _SECONDS
+cdef const int _UPPER_P, _BRACKET, _BRACKET_END, _LOWER_A, _LOWER_B, _LOWER_C, _LOWER_F, _LOWER_G
+cdef const int _LOWER_M, _LOWER_S, _LOWER_T, _LOWER_Y
+cdef const long long _SECONDS, _WORD
 cdef const int _COMM, _PIECES, _CPUS, _NAMES, _SLOTS, _SAID, _FIELDS
 
 
@@ -33,6 +35,8 @@ cdef class Scanner:
     cdef unsigned char[::1] _said_len, _said_bytes
     cdef int[::1] _said_pid, _said_comm
     cdef const unsigned char[::1] _only
+    cdef readonly object calls
+    cdef Py_ssize_t _threads, _ready
     cdef bint _unlocked, _fraction
     cdef public bint opened, after_piece, seen_header
     cdef public bytes pieces
@@ -135,8 +139,12 @@ cdef class Scanner:
     @cython.locals(i=Py_ssize_t, row=Py_ssize_t, target=int)
     cdef bint _exec(self, Py_ssize_t start, Py_ssize_t stop) except -1 nogil
 
-    @cython.locals(i=Py_ssize_t, row=Py_ssize_t)
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, uid=bint)
     cdef bint _oom(self, Py_ssize_t start, Py_ssize_t stop) except -1 nogil
+
+    cdef bint _uid(self, Py_ssize_t i, Py_ssize_t stop) noexcept nogil
+
+    cdef inline long long _signed(self, long long n) noexcept nogil
 
     cdef bint _refused(self) noexcept nogil
 
@@ -145,6 +153,70 @@ cdef class Scanner:
 
     @cython.locals(c=int)
     cdef inline Py_ssize_t _message(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    cdef Py_ssize_t _row_of_line(self, int kind, Py_ssize_t start) except -1 nogil
+
+    cdef Py_ssize_t _malformed(self, Py_ssize_t i) noexcept nogil
+
+    @cython.locals(stop=Py_ssize_t)
+    cdef inline Py_ssize_t _text_end(self, Py_ssize_t i) noexcept nogil
+
+    cdef Py_ssize_t _context(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(k=Py_ssize_t, stop=Py_ssize_t, row=Py_ssize_t, old=int)
+    cdef Py_ssize_t _executed(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(k=Py_ssize_t, stop=Py_ssize_t, row=Py_ssize_t, uid=int, cgroup="long long", told=bint)
+    cdef Py_ssize_t _args(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    cdef Py_ssize_t _cgroup(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(number="long long")
+    cdef Py_ssize_t _cgroup_numbers(self, Py_ssize_t i, const unsigned char *prefix, Py_ssize_t n) noexcept nogil
+
+    @cython.locals(
+        path=Py_ssize_t, end=Py_ssize_t, stop=Py_ssize_t, k=Py_ssize_t, m=Py_ssize_t, row=Py_ssize_t,
+        path_end=Py_ssize_t, comm=Py_ssize_t, ways=int, pid=int, cgroup="long long"
+    )
+    cdef Py_ssize_t _attach(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(path=Py_ssize_t, stop=Py_ssize_t, row=Py_ssize_t, cgroup="long long")
+    cdef Py_ssize_t _mkdir(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(k=Py_ssize_t)
+    cdef Py_ssize_t _syscall(self, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(n="long long", first=Py_ssize_t, c=int)
+    cdef Py_ssize_t _hexadecimal(self, Py_ssize_t i) noexcept nogil
+
+    cdef Py_ssize_t _argument(self, Py_ssize_t i, const unsigned char *word, Py_ssize_t n) noexcept nogil
+
+    cdef inline bint _line_ends(self, Py_ssize_t i) noexcept nogil
+
+    @cython.locals(k=Py_ssize_t, status=int)
+    cdef Py_ssize_t _status(self, int kind, Py_ssize_t start, Py_ssize_t i) except -2 nogil
+
+    @cython.locals(m=Py_ssize_t, target=int)
+    cdef Py_ssize_t _call(self, Py_ssize_t start, Py_ssize_t i, Py_ssize_t k) except -2 nogil
+
+    @cython.locals(m=Py_ssize_t)
+    cdef Py_ssize_t _return(self, Py_ssize_t start, Py_ssize_t i, Py_ssize_t k) except -2 nogil
+
+    cdef int _enter(self, Py_ssize_t start, Py_ssize_t i, Py_ssize_t k, int target, int sig) except -1 with gil
+
+    cdef int _leave(self, Py_ssize_t start, Py_ssize_t i, Py_ssize_t k, int ret) except -1 with gil
+
+    @cython.locals(code=int)
+    cdef object _caller(self, Py_ssize_t start)
+
+    cpdef count_calls(self)
+
+    cdef int _end_calls(self) except -1 with gil
+
+    cdef int _told(self, int sig, int target, int ret) except -1 with gil
+
+    @cython.locals(row=Py_ssize_t, kind=int)
+    cdef int _give_ready(self) except -1 with gil
 
     @cython.locals(k=Py_ssize_t)
     cdef Py_ssize_t _sent(self, Py_ssize_t i) except -2 nogil
@@ -163,7 +235,7 @@ cdef class Scanner:
     @cython.locals(cpu=int, at=Py_ssize_t)
     cdef inline int _pend(self, int comm, int sig) except -1 nogil
 
-    @cython.locals(cpu=int, at=Py_ssize_t, row=Py_ssize_t, comm=int)
+    @cython.locals(cpu=int, at=Py_ssize_t, row=Py_ssize_t, comm=int, sig=int)
     cdef inline int _complete(self, Py_ssize_t start, int target, int ret) except -1 nogil
 
     cdef int _flush(self, int cpu) except -1 nogil

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from sigtrace.facts.events import ROWS
 from sigtrace.trace import layouts
+from sigtrace.trace.syscalls import Call, Calls
 
 try:
     import cython  # type: ignore[import-untyped]
@@ -30,13 +31,21 @@ except ImportError:  # nobody needs Cython to run this
 _KILL = 0
 _SENT = 1
 _TO = 2
-_LOST = 3  # and 4 if the kernel does not say how many
-_GENERATE = 5
-_DELIVER = 6
-_EXIT = 7  # and 8 before Linux 6.10 had group_dead
-_FORK = 9
-_EXEC = 10
-_OOM = 11  # and 12 if the kernel does not print the victim's name
+_ENTERED = 3
+_RETURNED = 4
+_LOST = 5  # and 6 if the kernel does not say how many
+_GENERATE = 7
+_DELIVER = 8
+_EXIT = 9  # and 10 before Linux 6.10 had group_dead
+_FORK = 11
+_EXEC = 12
+_OOM = 13  # and 14 without figures, 15 without the victim's name
+_EXIT_GROUP = 16
+_EXIT_THREAD = 17
+_ARGS = 18  # and 19 without the arguments
+_EXECUTED = 20
+_ATTACH = 21
+_MKDIR = 22
 
 _NEWLINE = 10
 _TAB = 9
@@ -53,11 +62,17 @@ _COLON = 58
 _UPPER_P = 80
 _BRACKET = 91
 _BRACKET_END = 93
+_LOWER_A = 97
 _LOWER_B = 98
+_LOWER_C = 99
+_LOWER_F = 102
+_LOWER_G = 103
 _LOWER_M = 109
 _LOWER_S = 115
 _LOWER_T = 116
+_LOWER_Y = 121
 
+_WORD = 4294967295  # 32 bits
 _COMM = 16  # TASK_COMM_LEN, and the width of the header's first column
 _PIECES = 8192  # trace_seq ends a record there, whatever newlines are in its names
 _SECONDS = 9_000_000_000_000  # in microseconds still 64 bits
@@ -73,9 +88,11 @@ _FIELDS = 6
 class Scanner:
     """Scan blocks of whole lines into columns, stitching the two lines of a call by CPU.
 
-    The state is one pending line a CPU, and the pieces of the one record that a newline in a name has cut. Columns have
-    room for `capacity` rows, of which `rows` are filled. If `unlocked`, lines are scanned without the interpreter's
-    lock: other threads work meanwhile, and only one thread may use the scanner.
+    The state is one pending line a CPU, the pieces of the one record that a newline in a name has cut, and the `calls`
+    that the kernel's own lines tell. Columns have room for `capacity` rows, of which `rows` are filled; some hold the
+    values of several columns of a batch, which no row has together: sigtrace/trace/batch.py says which. If `unlocked`,
+    lines are scanned without the interpreter's lock: other threads work meanwhile, and only one thread may use the
+    scanner.
     """
 
     def __init__(self, capacity: int, utc_offset_us: int = 0, *, unlocked: bool = False) -> None:
@@ -104,6 +121,8 @@ class Scanner:
         self._said_pid = memoryview(bytearray(_SLOTS * 4)).cast("i")
         self._said_comm = memoryview(bytearray(_SLOTS * 4)).cast("i")
         self._only = memoryview(b"".join(b"\xff" * n + bytes(_SAID - n) for n in range(_SAID + 1)))  # the first n
+        self.calls = Calls()
+        self._threads = self._ready = 0
         self.opened = False
         self.pieces = b""
         self.after_piece = False
@@ -151,9 +170,14 @@ class Scanner:
         return self._lines(start, end)
 
     def _lines(self, i: int, end: int) -> int:
-        while i < end and self.rows + 2 <= self.capacity:
-            self.lines += 1
-            i = self._line(i, end)
+        while self.rows + 2 <= self.capacity:
+            if self._ready != 0:
+                self._give_ready()
+            elif i < end:
+                self.lines += 1
+                i = self._line(i, end)
+            else:
+                break
         return i
 
     def skip_line(self) -> None:
@@ -169,7 +193,10 @@ class Scanner:
             if self.rows == self.capacity:
                 return False
             self._flush(cpu)
-        return True
+        self.calls.end()
+        self.count_calls()
+        self._give_ready()
+        return self._ready == 0
 
     def pending_cpus(self) -> list[int]:
         """Return the CPUs that have a pending line."""
@@ -188,7 +215,7 @@ class Scanner:
 
     def pending(self) -> int:
         """Return how many lines have been read that are not yet of any kind."""
-        return len(self.pending_cpus()) + self.opened
+        return len(self.pending_cpus()) + self.opened + int(self.calls.pending())
 
     # Lines
 
@@ -372,7 +399,9 @@ class Scanner:
         first = i
         while self._buf[i] > _BLANK and self._buf[i] != _COLON:
             i += 1
-        return i > first and self._buf[i] == _COLON and self._buf[i + 1] == _BLANK
+        if i > first and self._buf[i] == _COLON:
+            return self._buf[i + 1] == _BLANK
+        return self._at(first, b"sys_", 4) and self._at(i, b" -> ", 4)
 
     # Messages
 
@@ -381,8 +410,12 @@ class Scanner:
         c = self._buf[i]
         if c == _LOWER_B and self._at(i, b"bpf_trace_printk: ", 18):
             return self._printk(start, i + 18)
+        if c == _LOWER_S and self._buf[i + 1] == _LOWER_Y:
+            return self._syscall(start, i)
         if c in (_LOWER_S, _LOWER_M):
             return self._event(start, i)
+        if c == _LOWER_C:
+            return self._cgroup(start, i)
         if c == _ZERO:
             # Before Linux 5.9 bpf_trace_printk had no name: a bare 0x00000001, or 0.
             while self._buf[i] > _BLANK and self._buf[i] != _COLON:
@@ -400,6 +433,8 @@ class Scanner:
             return k if k != -1 else self._sent(i + 4)
         if self._buf[i] == _LOWER_T and self._at(i, b"to PID ", 7):
             return self._to(start, i + 7)
+        if self._buf[i] == _LOWER_S and self._at(i, b"sigtrace ", 9):
+            return self._context(start, i + 9)
         self.other += 1
         return self._newline(i) + 1
 
@@ -619,20 +654,39 @@ class Scanner:
         return True
 
     def _oom(self, start: int, stop: int) -> bool:
-        # pid=%d comm=%s total-vm=%lukB ...; only pid=%d before Linux 6.8
+        # pid=%d comm=%s total-vm=%lukB ... uid=%u ...; only pid=%d before Linux 6.8
         if start == stop:
-            self.target[self._evidence(_OOM + 1, self.open_comm)] = self.open_sig
+            self.target[self._evidence(_OOM + 2, self.open_comm)] = self.open_sig
             return True
         if not self._at(start, b" comm=", 6):
             return self._refused()
         start += 6
         for i in range(stop - 1, start - 1, -1):
             if self._buf[i] == _BLANK and self._at(i, b" total-vm=", 10):
-                row = self._evidence(_OOM, self.open_comm)
+                uid = self._uid(i, stop)
+                row = self._evidence(_OOM if uid else _OOM + 1, self.open_comm)
                 self.target[row] = self.open_sig
                 self.target_comm[row] = self._intern(start, i, self.open_sig)
+                if uid:
+                    self.code[row] = self._num
+                    self.filename[row] = self._intern(i + 1, stop, self.open_sig)
                 return True
         return False
+
+    def _uid(self, i: int, stop: int) -> bool:
+        # Whether one stands in i:stop; 32 bits, as the column has them.
+        while i < stop:
+            if self._buf[i] == _BLANK and self._at(i, b" uid=", 5):
+                i = self._digits(i + 5)
+                if i < 0 or self._num > _WORD:
+                    return False
+                self._num = self._signed(self._num)
+                return True
+            i += 1
+        return False
+
+    def _signed(self, n: int) -> int:
+        return n - _WORD - 1 if n > 2147483647 else n
 
     def _refused(self) -> bool:
         # An event of a known name and of another form, in which no name can hide a newline.
@@ -648,6 +702,255 @@ class Scanner:
         self.comm[row] = max(comm, 0)
         self.seen[kind] += 1
         return row
+
+    # Lines without a name to match from the right
+
+    def _row_of_line(self, kind: int, start: int) -> int:
+        self._open(kind, self._pid)
+        return self._evidence(kind, self._header_comm(start))
+
+    def _malformed(self, i: int) -> int:
+        self.malformed += 1
+        return self._newline(i) + 1
+
+    def _text_end(self, i: int) -> int:
+        # A text may end in blanks; only what a paste adds is cut off.
+        stop = self._newline(i)
+        return stop - 1 if stop > i and self._buf[stop - 1] == _RETURN else stop
+
+    def _context(self, start: int, i: int) -> int:
+        if self._at(i, b"exec old=", 9):
+            return self._executed(start, i + 9)
+        if self._at(i, b"args uid=", 9):
+            return self._args(start, i + 9)
+        self.other += 1
+        return self._newline(i) + 1
+
+    def _executed(self, start: int, i: int) -> int:
+        # exec old=%d PATH
+        k = self._integer(i)
+        old = self._num
+        if k < 0 or self._buf[k] != _BLANK:
+            return self._malformed(i)
+        stop = self._text_end(k + 1)
+        row = self._row_of_line(_EXECUTED, start)
+        self.target[row] = old
+        self.filename[row] = self._intern(k + 1, stop, self._tid)
+        return self._newline(stop) + 1
+
+    def _args(self, start: int, i: int) -> int:
+        # args uid=%d cgroup=%llu COMMAND, or without the command
+        k = self._integer(i)
+        uid = self._num
+        k = self._digits(k + 8) if k >= 0 and self._at(k, b" cgroup=", 8) else -1
+        cgroup = self._num
+        stop = self._text_end(k) if k >= 0 else 0
+        if k < 0 or (k < stop and self._buf[k] != _BLANK):
+            return self._malformed(i)
+        told = stop > k + 1
+        row = self._row_of_line(_ARGS if told else _ARGS + 1, start)
+        self.code[row] = uid
+        self.lost[row] = cgroup
+        if told:
+            self.filename[row] = self._intern(k + 1, stop, self._tid)
+        return self._newline(stop) + 1
+
+    def _cgroup(self, start: int, i: int) -> int:
+        if self._at(i, b"cgroup_attach_task: dst_root=", 29):
+            return self._attach(start, i + 29)
+        if self._at(i, b"cgroup_mkdir: root=", 19):
+            return self._mkdir(start, i + 19)
+        self.other += 1
+        return self._newline(i) + 1
+
+    def _cgroup_numbers(self, i: int, prefix: bytes, n: int) -> int:
+        # ROOT id=%llu level=%d path=, each word with the prefix; -> where the path begins, or -1. _num is the id.
+        i = self._digits(i)
+        if i < 0 or self._buf[i] != _BLANK or not self._at(i + 1, prefix, n) or not self._at(i + 1 + n, b"id=", 3):
+            return -1
+        i = self._digits(i + n + 4)
+        number = self._num
+        if i < 0 or self._buf[i] != _BLANK or not self._at(i + 1, prefix, n) or not self._at(i + 1 + n, b"level=", 6):
+            return -1
+        i = self._digits(i + n + 7)
+        if i < 0 or self._buf[i] != _BLANK or not self._at(i + 1, prefix, n) or not self._at(i + 1 + n, b"path=", 5):
+            return -1
+        self._num = number
+        return i + n + 6
+
+    def _attach(self, start: int, i: int) -> int:
+        # dst_root=%d dst_id=%llu dst_level=%d dst_path=%s pid=%d comm=%s: what a path and a name may say is bounded
+        # by the name's length only. If they can be parted in two ways, neither is taken.
+        path = self._cgroup_numbers(i, b"dst_", 4)
+        if path < 0:
+            return self._malformed(i)
+        cgroup = self._num
+        end = self._newline(path)
+        stop = self._trim(path, end)
+        ways = path_end = comm = pid = 0
+        for k in range(path, stop):
+            if self._buf[k] == _BLANK and self._at(k, b" pid=", 5):
+                m = self._integer(k + 5)
+                if m >= 0 and self._at(m, b" comm=", 6) and stop - m - 6 < _COMM:
+                    ways += 1
+                    path_end = k
+                    comm = m + 6
+                    pid = self._num
+        if ways != 1:
+            return self._malformed(i)
+        row = self._row_of_line(_ATTACH, start)
+        self.target[row] = pid
+        self.target_comm[row] = self._intern(comm, stop, pid)
+        self.filename[row] = self._intern(path, path_end, pid)
+        self.lost[row] = cgroup
+        return end + 1
+
+    def _mkdir(self, start: int, i: int) -> int:
+        # root=%d id=%llu level=%d path=%s
+        path = self._cgroup_numbers(i, b"", 0)
+        if path < 0:
+            return self._malformed(i)
+        cgroup = self._num
+        stop = self._text_end(path)
+        row = self._row_of_line(_MKDIR, start)
+        self.filename[row] = self._intern(path, stop, self._tid)
+        self.lost[row] = cgroup
+        return self._newline(stop) + 1
+
+    # System calls
+
+    def _syscall(self, start: int, i: int) -> int:
+        if self._at(i, b"sys_exit_group(", 15):
+            return self._status(_EXIT_GROUP, start, i + 15)
+        if self._at(i, b"sys_exit(", 9):
+            return self._status(_EXIT_THREAD, start, i + 9)
+        k = -1
+        if self._at(i, b"sys_kill", 8):
+            k = i + 8
+        elif self._at(i, b"sys_tkill", 9):
+            k = i + 9
+        elif self._at(i, b"sys_tgkill", 10):
+            k = i + 10
+        if k >= 0:
+            if self._buf[k] == _OPEN:
+                return self._call(start, i, k)
+            if self._at(k, b" -> ", 4):
+                return self._return(start, i, k)
+        self.other += 1
+        return self._newline(i) + 1
+
+    def _hexadecimal(self, i: int) -> int:
+        # Of a number the lower 32 bits, signed. 0x stands before it on newer kernels, and only from 10 on.
+        if self._buf[i] == _MINUS:
+            return self._integer(i)
+        if self._at(i, b"0x", 2):
+            i += 2
+        n = 0
+        first = i
+        c = self._buf[i]
+        while i - first < 17 and (_ZERO <= c <= _NINE or _LOWER_A <= c <= _LOWER_F):
+            n = (n * 16 + (c - _ZERO if c <= _NINE else c - _LOWER_A + 10)) & _WORD
+            i += 1
+            c = self._buf[i]
+        self._num = self._signed(n)
+        if i == first or i - first > 16:
+            return -1
+        return i
+
+    def _argument(self, i: int, word: bytes, n: int) -> int:
+        # `sig: 9`, or with option verbose `int sig: 9`; -> where the number ends, or -1.
+        if self._at(i, b"pid_t ", 6):
+            i += 6
+        elif self._at(i, b"int ", 4):
+            i += 4
+        if not self._at(i, word, n):
+            return -1
+        return self._hexadecimal(i + n)
+
+    def _line_ends(self, i: int) -> bool:
+        return self._trim(i, self._newline(i)) == i
+
+    def _status(self, kind: int, start: int, i: int) -> int:
+        # error_code: %lx)
+        k = self._argument(i, b"error_code: ", 12)
+        status = self._num & 255
+        if k < 0 or self._buf[k] != _CLOSE or not self._line_ends(k + 1):
+            return self._malformed(i)
+        self.code[self._row_of_line(kind, start)] = status
+        return self._newline(k) + 1
+
+    def _call(self, start: int, i: int, k: int) -> int:
+        # sys_kill(pid: %lx, sig: %lx), sys_tgkill(tgid: %lx, pid: %lx, sig: %lx)
+        m = k + 1
+        if self._buf[i + 5] == _LOWER_G:
+            m = self._argument(m, b"tgid: ", 6)
+            if m < 0 or not self._at(m, b", ", 2):
+                return self._malformed(i)
+            m += 2
+        m = self._argument(m, b"pid: ", 5)
+        target = self._num
+        if m < 0 or not self._at(m, b", ", 2):
+            return self._malformed(i)
+        m = self._argument(m + 2, b"sig: ", 5)
+        if m < 0 or self._buf[m] != _CLOSE or not self._line_ends(m + 1):
+            return self._malformed(i)
+        self._enter(start, i, k, target, self._num)
+        return self._newline(m) + 1
+
+    def _return(self, start: int, i: int, k: int) -> int:
+        # sys_kill -> 0x%lx
+        m = self._hexadecimal(k + 4)
+        if m < 0 or not self._line_ends(m):
+            return self._malformed(i)
+        self._leave(start, i, k, self._num)
+        return self._newline(m) + 1
+
+    def _enter(self, start: int, i: int, k: int, target: int, sig: int) -> None:
+        name, comm = bytes(self._buf[i:k]).decode(), self._caller(start)
+        at = (self.lines, self._ts, self._cpu, self._tid, self._pid)
+        self.calls.entered(Call(name, *at, comm, sig, target))
+        self.count_calls()
+
+    def _leave(self, start: int, i: int, k: int, ret: int) -> None:
+        name, comm = bytes(self._buf[i:k]).decode(), self._caller(start)
+        at = (self.lines, self._ts, self._cpu, self._tid, self._pid)
+        self.calls.returned(Call(name, *at, comm, ret=ret))
+        self.count_calls()
+
+    def _caller(self, start: int) -> str | None:
+        code = self._header_comm(start)
+        return None if code < 0 else self.names[code]
+
+    def count_calls(self) -> None:
+        """Count the threads of which `calls` keeps a call, and the calls that are ready to be rows."""
+        self._threads = len(self.calls)
+        self._ready = len(self.calls.ready)
+
+    def _end_calls(self) -> None:
+        self.calls.end()
+        self.count_calls()
+
+    def _told(self, sig: int, target: int, ret: int) -> None:
+        self.calls.told(self._tid, sig, target, ret)
+        self.count_calls()
+
+    def _give_ready(self) -> None:
+        while self._ready != 0 and self.rows < self.capacity:
+            call = self.calls.ready.popleft()
+            self._ready -= 1
+            kind = _KILL if call.whole else _ENTERED if call.ret is None else _RETURNED
+            self._row(4 * kind + (call.pid < 0) + 2 * (call.comm is None), call.cpu, call.line, call.ts)
+            row = self.rows - 1
+            self.tid[row] = call.tid
+            self.pid[row] = call.pid
+            self.comm[row] = 0 if call.comm is None else self.intern_name(call.comm)
+            self.sig[row] = call.sig or 0
+            self.target[row] = call.target or 0
+            self.ret[row] = call.ret or 0
+            self.kill += 2 * call.whole
+            self.half += not call.whole
+
+    # The program's two lines
 
     def _sent(self, i: int) -> int:
         # PID %d (%s) sent signal %d
@@ -737,8 +1040,11 @@ class Scanner:
             self._grow(cpu + 1)
         at = cpu * _FIELDS
         if self._pending[at] != 0 and self._pending[at + 2] == self._tid:
+            sig = self._pending[at + 5]
             self._take(cpu, 4 * _KILL, target, ret)
             self.kill += 2
+            if self._threads != 0:
+                self._told(sig, target, ret)
         else:
             if self._pending[at] != 0:
                 self._flush(cpu)
@@ -828,6 +1134,8 @@ class Scanner:
             return False
         self._abandon()
         self.after_piece = False
+        if self._threads != 0:
+            self._end_calls()
         if cpu >= self._cpus:
             self._grow(cpu + 1)
         if self._pending[cpu * _FIELDS] != 0:
