@@ -165,7 +165,7 @@ def timeline(events: FrameT, step_us: int = 1_000_000) -> FrameT:
     have no row.
     """
     event = nw.col("event")
-    ended = nw.when(nw.col("group_dead").is_null()).then(nw.col("tid") == nw.col("pid")).otherwise(nw.col("group_dead"))
+    ended = nw.coalesce("group_dead", nw.col("tid") == nw.col("pid"))
     flags = {
         "calls": event == "kill",
         "failed": (event == "kill") & _FAILED,
