@@ -103,31 +103,15 @@ class Part:
     def _encode(self) -> None:
         import pyarrow as pa
 
-        # pyarrow.parquet's own is this one; around it come clients for S3 and TLS, a quarter of a short log's time.
-        from pyarrow._parquet import ParquetWriter
-
-        from sigtrace.facts.schema import SCHEMA, VERSION
+        from sigtrace.facts.schema import VERSION
         from sigtrace.store.row_groups import RowGroups
 
-        deltas = _DELTAS if self._kept else _DELTAS + _QUICK_DELTAS
         groups = RowGroups()
         with (
             # Arrow's own: for every few pages, a file of Python's would wait for the interpreter's lock.
             pa.OSFile(os.fsencode(self._temporary), "wb") as unbuffered,  # type: ignore[arg-type]  # a path may be any bytes
             pa.BufferedOutputStream(unbuffered, _BUFFER) as file,
-            closing(
-                ParquetWriter(
-                    file,
-                    SCHEMA,
-                    compression="ZSTD" if self._kept else None,
-                    use_dictionary=[name for name in SCHEMA.names if name not in deltas],
-                    column_encoding=dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
-                    write_statistics=list(_SOUGHT),
-                    write_batch_size=_PAGE_ROWS,
-                    store_schema=False,  # so that names come back as plain strings everywhere
-                    writer_engine_version="V2",
-                )
-            ) as writer,
+            closing(_writer(file, kept=self._kept)) as writer,
         ):
             self._begun = True
             while isinstance(rows := self._queue.get(), (pa.RecordBatch, Rows)):
@@ -137,7 +121,31 @@ class Part:
                 for group in groups.rest():
                     writer.write_table(group)
                 stored = {"schema": VERSION, "sigtrace": __version__, **rows}
-                writer.add_key_value_metadata(pa.KeyValueMetadata({METADATA_KEY.encode(): json.dumps(stored).encode()}))
+                writer.add_key_value_metadata({METADATA_KEY: json.dumps(stored)})
+
+
+def _writer(file: pa.BufferedOutputStream, *, kept: bool) -> pq.ParquetWriter:
+    from sigtrace.facts.schema import SCHEMA
+
+    deltas = _DELTAS if kept else _DELTAS + _QUICK_DELTAS
+    how: dict[str, Any] = {
+        "compression": "ZSTD" if kept else None,
+        "use_dictionary": [name for name in SCHEMA.names if name not in deltas],
+        "column_encoding": dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
+        "write_statistics": list(_SOUGHT),
+        "write_batch_size": _PAGE_ROWS,
+        "store_schema": False,  # so that names come back as plain strings everywhere
+        "writer_engine_version": "V2",
+    }
+    try:
+        # Private: around the public one come clients for S3 and TLS, a quarter of a short log's time.
+        from pyarrow._parquet import ParquetWriter
+
+        return ParquetWriter(file, SCHEMA, **how)  # type: ignore[return-value]  # it has the methods that are called
+    except (ImportError, TypeError):
+        import pyarrow.parquet as pq
+
+        return pq.ParquetWriter(file, SCHEMA, **how)
 
 
 def read(path: Path) -> tuple[pa.Table, dict[str, Any]]:
