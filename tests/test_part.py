@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -56,3 +57,16 @@ def test_without_the_private_writer_of_pyarrow_the_public_one_writes_the_same_fi
     assert other.read_bytes() == usual.read_bytes()
     rows = pa.Table.from_batches(Log(fixtures / "evidence_events.txt")).cast(PLAIN)
     assert read(other)[0].sort_by("line") == rows.sort_by("line")
+
+
+def test_an_interrupt_while_a_part_begins_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> NoReturn:
+        start(thread)  # which waits until the thread runs, and that may wait for a long import
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Part(tmp_path / "a.parquet")
+    assert list(tmp_path.iterdir()) == []

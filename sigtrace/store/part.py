@@ -44,13 +44,20 @@ class Part:
         self.rows = 0
         self._kept = kept
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with _told(path):
-            self._temporary.open("wb").close()
         self._error: BaseException | None = None
         self._begun = False
         self._queue: queue.Queue[pa.RecordBatch | Rows | dict[str, Any] | None] = queue.Queue(maxsize=2)
         self._done = threading.Event()  # Python 3.11 takes a thread for ended whose join was interrupted
-        threading.Thread(target=self._work, daemon=True).start()
+        try:
+            # First this, which may wait for the import of pyarrow: an interrupt in it finds no file to leave behind.
+            threading.Thread(target=self._work, daemon=True).start()
+            with _told(path):
+                self._temporary.open("wb").close()
+        except BaseException:
+            self._queue.put(None)
+            with suppress(OSError):
+                self._temporary.unlink()
+            raise
 
     def write(self, rows: pa.RecordBatch | Rows) -> None:
         """Take a batch of `SCHEMA`, or rows that become one."""
@@ -106,17 +113,21 @@ class Part:
         from sigtrace.facts.schema import VERSION
         from sigtrace.store.row_groups import RowGroups
 
+        self._begun = True
         groups = RowGroups()
+        rows = self._queue.get()
+        if rows is None:
+            return
         with (
             # Arrow's own: for every few pages, a file of Python's would wait for the interpreter's lock.
             pa.OSFile(os.fsencode(self._temporary), "wb") as unbuffered,  # type: ignore[arg-type]  # a path may be any bytes
             pa.BufferedOutputStream(unbuffered, _BUFFER) as file,
             closing(_writer(file, kept=self._kept)) as writer,
         ):
-            self._begun = True
-            while isinstance(rows := self._queue.get(), (pa.RecordBatch, Rows)):
+            while isinstance(rows, (pa.RecordBatch, Rows)):
                 for group in groups.add(rows.batch() if isinstance(rows, Rows) else rows):
                     writer.write_table(group)
+                rows = self._queue.get()
             if rows is not None:
                 for group in groups.rest():
                     writer.write_table(group)
