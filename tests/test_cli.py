@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace import read
+from sigtrace import __version__, read
 from sigtrace.cli import main
 from sigtrace.store.recorder import Recorder
 from tests.pseudo_terminal import in_a_terminal
@@ -227,6 +227,13 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout == "[\n"
     assert done.stderr == ""
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["--version"])
+    assert exited.value.code == 0
+    assert capsys.readouterr().out == f"sigtrace {__version__}\n"
 
 
 def test_every_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sigtrace import __version__
 from sigtrace.errors import Error
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    made.add_argument("--version", action="version", version=f"sigtrace {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
 
     record = _command(commands, "record", _record, "record a session, while a command runs or until ^C")

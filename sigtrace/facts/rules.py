@@ -34,9 +34,9 @@ def ends_process_expression() -> nw.Expr:
     """Return `ends_process` as an expression of narwhals over the columns of a session."""
     import narwhals as nw
 
-    first = (nw.col("tid") == nw.col("pid")).fill_null(value=True)
-    return nw.when(nw.col("group_dead").is_null()).then(first).otherwise(nw.col("group_dead"))
+    first = nw.col("tid") == nw.coalesce("pid", "tid")
+    return nw.coalesce(nw.col("group_dead"), first)
 
 
-ENDS_PROCESS_SQL = "coalesce(group_dead, pid IS NULL OR tid = pid)"
+ENDS_PROCESS_SQL = "coalesce(group_dead, tid = coalesce(pid, tid))"
 """The same in DuckDB's SQL."""

@@ -19,9 +19,9 @@ def convert(logs: Iterable[Log], path: Path) -> Accounting:
 
     The file appears whole or not at all. Raises `SessionError` where it cannot be written, and what the logs raise.
     """
-    part = Part(path, kept=False)
     names = []
     account = Accounting()
+    part = Part(path, kept=False)
     try:
         for log in logs:
             for rows in log.rows(unlocked=True):  # what encodes is imported, and at work, meanwhile

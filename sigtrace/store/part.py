@@ -44,13 +44,20 @@ class Part:
         self.rows = 0
         self._kept = kept
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with _told(path):
-            self._temporary.open("wb").close()
         self._error: BaseException | None = None
         self._begun = False
         self._queue: queue.Queue[pa.RecordBatch | Rows | dict[str, Any] | None] = queue.Queue(maxsize=2)
         self._done = threading.Event()  # Python 3.11 takes a thread for ended whose join was interrupted
-        threading.Thread(target=self._work, daemon=True).start()
+        try:
+            # First this, which may wait for the import of pyarrow: an interrupt in it finds no file to leave behind.
+            threading.Thread(target=self._work, daemon=True).start()
+            with _told(path):
+                self._temporary.open("wb").close()
+        except BaseException:
+            self._queue.put(None)
+            with suppress(OSError):
+                self._temporary.unlink()
+            raise
 
     def write(self, rows: pa.RecordBatch | Rows) -> None:
         """Take a batch of `SCHEMA`, or rows that become one."""
@@ -103,41 +110,53 @@ class Part:
     def _encode(self) -> None:
         import pyarrow as pa
 
-        # pyarrow.parquet's own is this one; around it come clients for S3 and TLS, a quarter of a short log's time.
-        from pyarrow._parquet import ParquetWriter
-
-        from sigtrace.facts.schema import SCHEMA, VERSION
+        from sigtrace.facts.schema import VERSION
         from sigtrace.store.row_groups import RowGroups
 
-        deltas = _DELTAS if self._kept else _DELTAS + _QUICK_DELTAS
+        self._begun = True
         groups = RowGroups()
+        rows = self._queue.get()
+        if rows is None:
+            return
         with (
             # Arrow's own: for every few pages, a file of Python's would wait for the interpreter's lock.
             pa.OSFile(os.fsencode(self._temporary), "wb") as unbuffered,  # type: ignore[arg-type]  # a path may be any bytes
             pa.BufferedOutputStream(unbuffered, _BUFFER) as file,
-            closing(
-                ParquetWriter(
-                    file,
-                    SCHEMA,
-                    compression="ZSTD" if self._kept else None,
-                    use_dictionary=[name for name in SCHEMA.names if name not in deltas],
-                    column_encoding=dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
-                    write_statistics=list(_SOUGHT),
-                    write_batch_size=_PAGE_ROWS,
-                    store_schema=False,  # so that names come back as plain strings everywhere
-                    writer_engine_version="V2",
-                )
-            ) as writer,
+            closing(_writer(file, kept=self._kept)) as writer,
         ):
-            self._begun = True
-            while isinstance(rows := self._queue.get(), (pa.RecordBatch, Rows)):
+            while isinstance(rows, (pa.RecordBatch, Rows)):
                 for group in groups.add(rows.batch() if isinstance(rows, Rows) else rows):
                     writer.write_table(group)
+                rows = self._queue.get()
             if rows is not None:
                 for group in groups.rest():
                     writer.write_table(group)
                 stored = {"schema": VERSION, "sigtrace": __version__, **rows}
-                writer.add_key_value_metadata(pa.KeyValueMetadata({METADATA_KEY.encode(): json.dumps(stored).encode()}))
+                writer.add_key_value_metadata({METADATA_KEY: json.dumps(stored)})
+
+
+def _writer(file: pa.BufferedOutputStream, *, kept: bool) -> pq.ParquetWriter:
+    from sigtrace.facts.schema import SCHEMA
+
+    deltas = _DELTAS if kept else _DELTAS + _QUICK_DELTAS
+    how: dict[str, Any] = {
+        "compression": "ZSTD" if kept else None,
+        "use_dictionary": [name for name in SCHEMA.names if name not in deltas],
+        "column_encoding": dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
+        "write_statistics": list(_SOUGHT),
+        "write_batch_size": _PAGE_ROWS,
+        "store_schema": False,  # so that names come back as plain strings everywhere
+        "writer_engine_version": "V2",
+    }
+    try:
+        # Private: around the public one come clients for S3 and TLS, a quarter of a short log's time.
+        from pyarrow._parquet import ParquetWriter
+
+        return ParquetWriter(file, SCHEMA, **how)  # type: ignore[return-value]  # it has the methods that are called
+    except (ImportError, TypeError):
+        import pyarrow.parquet as pq
+
+        return pq.ParquetWriter(file, SCHEMA, **how)
 
 
 def read(path: Path) -> tuple[pa.Table, dict[str, Any]]:
