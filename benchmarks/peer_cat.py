@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from sigtrace.capture import probe, tracefs
+from sigtrace.capture import bpf, tracefs
 
 QUIET_SECONDS = 1.0
 
@@ -18,10 +18,11 @@ def main() -> None:
     """Run the command under cat."""
     out, command = Path(sys.argv[1]), sys.argv[2:]
     root = tracefs.find()
-    event = root / "events" / probe.PRINTK.replace(":", "/") / "enable"
+    event = root / "events" / bpf.PRINTK.replace(":", "/") / "enable"
     with tracefs.setting_up(root):
         before = event.read_text()  # under the lock: a recorder that loads has it on for a moment
-        programs = probe.Programs(root, alone=not tracefs.sweep(root))
+        with bpf.loading(root) as loader:
+            programs = loader.load(bpf.PROBE, alone=not tracefs.sweep(root))
     try:
         event.write_text("1")
         with out.open("wb") as file, subprocess.Popen(["cat", root / "trace_pipe"], stdout=file) as cat:

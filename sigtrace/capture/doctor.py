@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from sigtrace.capture import probe, tracefs
+from sigtrace.capture import bpf, probe, tracefs
 from sigtrace.capture.tracefs import MissingError
 
 
@@ -31,11 +31,11 @@ def checks() -> list[Check]:
         return [*found, Check("tracefs", ok=False, detail=error.what, remedy=error.remedy)]
     found.append(Check("tracefs", ok=True, detail=str(root)))
     found.append(_tried("trace instance", lambda: _instance(root)))
-    found += [_tried(event, partial(probe.traceable, root, event)) for event in probe.attach_points().values()]
-    found.append(_wanted(root, probe.PRINTK, "recording reads the global trace, without evidence"))
+    found += [_tried(event, partial(bpf.traceable, root, event)) for event in bpf.attach_points(bpf.PROBE).values()]
+    found.append(_wanted(root, bpf.PRINTK, "recording reads the global trace, without evidence"))
     found += [_wanted(root, event, "recording goes without this evidence") for event in probe.EVIDENCE]
     if all(check.ok for check in found if check.needed):
-        return [*found, _tried("BPF", lambda: _bpf(root))]
+        return [*found, _tried("BPF", lambda: _bpf(root)), _context(root)]
     return [*found, Check("BPF", ok=False, detail="not tried, as something above is missing")]
 
 
@@ -47,7 +47,7 @@ def _tried(name: str, step: Callable[[], str]) -> Check:
 
 
 def _bcc() -> str:
-    bcc = probe.import_bcc()
+    bcc = bpf.import_bcc()
     return f"{bcc.__version__} in {bcc.__path__[0]}"
 
 
@@ -63,7 +63,19 @@ def _wanted(root: Path, event: str, otherwise: str) -> Check:
 
 
 def _bpf(root: Path) -> str:
-    with tracefs.setting_up(root):
-        programs = probe.Programs(root, alone=not tracefs.sweep(root))
-        programs.close()
-    return f"{probe.SOURCE.name} compiled, loaded and attached"
+    with tracefs.setting_up(root), bpf.loading(root) as loader:
+        loader.load(bpf.PROBE, alone=not tracefs.sweep(root)).close()
+    return f"{bpf.PROBE.path.name} compiled, loaded and attached"
+
+
+def _context(root: Path) -> Check:
+    with tracefs.setting_up(root), bpf.loading(root) as loader:
+        programs, told = probe.context(loader, arguments=True)
+        if programs is not None:
+            programs.close()
+    lacking = [one for one in probe.CONTEXT if one not in told]
+    detail = f"{bpf.CONTEXT.path.name} {'compiled, loaded and attached' if told else 'is refused by this kernel'}"
+    if lacking:
+        detail += f", without {', '.join(lacking)}"
+    remedy = "recording goes without; the arguments of processes need Linux 5.15 and BTF"
+    return Check("context", ok=not lacking, detail=detail, remedy=remedy if lacking else "", needed=False)

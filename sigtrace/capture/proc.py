@@ -2,42 +2,62 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.capture import cgroup, users
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PROC = Path("/proc")
 
 
-def snapshot() -> list[dict[str, Any]]:
-    """Return the processes that run now, oldest first: pid, ppid, comm, command, start_us, cgroup, pidns.
+def snapshot(cgroups: Mapping[str, int] | None = None, *, arguments: bool = True) -> list[dict[str, Any]]:
+    """Return the processes that run now, oldest first, each as a dictionary.
 
-    `command` is the command line with its arguments, null for a kernel thread; `start_us` is microseconds since boot,
-    as the trace clock boot counts; `pidns` is the inode of the pid namespace, null where it may not be seen. One that
-    ends meanwhile is left out.
+    `pid`, `ppid`, `comm`; `command`, the command line with its arguments, null for a kernel thread and without
+    `arguments`; `executable`, the path of its file, null for a kernel thread; `start_us`, microseconds since boot, as
+    the trace clock boot counts; `uid` (the real one) and `user`; `cgroup`, its path, and `cgroup_id`, which `cgroups`
+    (of `sigtrace.capture.cgroup.existing`) has for it; `pidns`, the inode of its pid namespace, and `ns_pid`, its pid
+    in there. What may not be seen is null. A process that ends meanwhile is left out.
     """
-    found = [_process(int(entry.name)) for entry in os.scandir(_PROC) if entry.name.isdigit()]
+    found = [
+        _process(int(entry.name), cgroups or {}, arguments=arguments)
+        for entry in os.scandir(_PROC)
+        if entry.name.isdigit()
+    ]
     return sorted((one for one in found if one is not None), key=lambda one: (one["start_us"], one["pid"]))
 
 
-def _process(pid: int) -> dict[str, Any] | None:
+def _process(pid: int, cgroups: Mapping[str, int], *, arguments: bool) -> dict[str, Any] | None:
     folder = _PROC / str(pid)
     try:
         stat = (folder / "stat").read_bytes()
-        command = (folder / "cmdline").read_bytes()
-        cgroup = (folder / "cgroup").read_text()
+        command = (folder / "cmdline").read_bytes() if arguments else b""
+        status = (folder / "status").read_bytes()
+        listed = _text((folder / "cgroup").read_bytes())
     except OSError:
         return None
     # proc(5): the comm is in brackets and may hold any, so what follows is found from the right.
     fields = stat[stat.rindex(b")") + 2 :].split()
+    uid = _number(rb"^Uid:\t(\d+)", status)
     return {
         "pid": pid,
         "ppid": int(fields[1]),
         "comm": _text(stat[stat.index(b"(") + 1 : stat.rindex(b")")]),
         "command": _text(command.rstrip(b"\0").replace(b"\0", b" ")) or None,
+        "executable": _link(folder / "exe"),
         "start_us": int(fields[19]) * 1_000_000 // os.sysconf("SC_CLK_TCK"),
-        "cgroup": cgroup.strip().rsplit("\n", 1)[-1].split(":", 2)[-1] or None,
+        "uid": uid,
+        "user": None if uid is None else users.name(uid),
+        "cgroup": cgroup.path(listed),
+        "cgroup_id": cgroups.get(cgroup.v2_path(listed) or ""),
         "pidns": _namespace(folder),
+        "ns_pid": _number(rb"^NSpid:.*\t(\d+)$", status),
     }
 
 
@@ -46,6 +66,17 @@ def _namespace(folder: Path) -> int | None:
         return (folder / "ns" / "pid").stat().st_ino
     except OSError:
         return None
+
+
+def _link(path: Path) -> str | None:
+    with contextlib.suppress(OSError):
+        return _text(os.fsencode(path.readlink()))
+    return None
+
+
+def _number(pattern: bytes, status: bytes) -> int | None:
+    found = re.search(pattern, status, re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def _text(name: bytes) -> str:

@@ -139,7 +139,14 @@ def parser() -> argparse.ArgumentParser:
 def _probe_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--buffer", type=int, metavar="MB", help="ring buffer, shared among the CPUs (default: 192)")
     command.add_argument(
-        "--no-evidence", action="store_true", help="leave out the kernel's events about victims and deaths"
+        "--no-arguments",
+        action="store_true",
+        help="leave out the arguments of processes: passwords and other secrets can stand in them",
+    )
+    command.add_argument(
+        "--no-evidence",
+        action="store_true",
+        help="record the calls alone: no victims and deaths, nor who a process is (user, arguments, control group)",
     )
 
 
@@ -192,17 +199,17 @@ def _record(arguments: argparse.Namespace) -> int:
 
 
 def _probe(arguments: argparse.Namespace) -> dict[str, Any]:
-    chosen: dict[str, Any] = {"evidence": not arguments.no_evidence}
+    chosen: dict[str, Any] = {"evidence": not arguments.no_evidence, "arguments": not arguments.no_arguments}
     if arguments.buffer is not None:
         chosen["buffer_mb"] = arguments.buffer
     return chosen
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from sigtrace.commands.watch import Wanted, watch
+    from sigtrace.commands.watch import Calls, Wanted, watch
 
     wanted = Wanted(arguments.pid, arguments.target, arguments.signal, arguments.failed)
-    watch(wanted, arguments.output, duration=arguments.duration, **_probe(arguments))
+    watch(Calls(wanted), arguments.output, duration=arguments.duration, **_probe(arguments))
     return 0
 
 

@@ -12,8 +12,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
+from sigtrace.capture import cgroup, proc
 from sigtrace.capture.probe import BUFFER_MB, Probe
-from sigtrace.capture.proc import snapshot
 from sigtrace.errors import ProbeError
 from sigtrace.output.terminal import count, escaped
 from sigtrace.store.recorder import Recorder
@@ -34,17 +34,19 @@ def record(
     duration: float | None = None,
     buffer_mb: int = BUFFER_MB,
     evidence: bool = True,
+    arguments: bool = True,
     seen: Callable[[Probe, bytes], None] | None = None,
 ) -> int:
     """Record a session at `path`; return the exit code to pass on.
 
     It goes on while `command` runs, for `duration` seconds, or until a signal says so: see `Run`. The exit code is the
-    command's, 128 + N where signal N ended it, and 0 without one. `seen` is given the probe and every chunk as well,
-    an empty one about twice a second where nothing happens. Raises `ProbeError` where something that recording needs is
-    missing, and `SessionError` where the session cannot be written.
+    command's, 128 + N if signal N ended it, and 0 without one. Without `arguments`, those of processes are left out;
+    without `evidence`, all but the calls is. `seen` is given the probe and every chunk as well, an empty one about
+    twice a second if nothing happens. Raises `ProbeError` if something that recording needs is missing, and
+    `SessionError` if the session cannot be written.
     """
     with Run(command, duration) as run:
-        with Probe(buffer_mb=buffer_mb, evidence=evidence) as probe:
+        with Probe(buffer_mb=buffer_mb, evidence=evidence, arguments=arguments) as probe:
             run.stop = probe.stop
             if probe.fallback:
                 _tell(f"sigtrace: {probe.fallback}")
@@ -52,11 +54,16 @@ def record(
                 "clock": probe.clock,
                 "events": probe.events,
                 "missing": probe.missing,
+                "arguments": evidence and arguments,
                 "buffer_mb": buffer_mb,
-                "command": list(command),
+                "command": list(command if arguments else command[:1]),
             }
-            known = snapshot() if evidence and probe.clock == "boot" else []
-            with Recorder(path, origin, utc_offset_us=probe.utc_offset_us, processes=known) as recorder:
+            cgroups = cgroup.existing() if evidence else {}
+            # The clock in which /proc says when a process started.
+            known = proc.snapshot(cgroups, arguments=arguments) if evidence and probe.clock == "boot" else []
+            with Recorder(
+                path, origin, utc_offset_us=probe.utc_offset_us, processes=known, cgroups=cgroups
+            ) as recorder:
                 run.begin()
                 with _Progress(recorder) as progress:
                     for chunk in probe.read(recorder.room):

@@ -52,29 +52,41 @@ class Wanted:
         return batch.filter(pc.or_kleene(shown, pc.equal(event, _LOST)))
 
 
-class Watcher:
-    """Make lines for a terminal out of trace_pipe's bytes, fed in any pieces."""
+class Calls:
+    """What watch shows of a stream of record batches: a line for each call that is `wanted`, and for each loss.
 
-    def __init__(self, wanted: Wanted, utc_offset_us: int | None) -> None:
+    `header` is printed first; `evidence` tells whether it needs more than the calls.
+    """
+
+    header = _HEADER
+    evidence = False
+
+    def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
+
+    def lines(self, batch: pa.RecordBatch) -> Iterator[str]:
+        """Yield the lines for the next batch."""
+        chosen = self._wanted.among(batch)
+        times = chosen.column("time").cast(pa.int64()).to_pylist()  # datetimes take longer than all the rest
+        for row, time_us in zip(chosen.select(_COLUMNS).to_pylist(), times, strict=True):
+            if row["event"] == "lost":
+                many = "events" if row["lost"] is None else f"{row['lost']:,} events"
+                yield f"CPU {row['cpu']} lost {many}: calls are missing here"
+            else:
+                yield _line(row, time_us)
+
+
+class Stream:
+    """Trace_pipe's bytes, fed in any pieces, as record batches that wait for nothing."""
+
+    def __init__(self, utc_offset_us: int | None) -> None:
         self._parser = Parser(utc_offset_us=utc_offset_us)
 
-    def lines(self, chunk: bytes) -> Iterator[str]:
-        """Feed the next bytes, and yield a line for each call that they complete, and for each loss."""
-        yield from self._shown(self._parser.feed(chunk))
+    def batches(self, chunk: bytes) -> Iterator[pa.RecordBatch]:
+        """Feed the next bytes, and yield all rows that they complete."""
+        yield from self._parser.feed(chunk)
         if (batch := self._parser.take()) is not None:
-            yield from self._shown([batch])
-
-    def _shown(self, batches: Any) -> Iterator[str]:  # noqa: ANN401  (an iterable of record batches)
-        for batch in batches:
-            chosen = self._wanted.among(batch)
-            times = chosen.column("time").cast(pa.int64()).to_pylist()  # datetimes take longer than all the rest
-            for row, time_us in zip(chosen.select(_COLUMNS).to_pylist(), times, strict=True):
-                if row["event"] == "lost":
-                    many = "events" if row["lost"] is None else f"{row['lost']:,} events"
-                    yield f"CPU {row['cpu']} lost {many}: calls are missing here"
-                else:
-                    yield _line(row, time_us)
+            yield batch
 
 
 def _line(row: dict[str, Any], time_us: int | None) -> str:
@@ -92,27 +104,30 @@ def _clock(second: int) -> str:
 
 
 def watch(
-    wanted: Wanted,
+    view: Calls,
     output: Path | None = None,
     *,
     duration: float | None = None,
     buffer_mb: int = BUFFER_MB,
     evidence: bool = True,
+    arguments: bool = True,
 ) -> None:
-    """Print a line a call on stdout, for `duration` seconds or until SIGINT or SIGTERM; record all at `output`.
+    """Print the lines of a `view` on stdout, for `duration` seconds or until SIGINT or SIGTERM; record all at `output`.
 
-    Raises `ProbeError` where something that watching needs is missing.
+    `evidence` and `arguments` are as of `sigtrace.commands.record.record`. Raises `ProbeError` if something that
+    watching needs is missing.
     """
-    watcher: Watcher | None = None
+    stream: Stream | None = None
 
     def show(probe: Probe, chunk: bytes) -> None:
-        nonlocal watcher
+        nonlocal stream
         try:
-            if watcher is None:
-                watcher = Watcher(wanted, probe.utc_offset_us)
-                print(_HEADER)
-            for line in watcher.lines(chunk):
-                print(line)
+            if stream is None:
+                stream = Stream(probe.utc_offset_us)
+                print(view.header)
+            for batch in stream.batches(chunk):
+                for line in view.lines(batch):
+                    print(line)
             sys.stdout.flush()
         except BrokenPipeError:
             # Nobody watches any more. What is recorded ends well, and Python must not complain when it flushes at exit.
@@ -120,9 +135,12 @@ def watch(
             probe.stop()
 
     if output is not None:
-        record(output, duration=duration, buffer_mb=buffer_mb, evidence=evidence, seen=show)
+        record(output, duration=duration, buffer_mb=buffer_mb, evidence=evidence, arguments=arguments, seen=show)
         return
-    with Run((), duration) as run, Probe(buffer_mb=buffer_mb, evidence=False) as probe:
+    with (
+        Run((), duration) as run,
+        Probe(buffer_mb=buffer_mb, evidence=view.evidence, arguments=arguments) as probe,
+    ):
         run.stop = probe.stop
         run.begin()
         for chunk in probe:

@@ -20,7 +20,7 @@ from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.parser import Parser
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -36,8 +36,8 @@ class Recorder:
     """Write a session: feed it what trace_pipe gives, in any pieces.
 
     `path` is the folder to make, with placeholders as of `sigtrace.store.folder.placed`. `origin` is what the session
-    says of itself: clock, events, options and the like; `processes` is a `sigtrace.capture.proc.snapshot`, which
-    becomes the first part.
+    says of itself: clock, events, options and the like; `processes` is a `sigtrace.capture.proc.snapshot`, and
+    `cgroups` of `sigtrace.capture.cgroup.existing`: they become the first part.
     What is fed survives the death of this process at once, and a power cut after a second. A context manager; left
     without an exception, the session is whole; with one, what was fed is kept for whoever opens it, and where that is
     nothing, no folder stays. Raises `SessionError` where the folder is there already, or the disk does not take it.
@@ -50,6 +50,7 @@ class Recorder:
         *,
         utc_offset_us: int | None = None,
         processes: Sequence[dict[str, Any]] = (),
+        cgroups: Mapping[str, int] | None = None,
     ) -> None:
         host, began = os.uname().nodename, datetime.now(UTC)
         self._folder = Folder.make(placed(path, host, began))
@@ -74,9 +75,9 @@ class Recorder:
         with ExitStack() as undo:
             undo.callback(self._folder.remove)
             self._folder.describe(self._origin)
-            if processes:
+            if processes or cgroups:
                 known = Part(self._folder.part(self._number))
-                known.write(snapshot.batch(processes, log, utc_offset_us))
+                known.write(snapshot.batch(processes, cgroups or {}, log, utc_offset_us))
                 known.close(Accounting().to_dict())
                 self._number += 1
             self._begin()

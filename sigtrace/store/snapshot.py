@@ -9,31 +9,23 @@ import pyarrow as pa
 from sigtrace.facts.schema import PLAIN, SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+_COMPLETE = "cgroup_id" in SCHEMA.names
 
 
-def batch(snapshot: Sequence[dict[str, Any]], log: str, utc_offset_us: int | None) -> pa.RecordBatch:
-    """Return what `sigtrace.capture.proc.snapshot` found as rows of the event `process`.
+def batch(
+    processes: Sequence[dict[str, Any]], cgroups: Mapping[str, int], log: str, utc_offset_us: int | None
+) -> pa.RecordBatch:
+    """Return what ran and which control groups there were as rows of the events `process` and `cgroup`.
 
-    `ts` is when it started, `target` its parent, and `filename` its command line; `line` is 0, for no line says it.
+    `processes` is of `sigtrace.capture.proc.snapshot`, `cgroups` of `sigtrace.capture.cgroup.existing`. Of a process
+    `ts` is when it started, `target` its parent, and `filename` its executable; `line` is 0, for no line says it.
     """
-    rows = [
-        {
-            "ts": one["start_us"],
-            "time": None if utc_offset_us is None else one["start_us"] + utc_offset_us,
-            "event": "process",
-            "tid": one["pid"],
-            "pid": one["pid"],
-            "comm": one["comm"],
-            "target": one["ppid"],
-            "filename": one["command"],
-            "cgroup": one["cgroup"],
-            "pidns": one["pidns"],
-            "line": 0,
-            "log": log,
-        }
-        for one in snapshot
-    ]
+    shared = {"line": 0, "log": log}
+    rows = [{**_process(one, utc_offset_us), **shared} for one in processes]
+    if _COMPLETE:
+        rows += [{"event": "cgroup", "cgroup": path, "cgroup_id": number, **shared} for path, number in cgroups.items()]
     plain = pa.RecordBatch.from_pylist(rows, schema=PLAIN)
     # The event's codes are 8 bits wide, and arrow encodes in 32 only.
     columns = [
@@ -41,3 +33,16 @@ def batch(snapshot: Sequence[dict[str, Any]], log: str, utc_offset_us: int | Non
         for column, type_ in zip(plain.columns, SCHEMA.types, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def _process(one: dict[str, Any], utc_offset_us: int | None) -> dict[str, Any]:
+    same = ("pid", "comm", "uid", "user", "command", "cgroup", "cgroup_id", "pidns", "ns_pid")
+    return {
+        "ts": one["start_us"],
+        "time": None if utc_offset_us is None else one["start_us"] + utc_offset_us,
+        "event": "process",
+        "tid": one["pid"],
+        "target": one["ppid"],
+        "filename": one["executable"] if _COMPLETE else one["command"],
+        **{name: one[name] for name in same},
+    }

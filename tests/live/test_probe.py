@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace.capture import probe, tracefs
+from sigtrace.capture import bpf, tracefs
 from sigtrace.capture.probe import Probe
 
 pytestmark = pytest.mark.usefixtures("live")
@@ -106,7 +106,8 @@ def test_the_evidence_of_a_kill_is_in_the_same_stream() -> None:
     pid = generated[0]
     for line in (
         rb"sched_process_fork: comm=the killer pid=\d+ child_comm=the killer child_pid=%b\n",
-        rb"sched_process_exec: filename=\S*cat pid=%b old_pid=%b\n",
+        rb"sigtrace exec old=%b \S*cat\n",
+        rb"-%b .*sigtrace args uid=\d+ cgroup=\d+ cat\n",
         rb"sched_process_exit: comm=cat pid=%b prio=\d+ group_dead=true\n",
     ):
         assert len(re.findall(line.replace(b"%b", pid), log)) == 1, line
@@ -350,11 +351,15 @@ def test_a_probe_says_what_it_records() -> None:
         assert recorder.fallback == ""
         assert {*recorder.events, *recorder.missing} == {
             *("bpf_trace:bpf_trace_printk", "oom:mark_victim", "signal:signal_deliver", "signal:signal_generate"),
-            *("sched:sched_process_exec", "sched:sched_process_exit", "sched:sched_process_fork"),
+            *("sched:sched_process_exit", "sched:sched_process_fork"),
+            *("syscalls:sys_enter_exit", "syscalls:sys_enter_exit_group"),
+            *("cgroup:cgroup_attach_task", "cgroup:cgroup_mkdir"),
+            *("sigtrace:exec", "sigtrace:args", "sigtrace:arguments"),
         }
-        assert not [event for event in recorder.missing if tracefs.has_event(tracefs.find(), event)]
+        assert recorder.missing == [event for event in recorder.missing if not tracefs.has_event(tracefs.find(), event)]
+        assert not {"sigtrace:exec", "sigtrace:args"} & set(recorder.missing)
     with Probe(buffer_mb=1, evidence=False) as recorder:
-        assert recorder.events == [probe.PRINTK]
+        assert recorder.events == [bpf.PRINTK]
 
 
 def test_where_the_kernel_has_no_printk_event_the_global_trace_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,7 +367,7 @@ def test_where_the_kernel_has_no_printk_event_the_global_trace_is_read(monkeypat
     if (root / "set_event").read_text():
         pytest.skip("somebody uses the global trace here, and this test would read from it")
     has_event = tracefs.has_event
-    monkeypatch.setattr(tracefs, "has_event", lambda folder, event: event != probe.PRINTK and has_event(folder, event))
+    monkeypatch.setattr(tracefs, "has_event", lambda folder, event: event != bpf.PRINTK and has_event(folder, event))
     target = NOBODY + os.getpid()  # the global trace may hold lines of the last run
     try:
         with Probe() as recorder:
@@ -374,4 +379,4 @@ def test_where_the_kernel_has_no_printk_event_the_global_trace_is_read(monkeypat
             recorder.stop()
             assert len(calls_to(target, b"".join(recorder))) == 13
     finally:
-        (root / "events" / probe.PRINTK.replace(":", "/") / "enable").write_text("0")
+        (root / "events" / bpf.PRINTK.replace(":", "/") / "enable").write_text("0")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace.capture import doctor, probe, tracefs
+from sigtrace.capture import bpf, doctor, tracefs
 from sigtrace.capture.probe import Probe
 from sigtrace.errors import ProbeError
 
@@ -30,8 +30,8 @@ def test_a_program_that_does_not_compile_is_one_line_of_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     broken = tmp_path / "probe.c"
-    broken.write_text(probe.SOURCE.read_text().replace("return 0;", "return none;"))
-    monkeypatch.setattr(probe, "SOURCE", broken)
+    broken.write_text(bpf.PROBE.path.read_text().replace("return 0;", "return none;"))
+    monkeypatch.setattr(bpf, "PROBE", bpf.PROBE._replace(path=broken))
     with pytest.raises(
         ProbeError, match=r"^bcc .* cannot compile .*error: use of undeclared identifier 'none'"
     ) as raised:

@@ -17,3 +17,11 @@ struct trace_event_raw_sys_exit {
 	long id;
 	long ret;
 };
+
+/* The same of an exec: include/trace/events/sched.h. */
+struct trace_event_raw_sched_process_exec {
+	struct trace_entry ent;
+	unsigned int __data_loc_filename;
+	int pid;
+	int old_pid;
+};
