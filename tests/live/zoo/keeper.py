@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import shutil
 import signal
 import subprocess
@@ -12,26 +13,52 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from zoo import calls, cgroup, truth
 from zoo.catalogue import SCENES
 from zoo.stage import Broken, Skip, Stage, rename
 from zoo.truth import Truth
 
-_LIMIT = 5.0
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DURING, BEFORE = "during.json", "before.json"
+"""The truths that the two keepers write into their common folder."""
+
+PREPARED = "prepared"
+"""The file by which the keeper of the scenes that begin before the recording says that all of them are prepared."""
+
+_RECORDING = "recording"  # the file by which the other keeper, which is recorded, says that the recording has begun
+_LIMIT = 20.0  # seconds, for a scene to prepare, and again for it to play
 _PROGRAMS = Path(__file__).parent / "programs"
 
 
 def main() -> None:
-    """Run scenes, or all of them, and write their truths: `python -m zoo.keeper TRUTHS.json [SCENE...]`."""
-    output, names = Path(sys.argv[1]), sys.argv[2:] or list(SCENES)
+    """Run scenes, and write their truths: `python -m zoo.keeper during.json|before.json FOLDER SCENE...`.
+
+    The keeper of during.json is recorded. The one of before.json prepares its scenes, waits until the other one has
+    begun, and then plays them at the same time.
+    """
+    output, folder, names = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     calls.adopt_orphans()
-    with tempfile.TemporaryDirectory(prefix="zoo-", dir=output.parent) as folder:
-        programs = Path(folder) / "programs"
-        _compile(programs)
-        truth.write(output, [_run(name, Path(folder) / name, programs) for name in names])
+    with tempfile.TemporaryDirectory(prefix="zoo-", dir=folder) as home:
+        stages = Path(home)
+        stages.chmod(0o755)
+        _compile(stages / "programs")
+        if output == BEFORE:
+            wardens = [_Warden.posted(name, stages) for name in names]
+            (folder / PREPARED).touch()
+            _until((folder / _RECORDING).exists)
+            truths = [warden.relieved() for warden in wardens]
+        else:
+            (folder / _RECORDING).touch()
+            truths = [_run(name, stages) for name in names]
+        truth.write(folder / output, truths)
+    if output == DURING and (folder / PREPARED).exists():
+        _until((folder / BEFORE).exists)
 
 
 def _compile(programs: Path) -> None:
@@ -43,17 +70,86 @@ def _compile(programs: Path) -> None:
         subprocess.run(command, check=True, timeout=30)
 
 
-def _run(name: str, home: Path, programs: Path) -> Truth:
+def _until(condition: Callable[[], object], seconds: float = 100) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+@dataclass
+class _Warden:
+    """A process that runs one scene, whose processes are there before the recording."""
+
+    pid: int
+    told: Path
+    name: str
+    orders: int
+
+    @classmethod
+    def posted(cls, name: str, stages: Path) -> _Warden:
+        """Have a scene prepared, and return when it is."""
+        told = stages / f"{name}.json"
+        (reports, report), (order, orders) = os.pipe(), os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                calls.adopt_orphans()
+
+                def recording() -> None:
+                    os.write(report, b"\n")
+                    os.read(order, 1)
+
+                truth.write(told, [_run(name, stages, recording)])
+            except BaseException:  # noqa: BLE001  (a forked process: nothing else may go on in it)
+                traceback.print_exc()
+            finally:
+                os._exit(0)
+        os.close(report)
+        os.close(order)
+        select.select([reports], [], [], 2 * _LIMIT)
+        os.close(reports)
+        return cls(pid, told, name, orders)
+
+    def relieved(self) -> Truth:
+        """Have the scene played, and return its truth."""
+        os.write(self.orders, b"\n")
+        os.close(self.orders)
+        os.waitpid(self.pid, 0)
+        if not self.told.exists():
+            return Truth(self.name, broken="its warden has lost it")
+        (told,) = truth.read(self.told)
+        return told
+
+
+def _run(name: str, stages: Path, recording: Callable[[], None] | None = None) -> Truth:
+    home = stages / name
     home.mkdir()
-    began = time.time()
+    home.chmod(0o755)
+    os.mkfifo(home / "recording")
+    start = os.open(home / "recording", os.O_RDWR)
     pid = os.fork()
     if not pid:
-        _direct(name, home, programs)
-    late = True
+        _direct(name, home, stages / "programs", waits=recording is not None)
+    status: list[int] = []
+
+    def ended() -> bool:
+        if not status and os.waitpid(pid, os.WNOHANG)[0]:
+            status.append(0)
+        return bool(status)
+
     try:
-        late = not _ends(pid, began + _LIMIT)
+        if recording is not None:
+            _until(lambda: ended() or (home / "prepared").exists(), _LIMIT)
+            recording()
+            os.write(start, b"\n")
+        os.close(start)
+        began = time.time()
+        late = not _until(ended, _LIMIT)
     finally:
-        if late:
+        if not status:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         left = _sweep()
@@ -71,7 +167,12 @@ def _run(name: str, home: Path, programs: Path) -> Truth:
     return told
 
 
-def _direct(name: str, home: Path, programs: Path) -> NoReturn:
+def _direct(name: str, home: Path, programs: Path, *, waits: bool) -> NoReturn:
+    def recording() -> None:
+        (home / "prepared").touch()
+        with (home / "recording").open("rb", buffering=0) as start:
+            start.read(1)
+
     try:
         os.setsid()
         os.dup2(os.open(home / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
@@ -79,7 +180,7 @@ def _direct(name: str, home: Path, programs: Path) -> NoReturn:
         calls.adopt_orphans()
         os.chdir(home)
         rename("director")
-        stage = Stage(name, home, programs)
+        stage = Stage(name, home, programs, recording if waits else None)
         stage.knows(os.getpid(), "director")
         try:
             SCENES[name](stage)
@@ -101,14 +202,6 @@ def _as_after_login() -> None:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
-def _ends(pid: int, until: float) -> bool:
-    while time.time() < until:
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return True
-        time.sleep(0.001)
-    return False
 
 
 def _sweep() -> list[int]:

@@ -17,6 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hold.h"
+
 static sigjmp_buf back;
 static volatile int zero;
 
@@ -42,6 +44,7 @@ int main(int argc, char **argv)
 {
 	const char *how = argc > 1 ? argv[1] : "";
 
+	hold();
 	if (!strcmp(how, "abort_with_a_core")) {
 		struct rlimit all;
 		getrlimit(RLIMIT_CORE, &all);

@@ -33,10 +33,12 @@ def kill_own_group(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         os.setpgid(0, leader.pid)
         ready()
+        stage.hold()
         os.kill(0, signal.SIGTERM)
         forever()
 
     hunter = stage.started(body, "hunter")
+    stage.goes()
     stage.killed(leader, signal.SIGTERM, hunter, group=True)
     stage.killed(member, signal.SIGTERM, hunter, group=True)
     stage.itself(hunter, signal.SIGTERM, group=True)
