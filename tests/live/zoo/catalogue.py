@@ -20,17 +20,19 @@ from zoo.scenes import (
     threads,
     tools,
 )
+from zoo.scenes.graceful import forwarders, handled, managers, raised, uninvited, waited
 from zoo.stage import WHOLLY_RECORDED, Stage
 
 Scene = Callable[[Stage], None]
 """A way to die: it starts its processes on a stage, and notes there how they ended."""
 
-BEFORE = ":before"
+BEFORE = "_before"
 """What the name of a scene ends with if its processes are there before the recording begins."""
 
 _MODULES = [
     *(asked, groups, tools, itself, faults, kernel, cgroups),
     *(terminal, parents, namespaces, identity, threads, states, races),
+    *(handled, waited, raised, uninvited, forwarders, managers),
 ]
 
 

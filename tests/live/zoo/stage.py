@@ -139,11 +139,13 @@ class Stage:
         self.exited(self.knows(pid, later or comm))
         return Process(pid, comm[:_COMM])
 
-    def spawned(self, *argv: str, comm: str | None = None, ready: bool = False) -> Process:
+    def spawned(self, *argv: str, comm: str | None = None, ready: bool = False, **environment: str) -> Process:
         """Run a command; with `ready` wait until it has written a line."""
         self.needs(argv[0])
         read, write = os.pipe()
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=write, cwd=self.folder)
+        whole = {**os.environ, **environment}
+        output = write if ready else subprocess.DEVNULL
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, cwd=self.folder, env=whole)
         child.returncode = 0  # the stage reaps it
         os.close(write)
         name = comm or Path(argv[0]).name
@@ -211,6 +213,16 @@ class Stage:
     def until_state(self, process: Process, letters: str) -> None:
         """Wait until a process is in one of these states of /proc: R, S, T, t or Z."""
         self.until(lambda: _state(process) in letters, f"{process.comm} ({process.pid}) is not {letters}")
+
+    def until_caught(self, process: Process, number: int) -> None:
+        """Wait until a process has a handler for a signal."""
+
+        def caught() -> bool:
+            lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            mask = next(line for line in lines if line.startswith("SigCgt:")).split()[1]
+            return bool(int(mask, 16) >> (number - 1) & 1)
+
+        self.until(caught, f"{process.comm} ({process.pid}) does not handle {number}")
 
     def wait(self, process: Process) -> int:
         """Reap a process and return its wait status."""
@@ -378,7 +390,7 @@ def _say(write: int | None, text: bytes) -> None:
 
 def _await_ready(read: int, comm: str) -> None:
     with os.fdopen(read, "rb", buffering=0) as pipe:
-        said = pipe.read(1000) if select.select([pipe], [], [], _PATIENCE)[0] else b""
+        said = pipe.readline(1000) if select.select([pipe], [], [], _PATIENCE)[0] else b""
     if not said:
         raise Broken(f"{comm} does not become ready")
     if said.startswith(comm.encode() + b": "):

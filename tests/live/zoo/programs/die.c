@@ -22,6 +22,11 @@
 static sigjmp_buf back;
 static volatile int zero;
 
+static void restore(int sig)
+{
+	signal(sig, SIG_DFL);
+}
+
 static void *fault(void *unused)
 {
 	*(volatile int *)0 = 1;
@@ -104,6 +109,10 @@ int main(int argc, char **argv)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 		getppid();
+	}
+	if (!strcmp(how, "fault_handled_and_made_again")) {
+		signal(SIGSEGV, restore);
+		fault(NULL);
 	}
 	if (!strcmp(how, "fault_survived")) {
 		signal(SIGSEGV, handle);
