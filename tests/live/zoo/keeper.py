@@ -33,6 +33,7 @@ PREPARED = "prepared"
 
 _RECORDING = "recording"  # the file by which the other keeper, which is recorded, says that the recording has begun
 _LIMIT = 20.0  # seconds, for a scene to prepare, and again for it to play
+_PRELOADED = ["-shared", "-fPIC"]
 _PROGRAMS = Path(__file__).parent / "programs"
 
 
@@ -44,9 +45,9 @@ def main() -> None:
     """
     output, folder, names = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     calls.adopt_orphans()
-    with tempfile.TemporaryDirectory(prefix="zoo-", dir=folder) as home:
+    with tempfile.TemporaryDirectory(prefix="zoo-") as home:
         stages = Path(home)
-        stages.chmod(0o755)
+        stages.chmod(0o755)  # some scenes have users that are not root
         _compile(stages / "programs")
         if output == BEFORE:
             wardens = [_Warden.posted(name, stages) for name in names]
@@ -67,7 +68,7 @@ def _compile(programs: Path) -> None:
         return
     for source in sorted(_PROGRAMS.glob("*.c")):
         command = ["gcc", "-O0", "-w", "-pthread", "-o", str(programs / source.stem), str(source)]
-        subprocess.run(command, check=True, timeout=30)
+        subprocess.run([*command, *(_PRELOADED if source.stem == "waits" else [])], check=True, timeout=30)
 
 
 def _until(condition: Callable[[], object], seconds: float = 100) -> bool:

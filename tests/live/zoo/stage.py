@@ -139,13 +139,18 @@ class Stage:
         self.exited(self.knows(pid, later or comm))
         return Process(pid, comm[:_COMM])
 
-    def spawned(self, *argv: str, comm: str | None = None, ready: bool = False, **environment: str) -> Process:
-        """Run a command; with `ready` wait until it has written a line."""
+    def spawned(self, *argv: str, comm: str | None = None, ready: bool = False, watched: bool = False) -> Process:
+        """Run a command; with `ready` wait until it has written a line.
+
+        If it is `watched`, what it and its descendants learn from waitpid is what `status` returns.
+        """
         self.needs(argv[0])
         read, write = os.pipe()
-        whole = {**os.environ, **environment}
+        watch = {"LD_PRELOAD": self.program("waits"), "ZOO_STATUSES": str(self.folder)} if watched else {}
         output = write if ready else subprocess.DEVNULL
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, cwd=self.folder, env=whole)
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=output, cwd=self.folder, env={**os.environ, **watch}
+        )
         child.returncode = 0  # the stage reaps it
         os.close(write)
         name = comm or Path(argv[0]).name
@@ -168,6 +173,10 @@ class Stage:
             raise Skip("no gcc")
         return str(path)
 
+    def common(self, name: str) -> Path:
+        """Return the path of what scenes have in common, and the first one of them makes."""
+        return self._programs / name
+
     def script(self, name: str, text: str, shell: str = "sh") -> str:
         """Write a shell script into the folder and return its path."""
         path = self.folder / name
@@ -178,6 +187,12 @@ class Stage:
     def noted(self, name: str) -> int:
         """Return the number that a process of the scene has written into a file."""
         return int((self.folder / name).read_text())
+
+    def status(self, process: Process) -> int:
+        """Return the wait status of a process, which its parent, who is watched, has reaped or will soon."""
+        path = self.folder / f"status of {process.pid}"
+        self.until(path.exists, f"{process.comm} ({process.pid}) is not reaped")
+        return int(path.read_text())
 
     def knows(self, pid: int, comm: str) -> Process:
         """Take a process for one of the scene's."""

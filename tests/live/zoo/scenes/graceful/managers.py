@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 
 _TERM = signal.SIGTERM
 
-# Writes down what waitpid says to those who are Python programs themselves.
-_CUSTOMIZE = """
-import os
-def waitpid(pid, options, wait=os.waitpid):
-    seen = wait(pid, options)
-    if seen[0]:
-        with open(f"/proc/self/cwd/status of {seen[0]}", "w") as file:
-            file.write(str(seen[1]))
-    return seen
-os.waitpid = waitpid
-"""
-
 _WSGI = """
 import os, time
 open(f"worker {os.getpid()}", "w").close()
@@ -51,13 +39,12 @@ async def app(scope, receive, send):
 """
 
 
-def _python(stage: Stage, tool: str, *arguments: str, comm: str | None = None) -> Process:
+def _python(stage: Stage, tool: str, *arguments: str) -> Process:
     # A Python program of the development environment.
     path = Path(sys.executable).parent / tool
     if not path.exists():
         raise Skip(f"no {tool}")
-    (stage.folder / "sitecustomize.py").write_text(_CUSTOMIZE)
-    return stage.spawned(str(path), *arguments, comm=comm or tool, PYTHONPATH=str(stage.folder))
+    return stage.spawned(str(path), *arguments, comm=tool, watched=True)
 
 
 def _workers(stage: Stage, number: int, name: str) -> list[Process]:
@@ -66,10 +53,6 @@ def _workers(stage: Stage, number: int, name: str) -> list[Process]:
 
     stage.until(lambda: len(found()) == number, f"there are no {number} workers")
     return [stage.knows(pid, name) for pid in found()]
-
-
-def _status(stage: Stage, process: Process) -> int:
-    return stage.noted(f"status of {process.pid}")
 
 
 def _gunicorn(stage: Stage, *options: str) -> tuple[Process, list[Process]]:
@@ -88,7 +71,7 @@ def gunicorn_is_terminated(stage: Stage) -> None:
     deployer = _tells(stage, master)
     stage.asked(master, _TERM, deployer)
     for worker in workers:
-        stage.asked(worker, _TERM, master, via=[deployer], status=_status(stage, worker))
+        stage.asked(worker, _TERM, master, via=[deployer], status=stage.status(worker))
 
 
 def gunicorn_is_interrupted(stage: Stage) -> None:
@@ -97,7 +80,7 @@ def gunicorn_is_interrupted(stage: Stage) -> None:
     operator = _tells(stage, master, signal.SIGINT, "operator")
     stage.asked(master, signal.SIGINT, operator)
     for worker in workers:
-        stage.asked(worker, signal.SIGQUIT, master, via=[operator], status=_status(stage, worker))
+        stage.asked(worker, signal.SIGQUIT, master, via=[operator], status=stage.status(worker))
 
 
 def gunicorn_is_reloaded(stage: Stage) -> None:
@@ -105,14 +88,13 @@ def gunicorn_is_reloaded(stage: Stage) -> None:
     master, workers = _gunicorn(stage)
     reloader = _tells(stage, master, signal.SIGHUP, "reloader")
     _workers(stage, 4, "gunicorn")
-    stage.until(lambda: all((stage.folder / f"status of {old.pid}").exists() for old in workers), "old ones stay")
     for worker in workers:
-        stage.asked(worker, _TERM, master, via=[reloader], status=_status(stage, worker))
+        stage.asked(worker, _TERM, master, via=[reloader], status=stage.status(worker))
     deployer = _tells(stage, master)
     stage.asked(master, _TERM, deployer)
     for worker in _workers(stage, 4, "gunicorn"):
         if worker not in workers:
-            stage.asked(worker, _TERM, master, via=[deployer], status=_status(stage, worker))
+            stage.asked(worker, _TERM, master, via=[deployer], status=stage.status(worker))
 
 
 def gunicorn_loses_a_worker(stage: Stage) -> None:
@@ -120,16 +102,16 @@ def gunicorn_loses_a_worker(stage: Stage) -> None:
     master, workers = _gunicorn(stage)
     hunter = _tells(stage, workers[0], signal.SIGKILL, "hunter")
     _workers(stage, 3, "gunicorn")
-    stage.killed(workers[0], signal.SIGKILL, hunter, status=_status(stage, workers[0]))
+    stage.killed(workers[0], signal.SIGKILL, hunter, status=stage.status(workers[0]))
     deployer = _tells(stage, master)
     stage.asked(master, _TERM, deployer)
     for worker in _workers(stage, 3, "gunicorn"):
         if worker != workers[0]:
-            stage.asked(worker, _TERM, master, via=[deployer], status=_status(stage, worker))
+            stage.asked(worker, _TERM, master, via=[deployer], status=stage.status(worker))
 
 
 def gunicorn_ends_a_worker_that_hangs(stage: Stage) -> None:
-    # It is busy for longer than the master is patient; nobody else is in it. ABRT interrupts the request, and the worker ends.
+    # It is busy for longer than the master is patient; nobody else is in it. ABRT interrupts the request, and it exits.
     def act() -> None:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(f"{stage.folder}/socket")
@@ -140,12 +122,12 @@ def gunicorn_ends_a_worker_that_hangs(stage: Stage) -> None:
     stage.acts(act, "client")
     victim = next(worker for worker in workers if worker.pid == stage.noted("hangs"))
     _workers(stage, 3, "gunicorn")
-    stage.asked(victim, signal.SIGABRT, master, status=_status(stage, victim))
+    stage.asked(victim, signal.SIGABRT, master, status=stage.status(victim))
     deployer = _tells(stage, master)
     stage.asked(master, _TERM, deployer)
     for worker in _workers(stage, 3, "gunicorn"):
         if worker != victim:
-            stage.asked(worker, _TERM, master, via=[deployer], status=_status(stage, worker))
+            stage.asked(worker, _TERM, master, via=[deployer], status=stage.status(worker))
 
 
 def _uvicorn(stage: Stage) -> Process:
@@ -194,7 +176,7 @@ def supervisord_is_terminated(stage: Stage) -> None:
     manager, service = _supervisord(stage, _SERVICE)
     deployer = _tells(stage, manager)
     stage.asked(manager, _TERM, deployer)
-    stage.asked(service, _TERM, manager, 3, via=[deployer], status=_status(stage, service))
+    stage.asked(service, _TERM, manager, 3, via=[deployer], status=stage.status(service))
 
 
 def supervisord_kills_a_stubborn_service(stage: Stage) -> None:
@@ -203,7 +185,7 @@ def supervisord_kills_a_stubborn_service(stage: Stage) -> None:
     manager, service = _supervisord(stage, _STUBBORN, "stopwaitsecs=1")
     deployer = _tells(stage, manager)
     stage.asked(manager, _TERM, deployer)
-    stage.killed(service, signal.SIGKILL, manager, via=[deployer], status=_status(stage, service))
+    stage.killed(service, signal.SIGKILL, manager, via=[deployer], status=stage.status(service))
 
 
 def supervisorctl_stops_a_service(stage: Stage) -> None:
@@ -211,6 +193,6 @@ def supervisorctl_stops_a_service(stage: Stage) -> None:
     manager, service = _supervisord(stage, _SERVICE)
     stage.begins()
     stage.exited(_python(stage, "supervisorctl", "-c", f"{stage.folder}/supervisord.conf", "stop", "service"))
-    stage.asked(service, _TERM, manager, 3, status=_status(stage, service))
+    stage.asked(service, _TERM, manager, 3, status=stage.status(service))
     deployer = _tells(stage, manager)
     stage.asked(manager, _TERM, deployer)
