@@ -20,7 +20,18 @@ from zoo.scenes import (
     threads,
     tools,
 )
-from zoo.scenes.graceful import forwarders, handled, managers, postgres, raised, uninvited, waited
+from zoo.scenes.contained import containers, moves
+from zoo.scenes.graceful import (
+    consequences,
+    forwarders,
+    handled,
+    killers,
+    managers,
+    postgres,
+    raised,
+    uninvited,
+    waited,
+)
 from zoo.stage import WHOLLY_RECORDED, Stage
 
 Scene = Callable[[Stage], None]
@@ -32,7 +43,7 @@ BEFORE = "_before"
 _MODULES = [
     *(asked, groups, tools, itself, faults, kernel, cgroups),
     *(terminal, parents, namespaces, identity, threads, states, races),
-    *(handled, waited, raised, uninvited, forwarders, managers, postgres),
+    *(handled, waited, raised, uninvited, forwarders, managers, postgres, consequences, killers, moves, containers),
 ]
 
 

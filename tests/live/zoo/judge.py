@@ -16,6 +16,7 @@ CAUSES = False
 """Whether the answers must tell causes: `asked`, exit status and first cause. If not, they may, all or none of it."""
 
 _BY_A_CALL = (None, "call", "queue")
+_BY_A_DEATH = ("parent", "terminal")  # a session's leader takes its terminal along
 _SLACK = 0.05  # seconds between the kernel's clock and the one of a scene
 
 
@@ -60,9 +61,11 @@ def _complaints(death: Death, answer: dict[str, Any] | None) -> list[str]:
     told = CAUSES or "exit_status" in answer
     source = answer.get("source")
     wrong = []
-    if told or not (death.verdict == "asked" or death.anew):
+    if told or not (death.verdict == "asked" or death.anew or death.thread):
         expected |= _expected(death)
-        right = _BY_A_CALL if death.source is None else (death.source,)
+        right: tuple[str | None, ...] = _BY_A_CALL if death.source is None else (death.source,)
+        if _follows(death):
+            right = _BY_A_DEATH
         if death.verdict != "exited" and source not in right:
             wrong.append(f"{who}: source is {death.source!r}, and said to be {source!r}")
     if told:
@@ -79,14 +82,18 @@ def _complaints(death: Death, answer: dict[str, Any] | None) -> list[str]:
     return wrong
 
 
+def _follows(death: Death) -> bool:
+    # Another one's end brought it about: who the killer is, the hops say.
+    return death.source in _BY_A_DEATH and bool(death.hops)
+
+
 def _expected(death: Death) -> dict[str, object]:
     expected: dict[str, object] = {"verdict": death.verdict, "signal": death.signal}
     if death.source is None:
         expected["group"] = death.group
     if death.actor is not None:
         expected["actor_comm"] = death.actor
-    # Of a signal that came because another one ended, the hops say more than who the killer is.
-    if death.verdict in ("killed", "asked") and death.source != "parent":
+    if death.verdict in ("killed", "asked") and not _follows(death):
         expected |= {"killer_pid": death.killer_pid, "killer_comm": death.killer_comm}
     return expected
 
@@ -95,10 +102,16 @@ def _causes(death: Death) -> dict[str, object]:
     expected: dict[str, object] = {"exit_status": death.exit_status}
     if death.hops:
         expected |= {"first_pid": death.first_pid, "first_comm": death.first_comm, "hops": death.hops}
-    if death.user is not None:
-        expected["victim_user"] = death.user
-    if death.killer_user is not None:
-        expected["killer_user"] = death.killer_user
+    for column, value in {
+        "victim_user": death.user,
+        "killer_user": death.killer_user,
+        "victim_unit": death.unit,
+        "killer_unit": death.killer_unit,
+        "victim_container": death.container,
+        "victim_pod": death.pod,
+    }.items():
+        if value is not None:
+            expected[column] = value
     return expected
 
 

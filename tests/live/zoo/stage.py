@@ -285,11 +285,13 @@ class Stage:
         death.verdict, death.signal = "asked", _name(number)
         return _sent(death, by, via)
 
-    def asked_by_none(self, process: Process, number: int, source: str, code: int = 0, *, status: int = -1) -> Death:
-        """Note that a process exited because a signal asked it to that no call sent."""
-        death = self.exited(process, code, status=status)
+    def asked_by_none(
+        self, process: Process, number: int, source: str, code: int = 0, *, after: Sequence[Process] = ()
+    ) -> Death:
+        """Note that a process exited because a signal asked it to that no call sent; `after` is as of `ended`."""
+        death = self.exited(process, code)
         death.verdict, death.signal, death.source = "asked", _name(number), source
-        return death
+        return _led(death, after)
 
     def ended(
         self, victim: Process, number: int, source: str, *, after: Sequence[Process] = (), status: int = -1

@@ -21,11 +21,13 @@ class Death:
     `killer_comm` are of the process that made the call. `hops` are all who sent the signal on, each a "name (pid)",
     from the first sender to the killer; `first_pid` and `first_comm` are of the first. For a death that another one's
     death brought about, `hops` leads from who ended that one to that one. They are empty if nobody sent anything.
-    `anew` says that it handled the signal and raised it again on itself. `source` is of a signal that no call sent:
+    `anew` says that it handled the signal and raised it again on itself, `thread` which thread of the killer made
+    the call, if that has a name of its own. `source` is of a signal that no call sent:
     `fault`, `oom`, `terminal`, `timer`, `parent` or `kernel`. `actor` is the first of the killer and its ancestors that
     is no shell and no tool like kill, pkill or timeout. `status` is what waitpid said, `exit_status` the exit code in
-    it, 0 to 255; None if a signal ended it. `at` is when it was reaped, in seconds since 1970. `user` and
-    `killer_user` are names of users; None if the scene does not care. `blind` is why no trace can tell who made it
+    it, 0 to 255; None if a signal ended it. `at` is when it was reaped, in seconds since 1970. `user`,
+    `unit`, `container` and `pod` are whose it was and where it ran, `killer_user` and `killer_unit` the same of the
+    killer; None if the scene does not care. `blind` is why no trace can tell who made it
     end: then only that it exited, and how, is known to the events.
     """
 
@@ -45,8 +47,13 @@ class Death:
     first_comm: str | None = None
     hops: list[str] = field(default_factory=list)
     anew: bool = False
+    thread: str | None = None
     user: str | None = None
     killer_user: str | None = None
+    unit: str | None = None
+    killer_unit: str | None = None
+    container: str | None = None
+    pod: str | None = None
     blind: str | None = None
 
 

@@ -1,6 +1,8 @@
-/* Exits without being asked, in the way that its first argument names. */
+/* Exits without being asked, in the way that its first argument names; the second one is whom it kills. */
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -8,7 +10,7 @@
 
 #include "hold.h"
 
-static const char *how;
+static const char *how, *target;
 static pthread_barrier_t both;
 
 static void *follow(void *unused)
@@ -20,6 +22,10 @@ static void *follow(void *unused)
 		syscall(SYS_exit_group, 9);
 	}
 	usleep(50000);
+	if (!strcmp(how, "kill_without_a_leader")) {
+		kill(atoi(target), SIGTERM);
+		syscall(SYS_exit, 0);
+	}
 	if (!strncmp(how, "group", 5))
 		syscall(SYS_exit_group, 4);
 	if (!strcmp(how, "leader_first"))
@@ -49,6 +55,7 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	how = argc > 1 ? argv[1] : "";
+	target = argc > 2 ? argv[2] : "";
 	hold();
 	if (!strcmp(how, "vfork"))
 		return run_a_missing_program();
@@ -62,8 +69,8 @@ int main(int argc, char **argv)
 		pthread_barrier_wait(&both);
 		syscall(SYS_exit_group, 8);
 	}
-	if (!strcmp(how, "leader_first") || !strcmp(how, "group_after_the_leader"))
-		syscall(SYS_exit, 3);
+	if (!strcmp(how, "leader_first") || !strcmp(how, "kill_without_a_leader") || !strcmp(how, "group_after_the_leader"))
+		syscall(SYS_exit, !strcmp(how, "kill_without_a_leader") ? 0 : 3);
 	if (!strcmp(how, "early_thread")) {
 		pthread_join(thread, NULL);
 		return 2;

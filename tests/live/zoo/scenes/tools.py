@@ -26,7 +26,8 @@ def timeout(stage: Stage) -> None:
     tool = stage.child(script, "timeout")
     victim = stage.child(tool, "sleep")
     stage.exited(script)
-    stage.asked_by_none(tool, signal.SIGALRM, "timer", 124, status=124 << 8)
+    death = stage.exited(tool, 124, status=124 << 8)
+    death.verdict, death.signal, death.source = "asked", "SIGALRM", "timer"
     stage.killed(victim, signal.SIGTERM, tool, actor="backup.sh", status=signal.SIGTERM)
 
 
