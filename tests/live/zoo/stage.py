@@ -74,7 +74,9 @@ class Stage:
         self._programs = programs
         self._recording = recording
         self._gate: int | None = None
-        os.mkfifo(folder / "gate")
+        for name in ("gate", "never"):
+            os.mkfifo(folder / name)
+            (folder / name).chmod(0o666)
 
     def begins(self) -> None:
         """Say that all that can be prepared is there; return when the recording has begun."""
@@ -83,7 +85,10 @@ class Stage:
             recording()
 
     def goes(self) -> None:
-        """Let those go on, once the recording has begun, who hold at the gate: `hold`, or `read _ <gate` in a shell."""
+        """Let those go on, once the recording has begun, who hold at the gate: `hold`, or `read _ <gate` in a shell.
+
+        What `read _ <>never` waits for does not come.
+        """
         self.begins()
         if self._gate is None:
             self._gate = os.open(self.folder / "gate", os.O_RDWR)
@@ -117,13 +122,14 @@ class Stage:
     def survives(self, number: int, comm: str = "victim", seconds: float = 0.02) -> Process:
         """Fork a process that handles a signal, and exits with 0 some time after it."""
 
-        def body(ready: Ready) -> None:
-            caught: list[int] = []
-            signal.signal(number, lambda *_: caught.append(number))
-            ready()
-            while not caught:
-                time.sleep(0.002)
+        def leave(*_: object) -> None:
             time.sleep(seconds)
+            os._exit(0)
+
+        def body(ready: Ready) -> None:
+            signal.signal(number, leave)
+            ready()
+            forever()
 
         return self.started(body, comm)
 

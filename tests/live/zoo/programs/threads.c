@@ -37,8 +37,8 @@ static void *wait_for_signals(void *last)
 	}
 	if (last)
 		write(1, "ready\n", 6);
-	for (int i = 0; i < 150000; i++) {
-		usleep(1000);
+	for (int i = 0; i < 7500; i++) {
+		usleep(20000);
 		if (done)
 			exit(0);
 	}

@@ -95,7 +95,7 @@ def term_blocked_until_exit(stage: Stage) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         ready()
         while not signal.sigpending():
-            time.sleep(0.001)
+            time.sleep(0.02)
 
     victim = stage.started(body)
     hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))

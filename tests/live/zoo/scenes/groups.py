@@ -70,9 +70,11 @@ def group_of_which_one_ignores(stage: Stage) -> None:
         os.setpgid(0, leader.pid)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         ready()
-        stage.until_state(leader, "Z")
+        stage.hold()
 
     deaf = stage.started(body, "deaf")
     hunter = stage.acts(lambda: os.killpg(leader.pid, signal.SIGTERM))
+    stage.until_state(leader, "Z")
+    stage.goes()
     stage.exited(deaf)
     stage.killed(leader, signal.SIGTERM, hunter, group=True)

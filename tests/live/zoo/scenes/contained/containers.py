@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from zoo.stage import Skip
 
 if TYPE_CHECKING:
-    from zoo.stage import Death, Process, Stage
+    from zoo.stage import Process, Stage
+    from zoo.truth import Death
 
 _BUSYBOX = "/bin/busybox"
 _TOOLS = ("sh", "sleep", "kill", "tail")
@@ -165,15 +166,16 @@ def inmate_killed_from_outside(stage: Stage) -> None:
 
 def inmate_killed_from_inside(stage: Stage) -> None:
     # By its number there, by a command that somebody has run inside.
-    container = _Container(stage, "sleep 100 & echo ready; wait $!; exit $?")
+    container = _Container(stage, "sleep 100 & echo ready; wait $!; read _ </gate; exit 1")
     inmate = container.inmate()
     numbers = Path(f"/proc/{inmate.pid}/status").read_text()
     inside = next(line for line in numbers.splitlines() if line.startswith("NSpid:")).split()[-1]
     killer = container.ran_inside("kill", "-USR1", inside)
     stage.exited(killer)
+    stage.goes()
     death = stage.killed(inmate, signal.SIGUSR1, killer, status=signal.SIGUSR1)
     death.actor = None
-    _in_it(stage.exited(container.init, 138), death)
+    _in_it(stage.exited(container.init, 1), death)
     container.is_gone()
 
 
@@ -207,7 +209,7 @@ def shim_passes_on_what_it_was_told(stage: Stage) -> None:
     container = _Container(stage, _POLITE)
     inmate = container.inmate()
     runc = f"runc --root state kill {container.name} TERM"
-    text = f"trap '{runc} & echo $! >tool; wait $!; exit 0' TERM; echo ready; while :; do sleep 0.02; done"
+    text = f"trap '{runc} & echo $! >tool; wait $!; exit 0' TERM; echo ready; read _ <>never"
     shim = stage.spawned(stage.script("shim.sh", text), ready=True)
     deployer = stage.acts(lambda: os.kill(shim.pid, signal.SIGTERM), "deployer")
     status = stage.wait(container.init)

@@ -249,7 +249,7 @@ def inmate_of_a_namespace_with_threads(stage: Stage) -> None:
 
     engine = stage.started(_namespace(stage, "engine", init), "engine")
     first = stage.child(engine, "threads")
-    stage.until(lambda: (stage.folder / "output").read_text(), "there are no threads")
+    stage.until((stage.folder / "output").read_text, "there are no threads")
     inmate = stage.child(first)
     hunter = stage.acts(lambda: os.kill(first.pid, signal.SIGKILL))
     stage.exited(engine)

@@ -237,7 +237,7 @@ def _init(stage: Stage, *argv: str, child: str = "sleep", group: bool = False) -
 def _init_and_a_service(stage: Stage, *argv: str, group: bool = False) -> None:
     # A container's first process, whose child exits at what it passes on.
     stage.needs(argv[0])
-    text = "trap 'exit 6' TERM; echo ready; while :; do sleep 0.02; done"
+    text = "trap 'exit 6' TERM; echo ready; read _ <>never"
     init = stage.spawned(*argv, stage.script("service.sh", text), comm=argv[0], ready=True)
     service = stage.child(init, "service.sh")
     deployer = _deploys(stage, init)
@@ -311,7 +311,7 @@ def runuser_ends_its_session(stage: Stage) -> None:
 def start_stop_daemon(stage: Stage) -> None:
     # Debian's init scripts: TERM, and a wait for the end.
     stage.needs("start-stop-daemon")
-    text = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.02; done"
+    text = "trap 'exit 0' TERM; echo ready; read _ <>never"
     service = stage.spawned(stage.script("service.sh", text), ready=True)
     (stage.folder / "pid").write_text(str(service.pid))
     stop = "start-stop-daemon --stop --quiet --pidfile $PWD/pid --retry TERM/5/KILL/5 & echo $! >tool; wait $!"

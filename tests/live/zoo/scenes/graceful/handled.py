@@ -34,13 +34,17 @@ def _counts(stage: Stage, numbers: list[int], enough: int, code: int = 0) -> Pro
     # It exits when it has got so many signals.
     def body(ready: Ready) -> None:
         caught: list[int] = []
-        for number in numbers:
-            signal.signal(number, lambda number, _: caught.append(number))
-        ready()
-        while len(caught) < enough:
-            time.sleep(0.001)
+
+        def count(number: int, _: object) -> None:
+            caught.append(number)
             (stage.folder / "caught").write_text(str(len(caught)))
-        os._exit(code)
+            if len(caught) == enough:
+                os._exit(code)
+
+        for number in numbers:
+            signal.signal(number, count)
+        ready()
+        forever()
 
     return stage.started(body)
 

@@ -6,7 +6,6 @@ import os
 import pwd
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,8 +132,7 @@ def thread_with_a_name_ends_the_process(stage: Stage) -> None:
             os._exit(12)
 
         threading.Thread(target=leave).start()
-        while True:
-            time.sleep(0.001)
+        forever()
 
     victim = stage.started(body, "service")
     deployer = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "deployer")
@@ -175,7 +173,7 @@ def user_without_a_name_kills_its_own(stage: Stage) -> None:
 
 
 def nobody_asks_its_own(stage: Stage) -> None:
-    text = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.02; done"
+    text = "trap 'exit 0' TERM; echo ready; read _ <>never"
     victim = stage.spawned(*_as_user(_NOBODY, "sh", "-c", text), comm="sh", ready=True)
     stage.begins()
     killer = stage.spawned(*_as_user(_NOBODY, "env", "kill", str(victim.pid)), comm="kill")

@@ -168,8 +168,8 @@ def _supervisord(stage: Stage, script: str, *more: str) -> tuple[Process, Proces
     return manager, stage.knows(stage.noted("started"), "service.sh")
 
 
-_SERVICE = "trap 'exit 3' TERM; echo $$ >starting; mv starting started; while :; do sleep 0.02; done"
-_STUBBORN = "trap '' TERM; echo $$ >starting; mv starting started; read _ <never"
+_SERVICE = "trap 'exit 3' TERM; echo $$ >starting; mv starting started; read _ <>never"
+_STUBBORN = "trap '' TERM; echo $$ >starting; mv starting started; read _ <>never"
 
 
 def supervisord_is_terminated(stage: Stage) -> None:
@@ -181,7 +181,6 @@ def supervisord_is_terminated(stage: Stage) -> None:
 
 def supervisord_kills_a_stubborn_service(stage: Stage) -> None:
     # TERM, a second of patience, KILL; all of it because somebody told supervisord to end.
-    os.mkfifo(stage.folder / "never")
     manager, service = _supervisord(stage, _STUBBORN, "stopwaitsecs=1")
     deployer = _tells(stage, manager)
     stage.asked(manager, _TERM, deployer)

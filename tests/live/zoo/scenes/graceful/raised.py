@@ -87,7 +87,7 @@ def term_raised_anew_after_a_drain(stage: Stage) -> None:
         signal.signal(signal.SIGTERM, lambda number, _: caught.append(number))
         ready()
         while not caught:
-            signal.sigtimedwait([], 0.01)
+            signal.sigtimedwait([], 0.1)
         signal.sigtimedwait([], 0.5)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.raise_signal(caught[0])
@@ -141,7 +141,7 @@ def python_dies_of_an_interrupt(stage: Stage) -> None:
 
 def bash_trap_that_raises(stage: Stage) -> None:
     stage.needs("bash")
-    text = "trap 'trap - TERM; kill -TERM $$' TERM; echo ready; while :; do sleep 0.02; done"
+    text = "trap 'trap - TERM; kill -TERM $$' TERM; echo ready; read _ <>never"
     shell = stage.spawned(stage.script("service.sh", text, "bash"), ready=True)
     deployer = stage.acts(lambda: os.kill(shell.pid, signal.SIGTERM), "deployer")
     stage.killed(shell, signal.SIGTERM, deployer).anew = True

@@ -42,7 +42,7 @@ def sigtimedwait_in_a_loop(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGTERM])
         ready()
-        while not signal.sigtimedwait([signal.SIGHUP, signal.SIGTERM], 0.01):
+        while not signal.sigtimedwait([signal.SIGHUP, signal.SIGTERM], 0.2):
             pass
         os._exit(129)
 
@@ -105,8 +105,7 @@ def handler_sets_a_flag_for_a_thread(stage: Stage) -> None:
 
         threading.Thread(target=leave).start()
         ready()
-        while True:
-            time.sleep(0.001)
+        forever()
 
     _asks(stage, body, 11)
 
@@ -154,7 +153,7 @@ def term_blocked_and_handled_later(stage: Stage) -> None:
 
 
 def shell_with_an_exit_trap(stage: Stage) -> None:
-    text = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.02; done"
+    text = "trap 'exit 3' TERM; echo ready; read _ <>never"
     shell = stage.spawned(stage.script("service.sh", text), ready=True)
     deployer = stage.acts(lambda: os.kill(shell.pid, signal.SIGTERM), "deployer")
     stage.asked(shell, signal.SIGTERM, deployer, 3)
