@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,7 +22,7 @@ from zoo.stage import Broken, Skip, Stage, rename
 from zoo.truth import Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 DURING, BEFORE = "during.json", "before.json"
 """The truths that the two keepers write into their common folder."""
@@ -32,6 +31,7 @@ PREPARED = "prepared"
 """The file by which the keeper of the scenes that begin before the recording says that all of them are prepared."""
 
 _RECORDING = "recording"  # the file by which the other keeper, which is recorded, says that the recording has begun
+_AT_ONCE = 3
 _LIMIT = 20.0  # seconds, for a scene to prepare, and again for it to play
 _PRELOADED = ["-shared", "-fPIC"]
 _PROGRAMS = Path(__file__).parent / "programs"
@@ -50,14 +50,14 @@ def main() -> None:
         stages.chmod(0o755)  # some scenes have users that are not root
         _compile(stages / "programs")
         if output == BEFORE:
-            wardens = [_Warden.posted(name, stages) for name in names]
+            wardens = _together((_Warden(name, stages, waits=True) for name in names), _Warden.is_prepared)
             (folder / PREPARED).touch()
             _until((folder / _RECORDING).exists)
-            truths = [warden.relieved() for warden in wardens]
+            _together((warden.told_to_play() for warden in wardens), _Warden.has_ended)
         else:
             (folder / _RECORDING).touch()
-            truths = [_run(name, stages) for name in names]
-        truth.write(folder / output, truths)
+            wardens = _together((_Warden(name, stages, waits=False) for name in names), _Warden.has_ended)
+        truth.write(folder / output, [warden.truth() for warden in wardens])
     if output == DURING and (folder / PREPARED).exists():
         _until((folder / BEFORE).exists)
 
@@ -80,49 +80,75 @@ def _until(condition: Callable[[], object], seconds: float = 100) -> bool:
     return True
 
 
-@dataclass
 class _Warden:
-    """A process that runs one scene, whose processes are there before the recording."""
+    """A process that runs one scene; with `waits` the scene is prepared, and played when the warden is told to."""
 
-    pid: int
-    told: Path
-    name: str
-    orders: int
+    def __init__(self, name: str, stages: Path, *, waits: bool) -> None:
+        self._name = name
+        self._told = stages / f"{name}.json"
+        self._status: int | None = None
+        (self._reports, report), (order, self._orders) = os.pipe(), os.pipe()
+        self._pid = os.fork()
+        if not self._pid:
 
-    @classmethod
-    def posted(cls, name: str, stages: Path) -> _Warden:
-        """Have a scene prepared, and return when it is."""
-        told = stages / f"{name}.json"
-        (reports, report), (order, orders) = os.pipe(), os.pipe()
-        pid = os.fork()
-        if not pid:
-            try:
-                calls.adopt_orphans()
+            def recording() -> None:
+                os.write(report, b"\n")
+                os.read(order, 1)
 
-                def recording() -> None:
-                    os.write(report, b"\n")
-                    os.read(order, 1)
-
-                truth.write(told, [_run(name, stages, recording)])
-            except BaseException:  # noqa: BLE001  (a forked process: nothing else may go on in it)
-                traceback.print_exc()
-            finally:
-                os._exit(0)
+            self._guard(stages, recording if waits else None)
         os.close(report)
         os.close(order)
-        select.select([reports], [], [], 2 * _LIMIT)
-        os.close(reports)
-        return cls(pid, told, name, orders)
 
-    def relieved(self) -> Truth:
-        """Have the scene played, and return its truth."""
-        os.write(self.orders, b"\n")
-        os.close(self.orders)
-        os.waitpid(self.pid, 0)
-        if not self.told.exists():
-            return Truth(self.name, broken="its warden has lost it")
-        (told,) = truth.read(self.told)
+    def _guard(self, stages: Path, recording: Callable[[], None] | None) -> NoReturn:
+        # A forked process: nothing else may go on in it.
+        try:
+            calls.adopt_orphans()
+            truth.write(self._told, [_run(self._name, stages, recording)])
+        except BaseException:  # noqa: BLE001  (whatever it is, it ends here)
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+
+    def is_prepared(self) -> bool:
+        """Return whether all that can be there before the recording is there."""
+        return bool(select.select([self._reports], [], [], 0)[0]) or self.has_ended()
+
+    def told_to_play(self) -> _Warden:
+        """Have the scene played."""
+        os.write(self._orders, b"\n")
+        return self
+
+    def has_ended(self) -> bool:
+        """Return whether the scene is over."""
+        if self._status is None:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            self._status = status if pid else None
+        return self._status is not None
+
+    def truth(self) -> Truth:
+        """Return the truth of the scene."""
+        os.close(self._orders)
+        os.close(self._reports)
+        if not self._told.exists():
+            return Truth(self._name, broken="its warden has lost it")
+        (told,) = truth.read(self._told)
         return told
+
+
+def _together(wardens: Iterable[_Warden], is_done: Callable[[_Warden], bool]) -> list[_Warden]:
+    # They begin as they are taken out of the iterable.
+    begun: list[_Warden] = []
+    busy: list[_Warden] = []
+    for warden in wardens:
+        begun.append(warden)
+        busy.append(warden)
+        while len(busy) == _AT_ONCE:
+            time.sleep(0.001)
+            busy = [each for each in busy if not is_done(each)]
+    for warden in busy:
+        while not is_done(warden):
+            time.sleep(0.001)
+    return begun
 
 
 def _run(name: str, stages: Path, recording: Callable[[], None] | None = None) -> Truth:

@@ -22,7 +22,7 @@ def _scripted(stage: Stage, name: str, text: str) -> Process:
 
 def timeout(stage: Stage) -> None:
     stage.needs("timeout")
-    script = _scripted(stage, "backup.sh", "timeout 0.1 sleep 5; test $? = 124")
+    script = _scripted(stage, "backup.sh", "timeout 0.5 sleep 5; test $? = 124")
     tool = stage.child(script, "timeout")
     victim = stage.child(tool, "sleep")
     stage.exited(script)
@@ -34,7 +34,7 @@ def timeout(stage: Stage) -> None:
 def timeout_and_then_kill(stage: Stage) -> None:
     # timeout -k sends KILL to its own group, and is in it.
     stage.needs("timeout")
-    text = "timeout -k 0.05 0.1 sh -c \"trap '' TERM; exec sleep 5\"; test $? = 137"
+    text = "timeout -k 0.3 0.5 sh -c \"trap '' TERM; exec sleep 5\"; test $? = 137"
     script = _scripted(stage, "backup.sh", text)
     tool = stage.child(script, "timeout")
     victim = stage.child(tool, "sleep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -75,10 +76,13 @@ class _Server:
         # It takes as long to make as all the rest.
         template = self._stage.common("postgres")
         if not template.exists():
-            template.mkdir()
-            shutil.chown(template, "postgres", "postgres")
-            command = [*_as_postgres(), f"{self._programs}/initdb", "--no-sync", "-A", "trust", "-D", str(template)]
+            mine = self._stage.common(f"postgres of {os.getpid()}")
+            mine.mkdir()
+            shutil.chown(mine, "postgres", "postgres")
+            command = [*_as_postgres(), f"{self._programs}/initdb", "--no-sync", "-A", "trust", "-D", str(mine)]
             subprocess.run(command, check=True, capture_output=True, cwd="/")
+            with contextlib.suppress(OSError):  # another scene was faster
+                mine.rename(template)
         return template
 
 
