@@ -11,7 +11,7 @@ from zoo.recording import record
 
 
 def main() -> int:
-    """Return 0 where all is right."""
+    """Return 0 if all is right."""
     with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
         truths, answers = record(Path(folder), sys.argv[1:])
     judgements = [judge(truth, answers) for truth in truths]

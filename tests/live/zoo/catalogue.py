@@ -20,20 +20,46 @@ from zoo.scenes import (
     threads,
     tools,
 )
-from zoo.stage import Stage
+from zoo.scenes.contained import containers, moves
+from zoo.scenes.graceful import (
+    consequences,
+    forwarders,
+    handled,
+    killers,
+    managers,
+    postgres,
+    raised,
+    uninvited,
+    waited,
+)
+from zoo.stage import WHOLLY_RECORDED, Stage
 
 Scene = Callable[[Stage], None]
 """A way to die: it starts its processes on a stage, and notes there how they ended."""
 
+BEFORE = "_before"
+"""What the name of a scene ends with if its processes are there before the recording begins."""
+
 _MODULES = [
     *(asked, groups, tools, itself, faults, kernel, cgroups),
     *(terminal, parents, namespaces, identity, threads, states, races),
+    *(handled, waited, raised, uninvited, forwarders, managers, postgres, consequences, killers, moves, containers),
 ]
 
-SCENES: dict[str, Scene] = {
-    name: scene
-    for module in _MODULES
-    for name, scene in vars(module).items()
-    if callable(scene) and scene.__module__ == module.__name__ and not name.startswith("_")
-}
-"""The public functions of the modules of zoo.scenes."""
+
+def _catalogue() -> dict[str, Scene]:
+    scenes: dict[str, Scene] = {}
+    for module in _MODULES:
+        for name, scene in vars(module).items():
+            if name.startswith("_") or not callable(scene) or scene.__module__ != module.__name__:
+                continue
+            if name in scenes:
+                raise ValueError(f"two scenes are called {name}")
+            scenes[name] = scene
+            if name not in WHOLLY_RECORDED:
+                scenes[name + BEFORE] = scene
+    return scenes
+
+
+SCENES = _catalogue()
+"""The public functions of the modules of zoo.scenes: each during the recording, and begun before it if that can be."""

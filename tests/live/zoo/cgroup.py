@@ -33,12 +33,14 @@ def cgroup(scene: str, memory: int | None = None) -> Iterator[Path]:
 
 def sweep(scene: str) -> None:
     """Remove the control groups of a scene that did not come to its end."""
-    for _, mount in _mounts():
+    for mount in _all_mounts():
         for group in mount.glob(f"zoo-{scene}-*"):
             _remove(group)
 
 
 def _remove(group: Path) -> None:
+    for inner in group.glob("*/"):
+        _remove(inner)
     # It is busy until the last of its processes is gone.
     for _ in range(500):
         with contextlib.suppress(OSError):
@@ -63,3 +65,9 @@ def _mounts() -> list[tuple[str, Path]]:
         for _, where, kind, options, *_ in mounts
         if kind == "cgroup2" or (kind == "cgroup" and "memory" in options.split(","))
     ]
+
+
+def _all_mounts() -> list[Path]:
+    # A container runtime makes its groups in all hierarchies of version 1.
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    return [Path(where) for _, where, kind, *_ in mounts if kind in ("cgroup", "cgroup2")]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -25,10 +25,20 @@ Ready = Callable[[], None]
 Body = Callable[[Ready], object]
 """What a process does."""
 
+WHOLLY_RECORDED: set[str] = set()
+"""The names of the scenes of which nothing can be there before the recording begins."""
+
 _COMM = 15
-_PATIENCE = 4.0
-_FOREVER = 10.0  # what a scene leaves behind that is ended in the middle goes away by itself
+_PATIENCE = 15.0
+_FOREVER = 180.0  # what a scene leaves behind that is ended in the middle goes away by itself
+_READERS = 100
 _REFUSED = (errno.EPERM, errno.EACCES, errno.ENOSYS)
+
+
+def wholly_recorded(scene: Callable[[Stage], None]) -> Callable[[Stage], None]:
+    """Mark a scene of which nothing can be there before the recording begins."""
+    WHOLLY_RECORDED.add(scene.__name__)
+    return scene
 
 
 class Skip(Exception):  # noqa: N818  (it is no error)
@@ -50,15 +60,44 @@ class Process:
 class Stage:
     """What a scene works with; `folder` is its own, and the working folder of its processes.
 
-    `killed`, `itself`, `faulted`, `oom`, `unexplained` and `exited` wait for a process and note how it ended. They
-    raise `Broken` where waitpid says otherwise. Where another process reaps it, they are given the status.
+    A scene prepares its processes, and then acts. If it is one that begins before the recording, its first act waits
+    until the recording has begun: `acts`, `goes` and `begins` see to that.
+
+    `killed`, `asked`, `itself`, `faulted`, `oom`, `ended`, `unexplained` and `exited` wait for a process and note how
+    it ended. They raise `Broken` if waitpid says otherwise. If another process reaps it, they are given the status.
     """
 
-    def __init__(self, scene: str, folder: Path, programs: Path) -> None:
+    def __init__(self, scene: str, folder: Path, programs: Path, recording: Callable[[], object] | None = None) -> None:
         self.scene = scene
         self.folder = folder
         self.truth = Truth(scene)
         self._programs = programs
+        self._recording = recording
+        self._gate: int | None = None
+        for name in ("gate", "never"):
+            os.mkfifo(folder / name)
+            (folder / name).chmod(0o666)
+
+    def begins(self) -> None:
+        """Say that all that can be prepared is there; return when the recording has begun."""
+        if self._recording is not None:
+            recording, self._recording = self._recording, None
+            recording()
+
+    def goes(self) -> None:
+        """Let those go on, once the recording has begun, who hold at the gate: `hold`, or `read _ <gate` in a shell.
+
+        What `read _ <>never` waits for does not come.
+        """
+        self.begins()
+        if self._gate is None:
+            self._gate = os.open(self.folder / "gate", os.O_RDWR)
+            os.write(self._gate, b"\n" * _READERS)
+
+    def hold(self) -> None:
+        """Wait, in a process of the scene, until the scene goes on."""
+        with (self.folder / "gate").open("rb", buffering=0) as gate:
+            gate.read(1)
 
     def started(self, body: Body, comm: str = "victim") -> Process:
         """Fork a process that runs `body`; return when it is ready."""
@@ -83,32 +122,41 @@ class Stage:
     def survives(self, number: int, comm: str = "victim", seconds: float = 0.02) -> Process:
         """Fork a process that handles a signal, and exits with 0 some time after it."""
 
-        def body(ready: Ready) -> None:
-            caught: list[int] = []
-            signal.signal(number, lambda *_: caught.append(number))
-            ready()
-            while not caught:
-                time.sleep(0.002)
+        def leave(*_: object) -> None:
             time.sleep(seconds)
+            os._exit(0)
+
+        def body(ready: Ready) -> None:
+            signal.signal(number, leave)
+            ready()
+            forever()
 
         return self.started(body, comm)
 
     def acts(self, act: Callable[[], object], comm: str = "hunter", later: str | None = None) -> Process:
         """Fork a process that does one thing, wait until it has exited with 0, and return it.
 
-        Where it has another name at its end, that is `later`.
+        If it has another name at its end, that is `later`.
         """
+        self.begins()
         pid = os.fork()
         if not pid:
             _perform(lambda _: act(), comm)
         self.exited(self.knows(pid, later or comm))
         return Process(pid, comm[:_COMM])
 
-    def spawned(self, *argv: str, comm: str | None = None, ready: bool = False) -> Process:
-        """Run a command; with `ready` wait until it has written a line."""
+    def spawned(self, *argv: str, comm: str | None = None, ready: bool = False, watched: bool = False) -> Process:
+        """Run a command; with `ready` wait until it has written a line.
+
+        If it is `watched`, what it and its descendants learn from waitpid is what `status` returns.
+        """
         self.needs(argv[0])
         read, write = os.pipe()
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=write, cwd=self.folder)
+        watch = {"LD_PRELOAD": self.program("waits"), "ZOO_STATUSES": str(self.folder)} if watched else {}
+        output = write if ready else subprocess.DEVNULL
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=output, cwd=self.folder, env={**os.environ, **watch}
+        )
         child.returncode = 0  # the stage reaps it
         os.close(write)
         name = comm or Path(argv[0]).name
@@ -119,17 +167,21 @@ class Stage:
         return self.knows(child.pid, name)
 
     def needs(self, *tools: str) -> None:
-        """Skip the scene where a command is missing."""
+        """Skip the scene if a command is missing."""
         for tool in tools:
             if shutil.which(tool) is None:
                 raise Skip(f"no {Path(tool).name}")
 
     def program(self, name: str) -> str:
-        """Return the path of a program of programs/, compiled; skip the scene where there is no compiler."""
+        """Return the path of a program of programs/, compiled; skip the scene if there is no compiler."""
         path = self._programs / name
         if not path.exists():
             raise Skip("no gcc")
         return str(path)
+
+    def common(self, name: str) -> Path:
+        """Return the path of what scenes have in common, and the first one of them makes."""
+        return self._programs / name
 
     def script(self, name: str, text: str, shell: str = "sh") -> str:
         """Write a shell script into the folder and return its path."""
@@ -141,6 +193,12 @@ class Stage:
     def noted(self, name: str) -> int:
         """Return the number that a process of the scene has written into a file."""
         return int((self.folder / name).read_text())
+
+    def status(self, process: Process) -> int:
+        """Return the wait status of a process, which its parent, who is watched, has reaped or will soon."""
+        path = self.folder / f"status of {process.pid}"
+        self.until(path.exists, f"{process.comm} ({process.pid}) is not reaped")
+        return int(path.read_text())
 
     def knows(self, pid: int, comm: str) -> Process:
         """Take a process for one of the scene's."""
@@ -160,13 +218,13 @@ class Stage:
         return self.knows(found[index], self.comm(found[index]))
 
     def comm(self, pid: int) -> str:
-        """Return the name of a process as it is now; an empty string where there is none."""
+        """Return the name of a process as it is now; an empty string if there is none."""
         with contextlib.suppress(OSError):
             return Path(f"/proc/{pid}/comm").read_text()[:-1]
         return ""
 
     def until(self, condition: Callable[[], object], otherwise: str) -> None:
-        """Wait until a condition holds; raise `Broken`, saying `otherwise`, where patience ends."""
+        """Wait until a condition holds; raise `Broken`, saying `otherwise`, when patience ends."""
         end = time.monotonic() + _PATIENCE
         while not condition():
             if time.monotonic() > end:
@@ -176,6 +234,16 @@ class Stage:
     def until_state(self, process: Process, letters: str) -> None:
         """Wait until a process is in one of these states of /proc: R, S, T, t or Z."""
         self.until(lambda: _state(process) in letters, f"{process.comm} ({process.pid}) is not {letters}")
+
+    def until_caught(self, process: Process, number: int) -> None:
+        """Wait until a process has a handler for a signal."""
+
+        def caught() -> bool:
+            lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            mask = next(line for line in lines if line.startswith("SigCgt:")).split()[1]
+            return bool(int(mask, 16) >> (number - 1) & 1)
+
+        self.until(caught, f"{process.comm} ({process.pid}) does not handle {number}")
 
     def wait(self, process: Process) -> int:
         """Reap a process and return its wait status."""
@@ -190,38 +258,88 @@ class Stage:
         return reaped[1]
 
     def killed(
-        self, victim: Process, number: int, by: Process, *, group: bool = False, actor: str = "", status: int = -1
-    ) -> None:
-        """Note that a call of another process ended one; `actor` is who had the killer do it."""
+        self,
+        victim: Process,
+        number: int,
+        by: Process,
+        *,
+        via: Sequence[Process] = (),
+        group: bool = False,
+        actor: str = "",
+        status: int = -1,
+    ) -> Death:
+        """Note that a call of another process ended one.
+
+        `via` are those who sent the signal on before the killer got it, from the first; `actor` is who had the killer
+        do it.
+        """
         death = self._died(victim, "killed", number, status)
-        death.killer_pid, death.killer_comm, death.group, death.actor = by.pid, by.comm, group, actor or by.comm
+        return _sent(death, by, via, group=group, actor=actor)
 
-    def ended(self, victim: Process, number: int, source: str, *, status: int = -1) -> None:
-        """Note that a signal which no call sent ended a process."""
-        self._died(victim, "killed", number, status).source = source
+    def asked(
+        self,
+        process: Process,
+        number: int,
+        by: Process,
+        code: int = 0,
+        *,
+        via: Sequence[Process] = (),
+        status: int = -1,
+    ) -> Death:
+        """Note that a process exited because another one's signal asked it to; `via` is as of `killed`."""
+        death = self.exited(process, code, status=status)
+        death.verdict, death.signal = "asked", _name(number)
+        return _sent(death, by, via)
 
-    def itself(self, victim: Process, number: int, *, group: bool = False, status: int = -1) -> None:
+    def asked_by_none(
+        self, process: Process, number: int, source: str, code: int = 0, *, after: Sequence[Process] = ()
+    ) -> Death:
+        """Note that a process exited because a signal asked it to that no call sent; `after` is as of `ended`."""
+        death = self.exited(process, code)
+        death.verdict, death.signal, death.source = "asked", _name(number), source
+        return _led(death, after)
+
+    def ended(
+        self, victim: Process, number: int, source: str, *, after: Sequence[Process] = (), status: int = -1
+    ) -> Death:
+        """Note that a signal which no call sent ended a process.
+
+        `after` leads to the process whose end brought it about, from the one who ended that.
+        """
+        death = self._died(victim, "killed", number, status)
+        death.source = source
+        return _led(death, after)
+
+    def itself(self, victim: Process, number: int, *, group: bool = False, status: int = -1) -> Death:
         """Note that a process ended itself by a signal that it sent."""
-        self._died(victim, "self", number, status).group = group
+        death = self._died(victim, "self", number, status)
+        death.group = group
+        return death
 
-    def faulted(self, victim: Process, number: int) -> None:
+    def faulted(self, victim: Process, number: int) -> Death:
         """Note that a process ended by a fault of its own."""
-        self._died(victim, "fault", number, -1).source = "fault"
+        death = self._died(victim, "fault", number, -1)
+        death.source = "fault"
+        return death
 
-    def oom(self, victim: Process, *, status: int = -1) -> None:
+    def oom(self, victim: Process, *, status: int = -1) -> Death:
         """Note that the OOM killer ended a process."""
-        self._died(victim, "oom", signal.SIGKILL, status).source = "oom"
+        death = self._died(victim, "oom", signal.SIGKILL, status)
+        death.source = "oom"
+        return death
 
-    def unexplained(self, victim: Process, number: int) -> None:
+    def unexplained(self, victim: Process, number: int) -> Death:
         """Note that a process ended by a signal of which no event can tell whence it came."""
-        self._died(victim, "unknown", number, -1)
+        return self._died(victim, "unknown", number, -1)
 
-    def exited(self, process: Process, code: int = 0, *, status: int = -1) -> None:
-        """Note that a process exited, whatever it had been sent before."""
+    def exited(self, process: Process, code: int = 0, *, status: int = -1) -> Death:
+        """Note that a process exited, and that nobody had asked it to."""
         seen = self.wait(process) if status < 0 else status
         if seen != code << 8:
             raise Broken(f"{process.comm} ({process.pid}) has wait status {seen:#x} and should have exited with {code}")
-        self._note(process, "exited", None, seen)
+        death = self._note(process, "exited", None, seen)
+        death.exit_status = code
+        return death
 
     def _died(self, victim: Process, verdict: str, number: int, status: int) -> Death:
         seen = self.wait(victim) if status < 0 else status
@@ -230,9 +348,23 @@ class Stage:
         return self._note(victim, verdict, _name(number), seen)
 
     def _note(self, process: Process, verdict: str, name: str | None, status: int) -> Death:
+        if self._recording is not None:
+            raise Broken(f"{process.comm} ({process.pid}) ended before the recording began")
         death = Death(process.pid, process.comm, verdict, name, status, time.time())
         self.truth.deaths.append(death)
         return death
+
+
+def _sent(death: Death, by: Process, via: Sequence[Process], *, group: bool = False, actor: str = "") -> Death:
+    death.killer_pid, death.killer_comm, death.group, death.actor = by.pid, by.comm, group, actor or by.comm
+    return _led(death, [*via, by])
+
+
+def _led(death: Death, senders: Sequence[Process]) -> Death:
+    if senders:
+        death.first_pid, death.first_comm = senders[0].pid, senders[0].comm
+    death.hops = [f"{sender.comm} ({sender.pid})" for sender in senders]
+    return death
 
 
 def rename(comm: str) -> None:
@@ -281,7 +413,7 @@ def _say(write: int | None, text: bytes) -> None:
 
 def _await_ready(read: int, comm: str) -> None:
     with os.fdopen(read, "rb", buffering=0) as pipe:
-        said = pipe.read(1000) if select.select([pipe], [], [], _PATIENCE)[0] else b""
+        said = pipe.readline(1000) if select.select([pipe], [], [], _PATIENCE)[0] else b""
     if not said:
         raise Broken(f"{comm} does not become ready")
     if said.startswith(comm.encode() + b": "):

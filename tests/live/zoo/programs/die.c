@@ -17,8 +17,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hold.h"
+
 static sigjmp_buf back;
 static volatile int zero;
+
+static void restore(int sig)
+{
+	signal(sig, SIG_DFL);
+}
 
 static void *fault(void *unused)
 {
@@ -42,6 +49,7 @@ int main(int argc, char **argv)
 {
 	const char *how = argc > 1 ? argv[1] : "";
 
+	hold();
 	if (!strcmp(how, "abort_with_a_core")) {
 		struct rlimit all;
 		getrlimit(RLIMIT_CORE, &all);
@@ -101,6 +109,10 @@ int main(int argc, char **argv)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 		getppid();
+	}
+	if (!strcmp(how, "fault_handled_and_made_again")) {
+		signal(SIGSEGV, restore);
+		fault(NULL);
 	}
 	if (!strcmp(how, "fault_survived")) {
 		signal(SIGSEGV, handle);

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hold.h"
+
 static long now(void)
 {
 	struct timespec t;
@@ -20,7 +22,10 @@ int main(int argc, char **argv)
 	volatile long *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	FILE *file = fopen("race", "w");
 	int rounds = argc > 1 ? atoi(argv[1]) : 0;
-	long end = now() + 1000000000;
+	long end;
+
+	hold();
+	end = now() + 1000000000;
 
 	for (int i = 0; i < rounds && now() < end; i++) {
 		int status;

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hold.h"
+
 static const char *how, *command;
 static volatile sig_atomic_t done;
 
@@ -21,7 +23,7 @@ static void leave(int sig)
 static void *wait_for_signals(void *last)
 {
 	if (last && !strcmp(how, "exec")) {
-		execlp(command, command, "5", NULL);
+		execlp(command, command, "100", NULL);
 		abort();
 	}
 	if (last && !strcmp(how, "abort"))
@@ -35,8 +37,8 @@ static void *wait_for_signals(void *last)
 	}
 	if (last)
 		write(1, "ready\n", 6);
-	for (int i = 0; i < 10000; i++) {
-		usleep(1000);
+	for (int i = 0; i < 7500; i++) {
+		usleep(20000);
 		if (done)
 			exit(0);
 	}
@@ -49,6 +51,8 @@ int main(int argc, char **argv)
 
 	how = argc > 1 ? argv[1] : "";
 	command = argc > 2 ? argv[2] : "";
+	if (!strcmp(how, "exec") || !strcmp(how, "abort") || !strcmp(how, "kill_self"))
+		hold();
 	if (!strcmp(how, "exit") || !strcmp(how, "block"))
 		signal(SIGUSR1, leave);
 	if (!strcmp(how, "handle"))
@@ -63,7 +67,7 @@ int main(int argc, char **argv)
 		pthread_create(&thread, NULL, wait_for_signals, i == 2 ? "last" : NULL);
 	if (!strcmp(how, "leader_gone"))
 		pthread_exit(NULL);
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < 100; i++)
 		sleep(1);
 	return 99;
 }

@@ -1,7 +1,9 @@
-/* Dies of a POSIX timer that sends SIGTERM. */
+/* Holds, and dies of a POSIX timer that sends SIGTERM. */
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "hold.h"
 
 int main(void)
 {
@@ -9,8 +11,9 @@ int main(void)
 	struct itimerspec in = {.it_value = {.tv_nsec = 20000000}};
 	timer_t timer;
 
+	hold();
 	timer_create(CLOCK_MONOTONIC, &event, &timer);
 	timer_settime(timer, 0, &in, NULL);
-	sleep(10);
+	sleep(100);
 	return 99;
 }

@@ -46,8 +46,8 @@ def abort_by_a_watchdog(stage: Stage) -> None:
 
 def term_handled(stage: Stage) -> None:
     victim = stage.survives(signal.SIGTERM)
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.exited(victim)
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.asked(victim, signal.SIGTERM, hunter)
 
 
 def term_handled_by_exit_143(stage: Stage) -> None:
@@ -58,8 +58,8 @@ def term_handled_by_exit_143(stage: Stage) -> None:
         forever()
 
     victim = stage.started(body)
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.exited(victim, 143)
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.asked(victim, signal.SIGTERM, hunter, 143)
 
 
 def term_handled_and_raised_again(stage: Stage) -> None:
@@ -74,18 +74,19 @@ def term_handled_and_raised_again(stage: Stage) -> None:
         forever()
 
     victim = stage.started(body)
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.itself(victim, signal.SIGTERM)
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.killed(victim, signal.SIGTERM, hunter).anew = True
 
 
 def term_ignored(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         ready()
-        time.sleep(0.05)
+        stage.hold()
 
     victim = stage.started(body)
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.goes()
     stage.exited(victim)
 
 
@@ -94,11 +95,11 @@ def term_blocked_until_exit(stage: Stage) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         ready()
         while not signal.sigpending():
-            time.sleep(0.001)
+            time.sleep(0.02)
 
     victim = stage.started(body)
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.exited(victim)
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.asked(victim, signal.SIGTERM, hunter)
 
 
 def term_blocked_and_then_let_in(stage: Stage) -> None:
@@ -106,33 +107,32 @@ def term_blocked_and_then_let_in(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         ready()
-        while not (stage.folder / "go").exists():
-            time.sleep(0.001)
+        stage.hold()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         forever()
 
     victim = stage.started(body)
     first = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "first hunter")
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "second hunter")
-    (stage.folder / "go").touch()
+    stage.goes()
     stage.killed(victim, signal.SIGTERM, first)
 
 
 def term_waited_for(stage: Stage) -> None:
     # As daemons do that have a thread for signals: sigwait takes it, and nothing is delivered.
     victim = stage.spawned(stage.program("patient"), "sigwait", ready=True)
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.exited(victim)
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.asked(victim, signal.SIGTERM, hunter)
 
 
 def term_read_from_a_signalfd(stage: Stage) -> None:
     victim = stage.spawned(stage.program("patient"), "signalfd", ready=True)
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.exited(victim)
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.asked(victim, signal.SIGTERM, hunter)
 
 
 def term_handled_and_killed_by_another(stage: Stage) -> None:
-    victim = stage.survives(signal.SIGTERM, seconds=5)
+    victim = stage.survives(signal.SIGTERM, seconds=100)
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "polite hunter")
     time.sleep(0.02)
     hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL))
@@ -141,8 +141,9 @@ def term_handled_and_killed_by_another(stage: Stage) -> None:
 
 def hangup_under_nohup(stage: Stage) -> None:
     stage.needs("nohup")
-    victim = stage.spawned("nohup", "sh", "-c", "echo ready; exec sleep 0.1", comm="sleep", ready=True)
+    victim = stage.spawned("nohup", "sh", "-c", "echo ready; read _ <gate", comm="sh", ready=True)
     stage.acts(lambda: os.kill(victim.pid, signal.SIGHUP))
+    stage.goes()
     stage.exited(victim)
 
 
@@ -155,8 +156,8 @@ def signals_that_do_no_harm(stage: Stage) -> None:
             os.kill(victim.pid, number)
 
     stage.acts(annoy, "bore")
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
-    stage.exited(victim)
+    friend = stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
+    stage.asked(victim, signal.SIGUSR1, friend)
 
 
 def kill_without_permission(stage: Stage) -> None:
@@ -171,8 +172,8 @@ def kill_without_permission(stage: Stage) -> None:
         raise AssertionError
 
     stage.acts(attempt, "nobody")
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
-    stage.exited(victim)
+    friend = stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
+    stage.asked(victim, signal.SIGUSR1, friend)
 
 
 def tkill(stage: Stage) -> None:

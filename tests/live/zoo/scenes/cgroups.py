@@ -47,11 +47,13 @@ def out_of_memory_of_another(stage: Stage) -> None:
     with cgroup(stage.scene, memory=_LIMIT) as group:
         victim = _eater(stage, group, "fat bystander", (8, 0), score=1000)
         eater = _eater(stage, group, "memory hog", (1, 7))
-        stage.acts(lambda: os.kill(eater.pid, signal.SIGUSR1), "friend")
+        friend = stage.acts(lambda: os.kill(eater.pid, signal.SIGUSR1), "friend")
         stage.oom(victim)
-        # Where the victim's memory comes back too slowly, it is next.
         status = stage.wait(eater)
-        (stage.oom if status else stage.exited)(eater, status=status)
+        if status:  # the victim's memory came back too slowly: it is next
+            stage.oom(eater, status=status)
+        else:
+            stage.asked(eater, signal.SIGUSR1, friend, status=status)
 
 
 def control_group_killed(stage: Stage) -> None:

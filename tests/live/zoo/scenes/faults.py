@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 def _fault(stage: Stage, how: str, number: signal.Signals) -> None:
-    stage.faulted(stage.spawned(stage.program("die"), how), number)
+    victim = stage.spawned(stage.program("die"), how)
+    stage.goes()
+    stage.faulted(victim, number)
 
 
 def segmentation_fault(stage: Stage) -> None:
@@ -60,4 +62,6 @@ def forbidden_system_call(stage: Stage) -> None:
 
 
 def fault_survived(stage: Stage) -> None:
-    stage.exited(stage.spawned(stage.program("die"), "fault_survived"))
+    victim = stage.spawned(stage.program("die"), "fault_survived")
+    stage.goes()
+    stage.exited(victim)

@@ -33,10 +33,12 @@ def kill_own_group(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         os.setpgid(0, leader.pid)
         ready()
+        stage.hold()
         os.kill(0, signal.SIGTERM)
         forever()
 
     hunter = stage.started(body, "hunter")
+    stage.goes()
     stage.killed(leader, signal.SIGTERM, hunter, group=True)
     stage.killed(member, signal.SIGTERM, hunter, group=True)
     stage.itself(hunter, signal.SIGTERM, group=True)
@@ -68,9 +70,11 @@ def group_of_which_one_ignores(stage: Stage) -> None:
         os.setpgid(0, leader.pid)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         ready()
-        stage.until_state(leader, "Z")
+        stage.hold()
 
     deaf = stage.started(body, "deaf")
     hunter = stage.acts(lambda: os.killpg(leader.pid, signal.SIGTERM))
+    stage.until_state(leader, "Z")
+    stage.goes()
     stage.exited(deaf)
     stage.killed(leader, signal.SIGTERM, hunter, group=True)

@@ -41,7 +41,12 @@ def pid_used_again_by_one_who_exits(stage: Stage) -> None:
 
 
 def pid_used_again_by_one_who_is_killed(stage: Stage) -> None:
-    first = stage.started(lambda ready: ready(), "first")
+    def body(ready: Ready) -> None:
+        ready()
+        stage.hold()
+
+    first = stage.started(body, "first")
+    stage.goes()
     stage.exited(first)
     _hunted(stage, _born_as(stage, first.pid, "second", 5), signal.SIGTERM)
 
@@ -80,7 +85,7 @@ def hunter_renamed_after_the_call(stage: Stage) -> None:
 def executes_before_it_dies(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         ready()
-        calls.execute("sleep", "5")
+        calls.execute("sleep", "100")
 
     victim = stage.started(body, "launcher")
     stage.until(lambda: stage.comm(victim.pid) == "sleep", "there is no exec")
@@ -90,8 +95,8 @@ def executes_before_it_dies(stage: Stage) -> None:
 def killed_before_it_executes(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         ready()
-        time.sleep(1)
-        calls.execute("sleep", "5")
+        stage.hold()
+        calls.execute("sleep", "100")
 
     victim = stage.started(body, "launcher")
     _hunted(stage, victim, signal.SIGTERM)
@@ -109,11 +114,14 @@ def hunter_executes_after_the_call(stage: Stage) -> None:
 
 def executes_from_a_second_thread(stage: Stage) -> None:
     # The kernel ends the other threads with a KILL that nobody sent.
-    stage.exited(stage.spawned(stage.program("threads"), "exec", "true", comm="true"))
+    victim = stage.spawned(stage.program("threads"), "exec", "true", comm="true")
+    stage.goes()
+    stage.exited(victim)
 
 
 def executes_from_a_second_thread_and_is_killed(stage: Stage) -> None:
     victim = stage.spawned(stage.program("threads"), "exec", "sleep", comm="sleep")
+    stage.goes()
     stage.until(lambda: stage.comm(victim.pid) == "sleep", "there is no exec")
     _hunted(stage, victim, signal.SIGTERM)
 

@@ -15,9 +15,18 @@ if TYPE_CHECKING:
 def _does(stage: Stage, act: Callable[[], object]) -> Process:
     def body(ready: Ready) -> None:
         ready()
+        stage.hold()
         act()
 
-    return stage.started(body)
+    victim = stage.started(body)
+    stage.goes()
+    return victim
+
+
+def _spawned(stage: Stage, *argv: str) -> Process:
+    victim = stage.spawned(*argv)
+    stage.goes()
+    return victim
 
 
 def abort(stage: Stage) -> None:
@@ -25,11 +34,11 @@ def abort(stage: Stage) -> None:
 
 
 def abort_with_a_core(stage: Stage) -> None:
-    stage.itself(stage.spawned(stage.program("die"), "abort_with_a_core"), signal.SIGABRT)
+    stage.itself(_spawned(stage, stage.program("die"), "abort_with_a_core"), signal.SIGABRT)
 
 
 def assertion(stage: Stage) -> None:
-    stage.itself(stage.spawned(stage.program("die"), "assertion"), signal.SIGABRT)
+    stage.itself(_spawned(stage, stage.program("die"), "assertion"), signal.SIGABRT)
 
 
 def raise_signal(stage: Stage) -> None:
@@ -41,9 +50,9 @@ def kill_own_pid(stage: Stage) -> None:
 
 
 def shell_kills_itself(stage: Stage) -> None:
-    stage.itself(stage.spawned("sh", "-c", "kill -TERM $$"), signal.SIGTERM)
+    stage.itself(_spawned(stage, "sh", "-c", "read _ <gate; kill -TERM $$"), signal.SIGTERM)
 
 
 def exit_137(stage: Stage) -> None:
     # It looks like a death by KILL, and is none.
-    stage.exited(stage.spawned("sh", "-c", "exit 137"), 137)
+    stage.exited(_spawned(stage, "sh", "-c", "read _ <gate; exit 137"), 137)

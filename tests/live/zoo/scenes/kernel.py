@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 def _timed(stage: Stage, number: int, arm: Callable[[], object], then: Callable[[], object] = spin) -> None:
     def body(ready: Ready) -> None:
-        arm()
         ready()
+        stage.hold()
+        arm()
         then()
 
-    stage.ended(stage.started(body), number, "timer")
+    victim = stage.started(body)
+    stage.goes()
+    stage.ended(victim, number, "timer")
 
 
 def _limit_cpu(soft: int, hard: int) -> None:
@@ -42,11 +45,14 @@ def alarm_in_a_busy_process(stage: Stage) -> None:
 def alarm_handled(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-        signal.setitimer(signal.ITIMER_REAL, 0.02)
         ready()
+        stage.hold()
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
         forever()
 
-    stage.exited(stage.started(body))
+    victim = stage.started(body)
+    stage.goes()
+    stage.asked_by_none(victim, signal.SIGALRM, "timer")
 
 
 def virtual_timer(stage: Stage) -> None:
@@ -58,7 +64,9 @@ def profiling_timer(stage: Stage) -> None:
 
 
 def posix_timer(stage: Stage) -> None:
-    stage.ended(stage.spawned(stage.program("timer")), signal.SIGTERM, "timer")
+    victim = stage.spawned(stage.program("timer"))
+    stage.goes()
+    stage.ended(victim, signal.SIGTERM, "timer")
 
 
 def cpu_limit(stage: Stage) -> None:
@@ -73,11 +81,14 @@ def file_size_limit(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         ready()
+        stage.hold()
         with (stage.folder / "big").open("wb", buffering=0) as file:
             for _ in range(3):
                 file.write(bytes(1000))
 
-    stage.ended(stage.started(body), signal.SIGXFSZ, "kernel")
+    victim = stage.started(body)
+    stage.goes()
+    stage.ended(victim, signal.SIGXFSZ, "kernel")
 
 
 def pipe_without_a_reader(stage: Stage) -> None:
@@ -85,16 +96,21 @@ def pipe_without_a_reader(stage: Stage) -> None:
         read, write = os.pipe()
         os.close(read)
         ready()
+        stage.hold()
         os.write(write, b"to nobody")
 
-    stage.ended(stage.started(body), signal.SIGPIPE, "kernel")
+    victim = stage.started(body)
+    stage.goes()
+    stage.ended(victim, signal.SIGPIPE, "kernel")
 
 
 def yes_into_head(stage: Stage) -> None:
     # The shell alone sees the status: 141.
     stage.needs("bash")
-    text = "sh -c 'echo $$ >yes; exec yes' | head -n 1 >/dev/null; test ${PIPESTATUS[0]} = 141"
-    stage.exited(stage.spawned(stage.script("pipeline", text, "bash")))
+    text = "read _ <gate; sh -c 'echo $$ >yes; exec yes' | head -n 1 >/dev/null; test ${PIPESTATUS[0]} = 141"
+    script = stage.spawned(stage.script("pipeline", text, "bash"))
+    stage.goes()
+    stage.exited(script)
     stage.ended(stage.knows(stage.noted("yes"), "yes"), signal.SIGPIPE, "kernel", status=signal.SIGPIPE)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
 
 from zoo import calls
@@ -38,14 +37,9 @@ def _reap(stage: Stage, pid: int, name: str) -> None:
     (stage.folder / name).write_text(str(os.waitpid(pid, 0)[1]))
 
 
-def _hold(stage: Stage) -> None:
-    while not (stage.folder / "go").exists():
-        time.sleep(0.002)
-
-
 def killed_inside_by_its_number_there(stage: Stage) -> None:
     def hunt() -> None:
-        _hold(stage)
+        stage.hold()
         os.kill(2, signal.SIGTERM)
 
     def init(ready: Ready) -> None:
@@ -56,7 +50,7 @@ def killed_inside_by_its_number_there(stage: Stage) -> None:
 
     engine, first = _container(stage, init)
     victim, hunter = stage.child(first), stage.child(first, index=1)
-    (stage.folder / "go").touch()
+    stage.goes()
     stage.exited(engine)
     stage.exited(first, status=stage.noted("init"))
     stage.exited(hunter, status=0)
@@ -67,13 +61,13 @@ def killed_inside_by_init(stage: Stage) -> None:
     def init(ready: Ready) -> None:
         victim = _fork(forever)
         ready()
-        _hold(stage)
+        stage.hold()
         os.kill(victim, signal.SIGKILL)
         _reap(stage, victim, "victim")
 
     engine, first = _container(stage, init)
     victim = stage.child(first)
-    (stage.folder / "go").touch()
+    stage.goes()
     stage.exited(engine)
     stage.exited(first, status=stage.noted("init"))
     stage.killed(victim, signal.SIGKILL, first, status=stage.noted("victim"))
@@ -105,26 +99,26 @@ def init_killed_from_outside(stage: Stage) -> None:
     hunter = stage.acts(lambda: os.kill(first.pid, signal.SIGKILL))
     stage.exited(engine)
     stage.killed(first, signal.SIGKILL, hunter, status=stage.noted("init"))
-    stage.ended(inmate, signal.SIGKILL, "parent", status=signal.SIGKILL)
+    stage.ended(inmate, signal.SIGKILL, "parent", after=[hunter, first], status=signal.SIGKILL)
 
 
 def init_exits_before_its_children(stage: Stage) -> None:
     def init(ready: Ready) -> None:
         _fork(forever)
         ready()
-        _hold(stage)
+        stage.hold()
 
     engine, first = _container(stage, init)
     inmate = stage.child(first)
-    (stage.folder / "go").touch()
+    stage.goes()
     stage.exited(engine)
     stage.exited(first, status=stage.noted("init"))
-    stage.ended(inmate, signal.SIGKILL, "parent", status=signal.SIGKILL)
+    stage.ended(inmate, signal.SIGKILL, "parent", after=[first], status=signal.SIGKILL)
 
 
 def init_that_nobody_inside_can_kill(stage: Stage) -> None:
     def hunt() -> None:
-        _hold(stage)
+        stage.hold()
         os.kill(1, signal.SIGTERM)
         os.kill(1, signal.SIGKILL)
 
@@ -135,7 +129,7 @@ def init_that_nobody_inside_can_kill(stage: Stage) -> None:
 
     engine, first = _container(stage, init)
     hunter = stage.child(first)
-    (stage.folder / "go").touch()
+    stage.goes()
     stage.exited(engine)
     stage.exited(first, status=stage.noted("init"))
     stage.exited(hunter, status=0)
@@ -145,10 +139,10 @@ def init_that_ignores_term_from_outside(stage: Stage) -> None:
     # Why `docker stop` takes ten seconds: an init without a handler does not even get it.
     def init(ready: Ready) -> None:
         ready()
-        _hold(stage)
+        stage.hold()
 
     engine, first = _container(stage, init)
     stage.acts(lambda: os.kill(first.pid, signal.SIGTERM))
-    (stage.folder / "go").touch()
+    stage.goes()
     stage.exited(engine)
     stage.exited(first, status=stage.noted("init"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
 
 from zoo import calls
@@ -29,9 +28,9 @@ def _dependent(stage: Stage, number: int) -> tuple[Process, Process]:
 
 def _follows(stage: Stage, number: int) -> None:
     parent, child = _dependent(stage, number)
-    stage.acts(lambda: os.kill(parent.pid, signal.SIGUSR1), "friend")
-    stage.exited(parent)
-    stage.ended(child, number, "parent")
+    friend = stage.acts(lambda: os.kill(parent.pid, signal.SIGUSR1), "friend")
+    stage.asked(parent, signal.SIGUSR1, friend)
+    stage.ended(child, number, "parent", after=[friend, parent])
 
 
 def term_at_the_parents_exit(stage: Stage) -> None:
@@ -46,7 +45,7 @@ def kill_when_the_parent_is_killed(stage: Stage) -> None:
     parent, child = _dependent(stage, signal.SIGKILL)
     hunter = stage.acts(lambda: os.kill(parent.pid, signal.SIGKILL))
     stage.killed(parent, signal.SIGKILL, hunter)
-    stage.ended(child, signal.SIGKILL, "parent")
+    stage.ended(child, signal.SIGKILL, "parent", after=[hunter, parent])
 
 
 def hangup_of_an_orphaned_stopped_group(stage: Stage) -> None:
@@ -63,9 +62,9 @@ def hangup_of_an_orphaned_stopped_group(stage: Stage) -> None:
     parent = stage.started(body, "parent")
     child = stage.child(parent)
     stage.until_state(child, "T")
-    stage.acts(lambda: os.kill(parent.pid, signal.SIGUSR1), "friend")
-    stage.exited(parent)
-    stage.ended(child, signal.SIGHUP, "parent")
+    friend = stage.acts(lambda: os.kill(parent.pid, signal.SIGUSR1), "friend")
+    stage.asked(parent, signal.SIGUSR1, friend)
+    stage.ended(child, signal.SIGHUP, "parent", after=[friend, parent])
 
 
 def tracer_that_takes_it_along(stage: Stage) -> None:
@@ -75,7 +74,9 @@ def tracer_that_takes_it_along(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         calls.ptrace(calls.PTRACE_SEIZE, victim.pid, calls.PTRACE_O_EXITKILL)
         ready()
-        time.sleep(0.02)
+        stage.hold()
 
-    stage.exited(stage.started(body, "tracer"))
-    stage.ended(victim, signal.SIGKILL, "parent")
+    tracer = stage.started(body, "tracer")
+    stage.goes()
+    stage.exited(tracer)
+    stage.ended(victim, signal.SIGKILL, "parent", after=[tracer])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
 
 from zoo.stage import forever
@@ -27,6 +26,7 @@ def exit_at_the_moment_of_the_signal(stage: Stage) -> None:
     # Only waitpid knows who was faster. A KILL that comes after exit_group began, and before it took its lock, is the
     # reason of death and is never delivered.
     hunter = stage.spawned(stage.program("race"), "600")
+    stage.goes()
     stage.exited(hunter)
     for line in (stage.folder / "race").read_text().splitlines():
         pid, status = map(int, line.split())
@@ -42,21 +42,22 @@ def sender_dies_before_its_victim(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         ready()
-        while not (stage.folder / "gone").exists():
-            time.sleep(0.001)
+        stage.hold()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         forever()
 
     victim = stage.started(body)
+    stage.begins()
     sender = _sender(stage, victim)
     other = stage.acts(lambda: os.kill(sender.pid, signal.SIGKILL), "second hunter")
     stage.killed(sender, signal.SIGKILL, other)
-    (stage.folder / "gone").touch()
+    stage.goes()
     stage.killed(victim, signal.SIGTERM, sender)
 
 
 def sender_killed_after_its_victim(stage: Stage) -> None:
     victim = stage.waits()
+    stage.begins()
     sender = _sender(stage, victim)
     stage.killed(victim, signal.SIGTERM, sender)
     other = stage.acts(lambda: os.kill(sender.pid, signal.SIGKILL), "second hunter")

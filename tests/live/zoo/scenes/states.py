@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
 
 from zoo import calls
@@ -66,7 +65,12 @@ def terminated_while_stopped_and_then_killed(stage: Stage) -> None:
 
 
 def killed_as_a_zombie(stage: Stage) -> None:
-    victim = stage.started(lambda ready: ready())
+    def body(ready: Ready) -> None:
+        ready()
+        stage.hold()
+
+    victim = stage.started(body)
+    stage.goes()
     stage.until_state(victim, "Z")
     stage.acts(lambda: os.kill(victim.pid, signal.SIGKILL))
     stage.exited(victim)
@@ -100,13 +104,14 @@ def terminated_while_traced(stage: Stage) -> None:
 def tracer_swallows_the_signal(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         ready()
-        time.sleep(0.1)
+        stage.hold()
 
     victim = stage.started(body)
     tracer = _tracer(stage, victim, _passes_on(victim, 0))
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.goes()
     stage.exited(tracer)
-    stage.exited(victim)
+    stage.exited(victim).blind = "a swallowed signal looks like one that sigwait took"
 
 
 def tracer_makes_it_another_signal(stage: Stage) -> None:

@@ -6,7 +6,6 @@ import fcntl
 import os
 import signal
 import termios
-import time
 from typing import TYPE_CHECKING
 
 from zoo.stage import forever
@@ -35,6 +34,7 @@ class _Terminal:
         self._stage.acts(lambda: os.write(self._master, key), "typist")
 
     def closes(self) -> None:
+        self._stage.begins()
         os.close(self._slave)
         os.close(self._master)
 
@@ -42,11 +42,6 @@ class _Terminal:
 def _waits(ready: Ready) -> None:
     ready()
     forever()
-
-
-def _exits_later(ready: Ready) -> None:
-    ready()
-    time.sleep(0.05)
 
 
 def _in_the_foreground() -> None:
@@ -79,7 +74,7 @@ def interrupt_key_handled(stage: Stage) -> None:
     terminal = _Terminal(stage)
     victim = terminal.leader(body)
     terminal.types(b"\x03")
-    stage.exited(victim)
+    stage.asked_by_none(victim, signal.SIGINT, "terminal")
 
 
 def interrupt_key_for_a_group(stage: Stage) -> None:
@@ -108,7 +103,8 @@ def interrupt_key_with_a_background_job(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         if not os.fork():
             os.setpgid(0, 0)
-            _exits_later(ready)
+            ready()
+            stage.hold()
             os._exit(0)
         forever()
 
@@ -117,6 +113,7 @@ def interrupt_key_with_a_background_job(stage: Stage) -> None:
     background = stage.child(victim)
     terminal.types(b"\x03")
     stage.ended(victim, signal.SIGINT, "terminal")
+    stage.goes()
     stage.exited(background)
 
 
@@ -149,11 +146,13 @@ def closing_terminal(stage: Stage) -> None:
 def closing_terminal_ignored(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        _exits_later(ready)
+        ready()
+        stage.hold()
 
     terminal = _Terminal(stage)
     victim = terminal.leader(body)
     terminal.closes()
+    stage.goes()
     stage.exited(victim)
 
 
@@ -161,11 +160,12 @@ def login_shell_leaves_its_foreground_job(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         if not os.fork():
             _waits(ready)
-        time.sleep(0.02)
+        stage.hold()
 
     terminal = _Terminal(stage)
     leader = terminal.leader(body, "login")
     job = stage.child(leader)
+    stage.goes()
     stage.exited(leader)
-    stage.ended(job, signal.SIGHUP, "terminal")
+    stage.ended(job, signal.SIGHUP, "terminal", after=[leader])
     terminal.closes()

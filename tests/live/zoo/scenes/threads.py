@@ -59,22 +59,22 @@ def kill_by_the_number_of_a_thread(stage: Stage) -> None:
 def exit_of_many_threads(stage: Stage) -> None:
     # exit_group ends the other threads with a KILL that nobody sent.
     victim = _many(stage, "exit")
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
-    stage.exited(victim)
+    friend = stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
+    stage.asked(victim, signal.SIGUSR1, friend)
 
 
 def exit_of_many_threads_while_term_is_blocked(stage: Stage) -> None:
     # The KILL of exit_group is not the TERM that is still on its way.
     victim = _many(stage, "block")
     stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
-    stage.exited(victim)
+    friend = stage.acts(lambda: os.kill(victim.pid, signal.SIGUSR1), "friend")
+    stage.asked(victim, signal.SIGUSR1, friend)
 
 
 def another_thread_handles_it(stage: Stage) -> None:
     victim = _many(stage, "handle")
-    stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
-    stage.exited(victim)
+    hunter = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM))
+    stage.asked(victim, signal.SIGTERM, hunter)
 
 
 def killed_without_its_first_thread(stage: Stage) -> None:
@@ -85,11 +85,15 @@ def killed_without_its_first_thread(stage: Stage) -> None:
 
 
 def abort_in_a_thread(stage: Stage) -> None:
-    stage.itself(stage.spawned(stage.program("threads"), "abort"), signal.SIGABRT)
+    victim = stage.spawned(stage.program("threads"), "abort")
+    stage.goes()
+    stage.itself(victim, signal.SIGABRT)
 
 
 def kill_of_its_own_process_by_a_thread(stage: Stage) -> None:
-    stage.itself(stage.spawned(stage.program("threads"), "kill_self"), signal.SIGTERM)
+    victim = stage.spawned(stage.program("threads"), "kill_self")
+    stage.goes()
+    stage.itself(victim, signal.SIGTERM)
 
 
 def killed_by_a_thread(stage: Stage) -> None:

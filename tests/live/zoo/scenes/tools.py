@@ -10,24 +10,32 @@ from typing import TYPE_CHECKING
 from zoo.stage import forever
 
 if TYPE_CHECKING:
-    from zoo.stage import Ready, Stage
+    from zoo.stage import Process, Ready, Stage
+
+
+def _scripted(stage: Stage, name: str, text: str) -> Process:
+    # A script, which goes on when the recording has begun.
+    script = stage.spawned(stage.script(name, f"read _ <gate\n{text}"))
+    stage.goes()
+    return script
 
 
 def timeout(stage: Stage) -> None:
     stage.needs("timeout")
-    script = stage.spawned(stage.script("backup.sh", "timeout 0.1 sleep 5; test $? = 124"))
+    script = _scripted(stage, "backup.sh", "timeout 0.5 sleep 5; test $? = 124")
     tool = stage.child(script, "timeout")
     victim = stage.child(tool, "sleep")
     stage.exited(script)
-    stage.exited(tool, 124, status=124 << 8)
+    death = stage.exited(tool, 124, status=124 << 8)
+    death.verdict, death.signal, death.source = "asked", "SIGALRM", "timer"
     stage.killed(victim, signal.SIGTERM, tool, actor="backup.sh", status=signal.SIGTERM)
 
 
 def timeout_and_then_kill(stage: Stage) -> None:
     # timeout -k sends KILL to its own group, and is in it.
     stage.needs("timeout")
-    text = "timeout -k 0.05 0.1 sh -c \"trap '' TERM; exec sleep 5\"; test $? = 137"
-    script = stage.spawned(stage.script("backup.sh", text))
+    text = "timeout -k 0.3 0.5 sh -c \"trap '' TERM; exec sleep 5\"; test $? = 137"
+    script = _scripted(stage, "backup.sh", text)
     tool = stage.child(script, "timeout")
     victim = stage.child(tool, "sleep")
     stage.exited(script)
@@ -36,13 +44,15 @@ def timeout_and_then_kill(stage: Stage) -> None:
 
 
 def timeout_in_time(stage: Stage) -> None:
-    stage.exited(stage.spawned("timeout", "2", "sleep", "0.01"))
+    tool = stage.spawned("sh", "-c", "read _ <gate; exec timeout 2 sleep 0.01", comm="timeout")
+    stage.goes()
+    stage.exited(tool)
 
 
 def pkill_by_name(stage: Stage) -> None:
     stage.needs("pkill")
     victim = stage.waits(f"prey{os.getpid()}")
-    stage.exited(script := stage.spawned(stage.script("cleanup.sh", f"pkill -x {victim.comm} & echo $! >tool; wait")))
+    stage.exited(script := _scripted(stage, "cleanup.sh", f"pkill -x {victim.comm} & echo $! >tool; wait"))
     pkill = stage.knows(stage.noted("tool"), "pkill")
     stage.killed(victim, signal.SIGTERM, pkill, actor=script.comm)
 
@@ -51,7 +61,7 @@ def killall_by_name(stage: Stage) -> None:
     stage.needs("killall")
     victims = [stage.waits(f"prey{os.getpid()}") for _ in range(2)]
     text = f"killall -KILL {victims[0].comm} & echo $! >tool; wait"
-    stage.exited(script := stage.spawned(stage.script("cleanup.sh", text)))
+    stage.exited(script := _scripted(stage, "cleanup.sh", text))
     killall = stage.knows(stage.noted("tool"), "killall")
     for victim in victims:
         stage.killed(victim, signal.SIGKILL, killall, actor=script.comm)
@@ -59,7 +69,7 @@ def killall_by_name(stage: Stage) -> None:
 
 def kill_of_a_shells_path(stage: Stage) -> None:
     victim = stage.waits()
-    stage.exited(script := stage.spawned(stage.script("nightly", f"env kill {victim.pid} & echo $! >tool; wait")))
+    stage.exited(script := _scripted(stage, "nightly", f"env kill {victim.pid} & echo $! >tool; wait"))
     kill = stage.knows(stage.noted("tool"), "kill")
     stage.killed(victim, signal.SIGTERM, kill, actor=script.comm)
 
@@ -68,7 +78,7 @@ def kill_through_xargs(stage: Stage) -> None:
     stage.needs("xargs")
     victim = stage.waits()
     text = f"echo {victim.pid} | xargs sh -c 'echo $$ >tool; exec env kill -9 $0'"
-    stage.exited(script := stage.spawned(stage.script("nightly", text)))
+    stage.exited(script := _scripted(stage, "nightly", text))
     kill = stage.knows(stage.noted("tool"), "kill")
     stage.killed(victim, signal.SIGKILL, kill, actor=script.comm)
 
@@ -76,7 +86,7 @@ def kill_through_xargs(stage: Stage) -> None:
 def kill_of_a_script_that_is_gone(stage: Stage) -> None:
     victim = stage.waits()
     text = f"(sleep 0.05; exec env kill {victim.pid}) & echo $! >tool"
-    stage.exited(script := stage.spawned(stage.script("nightly", text)))
+    stage.exited(script := _scripted(stage, "nightly", text))
     kill = stage.knows(stage.noted("tool"), "kill")
     stage.exited(kill)
     stage.killed(victim, signal.SIGTERM, kill, actor=script.comm)
@@ -84,19 +94,23 @@ def kill_of_a_script_that_is_gone(stage: Stage) -> None:
 
 def kill_builtin_of_a_script(stage: Stage) -> None:
     victim = stage.waits()
-    stage.exited(script := stage.spawned(stage.script("nightly", f"kill -9 {victim.pid}")))
+    stage.exited(script := _scripted(stage, "nightly", f"kill -9 {victim.pid}"))
     stage.killed(victim, signal.SIGKILL, script)
 
 
 def kill_builtin_of_a_shell(stage: Stage) -> None:
     victim = stage.waits()
-    stage.exited(shell := stage.spawned("bash", "-c", f"kill {victim.pid}"))
+    shell = stage.spawned("bash", "-c", f"read _ <gate; kill {victim.pid}")
+    stage.goes()
+    stage.exited(shell)
     stage.killed(victim, signal.SIGTERM, shell, actor="director")
 
 
 def kill_of_a_shells_job(stage: Stage) -> None:
-    text = "sleep 5 & echo $! >job; sleep 0.05; kill $!; wait $!; test $? = 143"
-    stage.exited(shell := stage.spawned("sh", "-c", text))
+    text = "sleep 100 & echo $! >job; read _ <gate; sleep 0.05; kill $!; wait $!; test $? = 143"
+    shell = stage.spawned("sh", "-c", text)
+    stage.goes()
+    stage.exited(shell)
     job = stage.knows(stage.noted("job"), "sleep")
     stage.killed(job, signal.SIGTERM, shell, actor="director", status=signal.SIGTERM)
 
@@ -126,5 +140,5 @@ def service_manager_and_a_good_service(stage: Stage) -> None:
         os.kill(victim.pid, signal.SIGKILL)
 
     victim = stage.survives(signal.SIGTERM)
-    stage.acts(stop, "systemd")
-    stage.exited(victim)
+    manager = stage.acts(stop, "systemd")
+    stage.asked(victim, signal.SIGTERM, manager)
