@@ -10,13 +10,13 @@ import pyarrow as pa
 from sigtrace.causes import feed
 from sigtrace.causes.tracking.gaps import Gaps
 from sigtrace.causes.tracking.tracker import Tracker
-from sigtrace.causes.verdict import ending
+from sigtrace.causes.verdict import Judge
+from sigtrace.facts.rules import ASKED_WITHIN_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sigtrace.causes.tracking.process import Process, Signal
-    from sigtrace.causes.tracking.rows import Row
+    from sigtrace.causes.tracking.process import Process
 
 _TYPES: dict[str, pa.DataType] = {
     "log": pa.string(),
@@ -44,6 +44,31 @@ _TYPES: dict[str, pa.DataType] = {
     "grace_us": pa.int64(),
     "lost": pa.bool_(),
     "lines": pa.list_(pa.int64()),
+    "exit_status": pa.int64(),
+    "how": pa.string(),
+    "reraised": pa.bool_(),
+    "first_pid": pa.int64(),
+    "first_comm": pa.string(),
+    "first_sig": pa.int64(),
+    "hops": pa.list_(pa.string()),
+    "victim_user": pa.string(),
+    "victim_unit": pa.string(),
+    "victim_runtime": pa.string(),
+    "victim_container": pa.string(),
+    "victim_pod": pa.string(),
+    "victim_executable": pa.string(),
+    "killer_thread": pa.string(),
+    "killer_command": pa.string(),
+    "killer_user": pa.string(),
+    "killer_unit": pa.string(),
+    "killer_runtime": pa.string(),
+    "killer_container": pa.string(),
+    "killer_pod": pa.string(),
+    "killer_executable": pa.string(),
+    "ns_pid": pa.int64(),
+    "oom_asker": pa.string(),
+    "oom_cgroup": pa.string(),
+    "oom_figures": pa.string(),
 }
 SCHEMA = pa.schema(_TYPES)
 """The columns of an ending; `sigtrace.analyze.deaths` says what each is."""
@@ -51,17 +76,21 @@ SCHEMA = pa.schema(_TYPES)
 _PIECE = 1 << 12
 
 
-def endings(events: pa.Table) -> pa.Table:
+def endings(events: pa.Table, asked_within_us: int = ASKED_WITHIN_US) -> pa.Table:
     """Return an ending of `SCHEMA` for each process that ended in a session's events."""
-    return table((row for log, rows in feed.tables(events) for row in of_log(log, rows)), SCHEMA)
+    rows = (row for log, rows in feed.tables(events) for row in of_log(log, rows, asked_within_us))
+    return table(rows, SCHEMA)
 
 
-def of_log(log: str | None, rows: feed.Table | feed.Parts) -> list[dict[str, Any]]:
+def of_log(
+    log: str | None, rows: feed.Table | feed.Parts, asked_within_us: int = ASKED_WITHIN_US
+) -> list[dict[str, Any]]:
     """Return the endings of one log, as objects."""
     found: list[dict[str, Any]] = []
+    judge = Judge(witnessed=rows.witnessed, asked_within_us=asked_within_us)
 
-    def ended(process: Process, died: Row, signal: Signal | None, lost: bool) -> None:  # noqa: FBT001
-        found.append({"log": log, **ending(process, died, signal, lost)})
+    def ended(process: Process, lost: bool) -> None:  # noqa: FBT001
+        found.append({"log": log, **judge.ending(process, lost)})
 
     track(rows, ended)
     return found
@@ -69,7 +98,7 @@ def of_log(log: str | None, rows: feed.Table | feed.Parts) -> list[dict[str, Any
 
 def track(
     rows: feed.Table | feed.Parts,
-    ended: Callable[[Process, Row, Signal | None, bool], Any],
+    ended: Callable[[Process, bool], Any],
     **options: Any,  # noqa: ANN401  (the tracker's own)
 ) -> Tracker:
     """Follow all rows of a log; `ended` and the options are those of `sigtrace.causes.tracking.tracker.Tracker`."""

@@ -14,13 +14,13 @@ from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sigtrace.causes.tracking.rows import Follower
 
 ALWAYS = ("ts", "tid", "pid", "line")
 FILLED = {
-    "process": ("comm", "target", "filename", "cgroup"),
+    "process": ("comm", "target", "filename", "cgroup", "user", "command", "ns_pid"),
     "lost": ("cpu",),
     "kill": ("time", "cpu", "comm", "sig", "target", "ret"),
     "kill_half": ("time", "cpu", "comm", "sig", "target", "ret"),
@@ -29,7 +29,14 @@ FILLED = {
     "sched_process_fork": ("target", "target_comm"),
     "sched_process_exec": ("target", "filename"),
     "sched_process_exit": ("time", "cpu", "comm", "group_dead"),
-    "mark_victim": ("time", "cpu", "comm", "target", "target_comm"),
+    "mark_victim": ("time", "cpu", "comm", "target", "target_comm", "command"),
+    "sys_enter_exit_group": ("status",),
+    "sys_enter_exit": ("status",),
+    "exec": ("target", "filename"),
+    "args": ("uid", "user", "command", "cgroup_id"),
+    "cgroup_attach_task": ("target", "cgroup"),
+    "cgroup_mkdir": ("cgroup", "cgroup_id"),
+    "cgroup": ("cgroup", "cgroup_id"),
 }
 """The columns that the tracker reads of each event, beside `ALWAYS`. To read one costs, also if it is null."""
 
@@ -41,13 +48,14 @@ _ROWS = 1 << 16
 _LAST = 1 << 62
 _ARROW = {"q": pa.int64(), "i": pa.int32(), "B": pa.uint8()}
 _NULLS = {"line": 0, "ts": 0, "cpu": 0, "tid": 0, "time": NO_TIME, "small": 255, "flag": 2}
-_NULLS |= {"pid": -1, "sig": NONE, "target": NONE, "ret": NONE, "code": NONE}
+_NULLS |= {"pid": -1, "cgroup_id": -1}
+_NULLS |= dict.fromkeys(("sig", "target", "ret", "code", "status", "uid", "ns_pid"), NONE)
 
 
 def tables(events: pa.Table) -> Iterator[tuple[str | None, Table]]:
     """Yield each log of a table of events, with its rows."""
     # Of pandas without Arrow's types, a column with nulls comes as floats.
-    names = [*COLUMNS, "log"]
+    names = [name for name in (*COLUMNS, "log") if name in events.column_names]  # older sessions have fewer
     ordered = events.select(names).cast(pa.schema([PLAIN.field(name) for name in names]))
     ordered = ordered.sort_by([("log", "ascending"), ("line", "ascending")])
     counted = cast("list[dict[str, Any]]", ordered["log"].value_counts().to_pylist())  # type: ignore[misc]
@@ -58,16 +66,30 @@ def tables(events: pa.Table) -> Iterator[tuple[str | None, Table]]:
         start += counts[log]
 
 
+def witnessed(events: Collection[str | None]) -> bool:
+    """Tell by the events of a log whether it would show a signal and its delivery, if there were one.
+
+    The processes that ran at the start are of a recording that has both events on.
+    """
+    return "process" in events or {"signal_generate", "signal_deliver"} <= set(events)
+
+
 class Table:
     """The rows of one log, in a table that is in the order of their lines."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
+        self._events = set(table["event"].unique().to_pylist())
 
     @property
     def lossy(self) -> bool:
         """Whether the kernel said that events were lost."""
-        return bool(pc.any(pc.equal(self._table["event"], pa.scalar("lost"))).as_py())
+        return "lost" in self._events
+
+    @property
+    def witnessed(self) -> bool:
+        """Whether the log would show a signal and its delivery, if there were one."""
+        return witnessed(self._events)
 
     def feed(self, follower: Follower) -> None:
         """Have a follower follow all rows."""
@@ -78,9 +100,10 @@ class Table:
 class Parts:
     """The rows of one log in Parquet files, however many and large: few row groups are in memory at a time."""
 
-    def __init__(self, files: Sequence[str], *, lossy: bool) -> None:
+    def __init__(self, files: Sequence[str], *, lossy: bool, witnessed: bool) -> None:
         self._files = files
         self.lossy = lossy
+        self.witnessed = witnessed
 
     def feed(self, follower: Follower) -> None:
         """Have a follower follow all rows. Raises `SessionError` if a file cannot be read."""

@@ -21,7 +21,8 @@ def origin(signal: Signal) -> str:
     """Return where a signal came from.
 
     `call` (kill, tkill, tgkill), `queue` (a call that the probe does not see: sigqueue, pidfd_send_signal,
-    cgroup.kill), `fault`, `oom`, `terminal`, `timer`, `parent` (its death) or `kernel`.
+    cgroup.kill), `fault`, `oom`, `terminal`, `timer`, `kernel`; or the end of a process sent it: `parent`
+    (PR_SET_PDEATHSIG), `leader` (of its session), `namespace` (the init of its pid namespace).
     """
     if signal.call is not None:
         return "call"
@@ -54,5 +55,10 @@ def _of_the_kernel(signal: Signal) -> str:
     if sig in _TERMINAL or hangs_up:
         return "terminal"
     if signal.in_exit:
-        return "parent"
+        return _of_an_end(signal)
     return "timer" if sig == _KILL and itself else "kernel"  # the hard RLIMIT_CPU
+
+
+def _of_an_end(signal: Signal) -> str:
+    # A namespace's init takes its processes along (zap_pid_ns_processes), a session's leader hangs up.
+    return {_KILL: "namespace", _HUP: "leader"}.get(signal.sig, "parent")

@@ -2,117 +2,217 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sigtrace.causes.actor import actor
+from sigtrace.causes.asking import ENDED, SENT, asked, hops, raised_anew
+from sigtrace.causes.identity import identity
 from sigtrace.causes.origin import origin
-from sigtrace.causes.tracking.rows import NO_TIME
+from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
+from sigtrace.causes.tracking.rows import NO_TIME, NONE
+from sigtrace.facts.rules import ASKED_WITHIN_US
 from sigtrace.facts.signals import DEADLY
 
 if TYPE_CHECKING:
     from sigtrace.causes.tracking.process import Process, Signal
     from sigtrace.causes.tracking.rows import Row
 
-# Between an actor and its kill: they do as they are told.
-_MESSENGERS = frozenset(
-    [
-        *("sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "busybox"),
-        *("sigtrace", "kill", "pkill", "killall", "killall5", "skill", "timeout"),
-        *("sudo", "doas", "su", "runuser", "env", "setsid", "nohup", "xargs", "nice", "ionice", "stdbuf", "flock"),
-    ]
-)
-
 _KILL = 9
-_NOBODY: list[Process] = []
+_HOW = {"handled": "handled", PENDING: "waited for", TAKEN: "waited for"}
 
 
-def ending(process: Process, died: Row, signal: Signal | None, lost: bool) -> dict[str, Any]:  # noqa: FBT001
-    """Return an ending with the columns of `sigtrace.causes.endings.SCHEMA` but `log`."""
-    verdict, source = _verdict(process, signal, lost)
-    killer = None
-    if verdict == "self":
-        killer = process
-    elif signal is not None and verdict == "killed" and source in ("call", "queue"):
-        killer = signal.sender
-    line = _NOBODY if killer is None else killer.ancestors()
+class _Cause(NamedTuple):
+    verdict: str
+    source: str | None
+    signal: Signal | None  # that ended it, or asked it to end
+    last: Signal | None  # that ended it; another one if it raised the first anew
+
+
+class Judge:
+    """Decides how processes ended.
+
+    A process was asked to end by a signal that came `asked_within_us` before its exit at most. `witnessed`: whether the
+    log would show a signal and its delivery, if there were one; if not, none can be denied.
+    """
+
+    def __init__(self, *, witnessed: bool = True, asked_within_us: int = ASKED_WITHIN_US) -> None:
+        self._witnessed = witnessed
+        self._within_us = asked_within_us
+
+    def ending(self, process: Process, lost: bool) -> dict[str, Any]:  # noqa: FBT001
+        """Return an ending with the columns of `sigtrace.causes.endings.SCHEMA` but `log`."""
+        died = process.died
+        if died is None:
+            raise ValueError(f"process {process.pid} has not ended")
+        cause = self._cause(process, died, lost)
+        signal = cause.signal
+        killer = self._killer(process, cause)
+        earlier = None if cause.verdict == "asked" else _earlier(process, cause.last)
+        return {
+            "victim_pid": process.pid,
+            "victim_start": None if process.start == UNKNOWN else process.start,
+            "victim_comm": process.name(),
+            "command": process.command or process.filename,
+            "cgroup": process.cgroup,
+            "parent_pid": None if process.parent is None else process.parent.pid,
+            "parent_comm": None if process.parent is None else process.parent.name(),
+            "ts": died.ts,
+            "time": None if died.time == NO_TIME else died.time,
+            "sig": _sig(process, cause),
+            "verdict": cause.verdict,
+            "source": cause.source,
+            **_killer_columns(killer, signal),
+            "group": signal is not None and signal.to_group(),
+            "delay_us": None if signal is None else died.ts - signal.row.ts,
+            "earlier_sig": None if earlier is None else earlier.sig,
+            "earlier_fate": None if earlier is None else earlier.fate,
+            "grace_us": None if earlier is None or cause.last is None else cause.last.row.ts - earlier.row.ts,
+            "lost": lost,
+            "lines": sorted({row.line for row in _rows(process, cause, earlier)}),
+            "exit_status": _status(process) if cause.verdict in {"exited", "asked"} else None,
+            "how": _HOW.get(signal.fate) if signal is not None and cause.verdict == "asked" else None,
+            "reraised": signal is not cause.last and cause.verdict == "killed",
+            **self._hop_columns(cause),
+            **_identity_columns(process, "victim"),
+            "ns_pid": None if process.ns_pid == NONE else process.ns_pid,
+            **_oom_columns(process, cause.verdict),
+        }
+
+    def evidence(self, process: Process, lost: bool) -> list[dict[str, Any]]:  # noqa: FBT001
+        """Return the rows that an ending rests on, in the order of their lines, each with what it says."""
+        died = process.died
+        if died is None:
+            return []
+        cause = self._cause(process, died, lost)
+        earlier = None if cause.verdict == "asked" else _earlier(process, cause.last)
+        by_line = {row.line: row for row in _rows(process, cause, earlier)}
+        return [by_line[line].facts() for line in sorted(by_line)]
+
+    def _cause(self, process: Process, died: Row, lost: bool) -> _Cause:  # noqa: FBT001
+        last = process.ended_by
+        if last is None:
+            return self._cause_of_exit(process, died, lost)
+        first = raised_anew(process, last, self._within_us)
+        signal = last if first is None else first
+        source = origin(signal)
+        if source in {"fault", "oom"}:
+            return _Cause(source, source, signal, last)
+        if source in SENT and signal.sender is process:
+            return _Cause("self", source, signal, last)
+        return _Cause("killed", source, signal, last)
+
+    def _cause_of_exit(self, process: Process, died: Row, lost: bool) -> _Cause:  # noqa: FBT001
+        fatal = process.fatal
+        # Delivered, and sent before the recording began; nobody called exit_group(2).
+        unexplained = fatal is not None and (fatal.sig != _KILL or process.quiet_exit < 0)
+        signal = None if unexplained else asked(process, died, self._within_us, _status(process))
+        if signal is not None:
+            return _Cause("asked", origin(signal), signal, None)
+        if lost or unexplained or not self._witnessed:
+            return _Cause("unknown", None, None, None)
+        return _Cause("exited", None, None, None)
+
+    def _killer(self, process: Process, cause: _Cause) -> Process | None:
+        if cause.verdict == "self":
+            return process
+        if cause.signal is None or cause.source not in SENT:
+            return None
+        return cause.signal.sender
+
+    def _hop_columns(self, cause: _Cause) -> dict[str, Any]:
+        chain = [] if cause.signal is None or cause.verdict == "self" else hops(cause.signal, self._within_us)
+        if not chain or cause.source not in SENT + ENDED:
+            return {"first_pid": None, "first_comm": None, "first_sig": None, "hops": []}
+        first, sent = chain[0]
+        return {
+            "first_pid": first.pid,
+            "first_comm": first.name(),
+            "first_sig": sent.sig,
+            "hops": [f"{one.name() or '?'} ({one.pid})" for one, _ in chain],
+        }
+
+
+def _killer_columns(killer: Process | None, signal: Signal | None) -> dict[str, Any]:
+    if killer is None:
+        return {
+            **dict.fromkeys(("killer_pid", "killer_comm", "killer_thread", "actor_pid", "actor_comm")),
+            "ancestors": [],
+            **dict.fromkeys(f"killer_{name}" for name in _IDENTITY),
+        }
+    line = killer.ancestors()
     names = [one.name() or "?" for one in line]
-    if killer is not None:
-        names[0] = _killer_name(killer, signal)
-    actor = next((i for i, name in enumerate(names) if name not in _MESSENGERS), 0)
-    earlier = _earlier(process, signal)
+    # The name of a thread is not that of its process. If no row has named that, it is all there is.
+    thread = None if signal is None else (signal.row if signal.call is None else signal.call).comm
+    named = killer.name() or thread or "?"
+    # The call's message has the name of that moment, to the letter.
+    if signal is not None and thread is not None and signal.row.tid == killer.pid:
+        named = thread
+    names[0] = named
+    acting, acting_name = actor(line, names)
     return {
-        "victim_pid": process.pid,
-        "victim_start": None if process.start == NO_TIME else process.start,
-        "victim_comm": process.name(),
-        "command": process.command,
-        "cgroup": process.cgroup,
-        "parent_pid": None if process.parent is None else process.parent.pid,
-        "parent_comm": None if process.parent is None else process.parent.name(),
-        "ts": died.ts,
-        "time": None if died.time == NO_TIME else died.time,
-        "sig": None if verdict == "exited" else _sig(process, signal),
-        "verdict": verdict,
-        "source": source,
-        "killer_pid": None if killer is None else killer.pid,
-        "killer_comm": names[0] if names else None,
-        "actor_pid": line[actor].pid if line else None,
-        "actor_comm": names[actor] if names else None,
+        "killer_pid": killer.pid,
+        "killer_comm": named,
+        "killer_thread": None if thread == named else thread,
+        "actor_pid": acting.pid,
+        "actor_comm": acting_name,
         "ancestors": [f"{name} ({one.pid})" for name, one in zip(names[1:], line[1:], strict=True)],
-        "group": signal is not None and signal.to_group(),
-        "delay_us": None if signal is None else died.ts - signal.row.ts,
-        "earlier_sig": None if earlier is None else earlier.sig,
-        "earlier_fate": None if earlier is None else earlier.fate,
-        "grace_us": None if earlier is None or signal is None else signal.row.ts - earlier.row.ts,
-        "lost": lost,
-        "lines": sorted({row.line for row in rows(process, died, signal, earlier)}),
+        **_identity_columns(killer, "killer"),
     }
 
 
-def evidence(process: Process, died: Row, signal: Signal | None) -> list[dict[str, Any]]:
-    """Return the rows that an ending rests on, in the order of their lines, each with what it says."""
-    by_line = {row.line: row for row in rows(process, died, signal, _earlier(process, signal))}
-    return [by_line[line].facts() for line in sorted(by_line)]
+_IDENTITY = ("command", "user", "unit", "runtime", "container", "pod", "executable")
 
 
-def rows(process: Process, died: Row, signal: Signal | None, earlier: Signal | None) -> list[Row]:
-    """Return the rows that an ending rests on."""
-    found = [process.fatal, died, process.oom if signal is not None and signal.sig == _KILL else None]
-    for one in (earlier, signal):
-        if one is not None:
-            found += [one.row, one.call]
-    return [row for row in found if row is not None]
+def _identity_columns(process: Process, who: str) -> dict[str, Any]:
+    known = identity(process.cgroup)
+    columns = {
+        "command": process.command or process.filename,
+        "user": process.user,
+        "unit": known.unit,
+        "runtime": known.runtime,
+        "container": known.container,
+        "pod": known.pod,
+        "executable": process.filename,
+    }
+    if who == "victim":
+        del columns["command"]  # it has a column of its own
+    return {f"{who}_{name}": value for name, value in columns.items()}
 
 
-def _verdict(process: Process, signal: Signal | None, lost: bool) -> tuple[str, str | None]:  # noqa: FBT001
-    if signal is None:
-        fatal = process.fatal
-        if lost or (fatal is not None and (fatal.sig != _KILL or process.quiet_exit < 0)):
-            return "unknown", None  # delivered, and sent before the recording began; nobody called exit_group(2)
-        return "exited", None
-    source = origin(signal)
-    if source in ("fault", "oom"):
-        return source, source
-    if source in ("call", "queue") and signal.sender is process:
-        return "self", source
-    return "killed", source
+def _oom_columns(process: Process, verdict: str) -> dict[str, Any]:
+    if verdict != "oom" or process.oom is None:
+        return {"oom_asker": None, "oom_cgroup": None, "oom_figures": None}
+    asker = process.oom_asker
+    return {
+        "oom_asker": None if asker is None else f"{asker.name() or process.oom.comm or '?'} ({asker.pid})",
+        "oom_cgroup": None if asker is None else asker.cgroup,
+        "oom_figures": process.oom_figures,
+    }
 
 
-def _sig(process: Process, signal: Signal | None) -> int | None:
-    if signal is not None:
-        return signal.sig
-    return None if process.fatal is None else process.fatal.sig
+def _status(process: Process) -> int | None:
+    return None if process.status == NONE else process.status
+
+
+def _sig(process: Process, cause: _Cause) -> int | None:
+    if cause.signal is not None:
+        return cause.signal.sig
+    return process.fatal.sig if process.fatal is not None and cause.verdict == "unknown" else None
 
 
 def _earlier(process: Process, signal: Signal | None) -> Signal | None:
     """Return the first deadly signal that another one had to follow: TERM, then KILL."""
     if signal is None:
         return None
-    return next(
-        (one for one in process.signals or () if one.row.line < signal.row.line and one.sig in DEADLY),
-        None,
-    )
+    before = (one for one in process.signals or () if one.row.line < signal.row.line and one.sig in DEADLY)
+    return next(before, None)
 
 
-def _killer_name(killer: Process, signal: Signal | None) -> str:
-    # The call's message has the name of that moment, to the letter.
-    called = None if signal is None or signal.call is None else signal.call.comm
-    return called or killer.name() or "?"
+def _rows(process: Process, cause: _Cause, earlier: Signal | None) -> list[Row]:
+    found = [process.fatal if cause.verdict != "asked" else None, process.died]
+    if cause.last is not None and cause.last.sig == _KILL:
+        found.append(process.oom)
+    for one in (earlier, cause.signal, cause.last):
+        if one is not None:
+            found += [one.row, one.call]
+    return [row for row in found if row is not None]

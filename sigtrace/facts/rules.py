@@ -19,6 +19,12 @@ JUST_BEFORE_US = 1_000_000
 A fatal signal is delivered and its process exits at once; only a long core dump comes between.
 """
 
+ASKED_WITHIN_US = 90_000_000
+"""A process was asked to end if it exits this much later at most, in microseconds, unless told otherwise.
+
+systemd, for one, waits for 90 s before it kills.
+"""
+
 
 def ends_process(group_dead: bool | None, tid: int, pid: int | None) -> bool:  # noqa: FBT001  (a column)
     """Tell whether a sched_process_exit is of the last thread of its process.

@@ -46,6 +46,10 @@ HARMLESS = frozenset({0, 17, 18, 19, 20, 21, 22, 23, 28})
 DEADLY = frozenset(range(1, 65)) - HARMLESS
 """The signals that end a process which does not handle them (signal(7))."""
 
+NEVER_ASK = frozenset({9, 17, 18, 19, 20, 21, 22, 23, 26, 27, 28, 29})
+"""The signals that ask a process for nothing, even if it handles them: SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGIO, those
+that stop it, the timers of its own CPU time; and SIGKILL, which does not ask."""
+
 FAULTS = frozenset({4, 5, 7, 8, 11, 31})
 """The signals by which the kernel answers a fault: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS."""
 

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from sigtrace.causes import feed
 from sigtrace.causes.endings import SCHEMA, track
-from sigtrace.causes.verdict import ending
+from sigtrace.causes.verdict import Judge
 from sigtrace.errors import Error, SessionError
+from sigtrace.facts.rules import ASKED_WITHIN_US
 from sigtrace.facts.schema import ADDED, PLAIN, VERSION
 from sigtrace.questions import calls, counts
 from sigtrace.questions.calls import ASKING, STORM_CALLS, STORM_GAP_US
@@ -27,11 +28,10 @@ if TYPE_CHECKING:
     import duckdb
 
     from sigtrace.causes.tracking.process import Process, Signal
-    from sigtrace.causes.tracking.rows import Row
     from sigtrace.store.session import Session
     from sigtrace.store.sessions import Shelved
 
-    Ended = Callable[[str | None, Process, Row, Signal | None, bool], Any]
+    Ended = Callable[[str | None, Judge, Process, bool], Any]
     Settled = Callable[[str | None, Signal], Any]
 
 _OF_A_CALL = "event, ts, line, log, pid, comm, sig, target, ret"  # what analyze asks of one
@@ -67,8 +67,10 @@ class Database:
     `SessionError` and `LogError` if something cannot be opened.
     """
 
-    def __init__(self, *sources: str | os.PathLike[str] | Session) -> None:
+    def __init__(self, *sources: str | os.PathLike[str] | Session, asked_within_us: int = ASKED_WITHIN_US) -> None:
         import duckdb
+
+        self._asked_within_us = asked_within_us
 
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
         try:
@@ -170,8 +172,8 @@ class Database:
     ) -> int:
         """Have the process tracker follow the sessions; return how many processes exited and were not worth a call.
 
-        `ended` and `settled` are called as by `sigtrace.causes.tracking.tracker.Tracker`, with the log first. Of logs not
-        `among` these, nothing is followed.
+        `ended` and `settled` are called as by `sigtrace.causes.tracking.tracker.Tracker`, with the log first. Of logs
+        not `among` these, nothing is followed.
         """
         exited = 0
         for number, one in enumerate(self._shelf):
@@ -180,7 +182,9 @@ class Database:
                 continue
             for log, rows in _rows(one, logs):
                 if among is None or log in among:
-                    exited += _follow(log, rows, ended, settled, all_endings=all_endings)
+                    exited += _follow(
+                        log, rows, ended, settled, all_endings=all_endings, asked_within_us=self._asked_within_us
+                    )
         return exited
 
     def counted(self) -> duckdb.DuckDBPyRelation:
@@ -225,8 +229,8 @@ class Database:
             self._connection.execute("INSERT INTO deaths FROM found")
             found.clear()
 
-        def ended(log: str | None, process: Process, died: Row, signal: Signal | None, lost: bool) -> None:  # noqa: FBT001
-            found.append({"log": log, **ending(process, died, signal, lost)})
+        def ended(log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
+            found.append({"log": log, **judge.ending(process, lost)})
             if len(found) == _PIECE:
                 insert()
 
@@ -269,12 +273,21 @@ class Database:
 
 def _rows(one: Shelved, logs: Sequence[str | None]) -> Iterator[tuple[str | None, feed.Table | feed.Parts]]:
     # The logs of a session by the names that they have here, with their rows.
+    kinds = one.about["lines_by_kind"]
     if one.rows is None and len(logs) == 1:
-        yield logs[0], feed.Parts(one.files, lossy=bool(one.about["lines_by_kind"].get("lost")))
+        yield (
+            logs[0],
+            feed.Parts(one.files, lossy=bool(kinds.get("lost")), witnessed=feed.witnessed([*kinds, *_recorded(one)])),
+        )
         return
     names = dict(zip(one.logs, logs, strict=True))
     for log, rows in feed.tables(one.table()):
         yield names.get(log, log if len(logs) > 1 else logs[0]), rows
+
+
+def _recorded(one: Shelved) -> list[str]:
+    # The events that were on, whether or not one came.
+    return [event.rsplit(":", 1)[-1] for event in one.about.get("events", ())]
 
 
 def _follow(
@@ -284,10 +297,12 @@ def _follow(
     settled: Settled | None,
     *,
     all_endings: bool,
+    asked_within_us: int,
 ) -> int:
+    judge = Judge(witnessed=rows.witnessed, asked_within_us=asked_within_us)
     tracker = track(
         rows,
-        lambda process, died, signal, lost: ended(log, process, died, signal, lost),
+        lambda process, lost: ended(log, judge, process, lost),
         settled=None if settled is None else lambda signal: settled(log, signal),
         all_endings=all_endings,
     )

@@ -6,12 +6,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.causes.verdict import ending, evidence
 from sigtrace.facts.signals import signal_name
 
 if TYPE_CHECKING:
-    from sigtrace.causes.tracking.process import Process, Signal
-    from sigtrace.causes.tracking.rows import Row
+    from sigtrace.causes.tracking.process import Process
+    from sigtrace.causes.verdict import Judge
     from sigtrace.questions.database import Database
 
     Death = dict[str, Any]
@@ -50,8 +49,8 @@ class Deaths:
         self._sort()
         self.first = [death for _, death in self._kept]
 
-    def _ended(self, log: str | None, process: Process, died: Row, signal: Signal | None, lost: bool) -> None:  # noqa: FBT001
-        death = ending(process, died, signal, lost)
+    def _ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
+        death = judge.ending(process, lost)
         self.verdicts[death["verdict"]] += 1
         if death["verdict"] == "exited":
             return
@@ -60,7 +59,7 @@ class Deaths:
         key = in_time({"log": log, **death})
         if self._last is not None and key > self._last:
             return
-        rows = [_fact({**row, "time": time(row.get("time"))}) for row in evidence(process, died, signal)]
+        rows = [_fact({**row, "time": time(row.get("time"))}) for row in judge.evidence(process, lost)]
         self._kept.append((key, {"log": log, **told(death), "evidence": rows}))
         if len(self._kept) > 2 * self._most:
             self._sort()

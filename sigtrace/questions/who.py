@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.causes.verdict import ending
 from sigtrace.causes.victims import victim
 from sigtrace.errors import SessionError
 from sigtrace.facts.signals import error_name, signal_name, target_name
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from sigtrace.causes.tracking.process import Process, Signal
-    from sigtrace.causes.tracking.rows import Row
+    from sigtrace.causes.verdict import Judge
     from sigtrace.store.session import Session
 
     Answer = dict[str, Any]
@@ -75,9 +74,9 @@ class _Found:
         self._name = asked
         self._pid = int(asked) if asked is not None and asked.isdigit() else None
 
-    def ended(self, log: str | None, process: Process, died: Row, signal: Signal | None, lost: bool) -> None:  # noqa: FBT001
+    def ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         if self._is(process):
-            self.deaths.append({"log": log, **ending(process, died, signal, lost)})
+            self.deaths.append({"log": log, **judge.ending(process, lost)})
 
     def settled(self, log: str | None, signal: Signal) -> None:
         if self._is(signal.victim):

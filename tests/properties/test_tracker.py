@@ -173,8 +173,9 @@ def test_deaths_of_a_database_are_those_of_the_table(session: Session) -> None:
 def test_rows_of_parts_are_followed_as_those_of_a_table(session: Session) -> None:
     lossy = "lost" in session.table["event"].to_pylist()
     whole = endings.endings(session.table).to_pylist()
+    witnessed = feed.witnessed(session.table["event"].to_pylist())
     with tempfile.TemporaryDirectory() as folder:
-        rows = feed.Parts(parts(session, Path(folder)), lossy=lossy)
+        rows = feed.Parts(parts(session, Path(folder)), lossy=lossy, witnessed=witnessed)
         of_parts = endings.of_log("a", rows)
         hit = victims.of_log("a", rows)
     assert said(endings.table(iter(of_parts), endings.SCHEMA).to_pylist()) == said(whole)
@@ -194,7 +195,7 @@ def test_the_interpreted_tracker_gives_what_the_compiled_one_gives(session: Sess
             hit: list[dict[str, Any]] = []
             module.track(
                 rows,
-                lambda *death, ended=ended: ended.append(verdict.ending(*death)),
+                lambda *death, ended=ended: ended.append(verdict.Judge().ending(*death)),
                 settled=lambda signal, hit=hit: hit.append(victims.victim(signal)),
             )
             found.append((ended, hit))

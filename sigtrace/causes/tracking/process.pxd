@@ -20,17 +20,20 @@ cdef class Signal:
 cdef class Process:
     cdef public int pid, depth
     cdef public long long start, quiet_exit
-    cdef public object comm, command, cgroup
-    cdef public bint named_by_file, dead
-    cdef public Process parent
+    cdef public object comm, filename, command, cgroup, user, oom_figures
+    cdef public int ns_pid, status
+    cdef public bint named_by_file, leaving, dead
+    cdef public Process parent, oom_asker
+    cdef public Signal ended_by
     cdef public list signals
-    cdef public Row fatal, oom
+    cdef public Row fatal, oom, died
     cdef public set took_fatal, exited
 
     cpdef begin(self, int pid, long long start, Process parent)
     cpdef object name(self)
     cpdef bint sent_itself(self, int sig)
     cpdef Signal fatal_signal(self, Row died)
+    cpdef inherit(self, Process parent)
     cpdef Signal keep(self, Signal signal)
     @cython.locals(process=Process)
     cpdef list ancestors(self)

@@ -22,6 +22,7 @@ _GENERATIONS = 128  # of dead ancestors that a living process keeps: one that fo
 _SIGNALS = 64  # that a process keeps, the latest: one that handles a signal a second has no end of them either
 
 PENDING = "pending"
+TAKEN = "waited for"
 
 _KILL = 9
 _OF_CALLS = (0, -6)  # SI_USER of kill, SI_TKILL of tkill and tgkill
@@ -72,8 +73,12 @@ class Process:
         self.start = start
         self.comm: str | None = None
         self.named_by_file = False  # its name is that of the file it executed, which is worked out when asked for
+        self.filename: str | None = None
         self.command: str | None = None
         self.cgroup: str | None = None
+        self.user: str | None = None
+        self.ns_pid = NONE
+        self.status = NONE  # of its exit_group(2), or of the last of its threads to exit
         self.parent = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.signals: list[Signal] | None = None
@@ -82,14 +87,19 @@ class Process:
         self.exited: set[int] | None = None  # threads that have, while others live
         self.quiet_exit = -1  # the line of the last thread that exited without the delivery of a fatal signal
         self.oom: Row | None = None
+        self.oom_figures: str | None = None
+        self.oom_asker: Process | None = None
+        self.died: Row | None = None
+        self.ended_by: Signal | None = None
+        self.leaving = False  # whether it has called exit_group(2)
         self.dead = False
         if self.depth > _GENERATIONS:
             self._forget_the_oldest()
 
     def name(self) -> str | None:
         """Return its name, by the file that it executed if no row has said it since."""
-        if self.named_by_file and self.command is not None:
-            self.comm = self.command.rsplit("/", 1)[-1][:15]
+        if self.named_by_file and self.filename is not None:
+            self.comm = self.filename.rsplit("/", 1)[-1][:15]
             self.named_by_file = False
         return self.comm
 
@@ -99,6 +109,13 @@ class Process:
             if signal.sig == sig and signal.sender is self:
                 return True
         return False
+
+    def inherit(self, parent: Process) -> None:
+        """Take from a parent what a child is born with."""
+        self.filename = parent.filename
+        self.command = parent.command
+        self.cgroup = parent.cgroup
+        self.user = parent.user
 
     def keep(self, signal: Signal) -> Signal | None:
         """Keep a signal; return one that is forgotten for it, if there are too many."""

@@ -22,6 +22,13 @@ KINDS = (
     "sched_process_exec",
     "sched_process_exit",
     "mark_victim",
+    "sys_enter_exit_group",
+    "sys_enter_exit",
+    "exec",
+    "args",
+    "cgroup_attach_task",
+    "cgroup_mkdir",
+    "cgroup",
 )
 """The events that the tracker follows; a row's `kind` is a place in here, or `OTHER`."""
 
@@ -40,6 +47,10 @@ NUMBERS = {
     "target": "i",
     "ret": "i",
     "code": "i",
+    "status": "i",
+    "uid": "i",
+    "ns_pid": "i",
+    "cgroup_id": "q",
     "kind": "B",
     "small": "B",
     "flag": "B",
@@ -50,7 +61,7 @@ NUMBERS = {
 0, 1, or 2 for null.
 """
 
-NAMES = ("comm", "target_comm", "filename", "cgroup")
+NAMES = ("comm", "target_comm", "filename", "cgroup", "user", "command")
 """The columns of names: codes, and a list of what they stand for."""
 
 
@@ -73,6 +84,10 @@ class Chunk:
         self.target = numbers["target"]
         self.ret = numbers["ret"]
         self.code = numbers["code"]
+        self.status = numbers["status"]
+        self.uid = numbers["uid"]
+        self.ns_pid = numbers["ns_pid"]
+        self.cgroup_id = numbers["cgroup_id"]
         self.kind = numbers["kind"]
         self.small = numbers["small"]
         self.flag = numbers["flag"]
@@ -80,10 +95,14 @@ class Chunk:
         self.target_comm = codes["target_comm"]
         self.filename = codes["filename"]
         self.cgroup = codes["cgroup"]
+        self.user = codes["user"]
+        self.command = codes["command"]
         self.comms = names["comm"]
         self.target_comms = names["target_comm"]
         self.filenames = names["filename"]
         self.cgroups = names["cgroup"]
+        self.users = names["user"]
+        self.commands = names["command"]
 
     def row(self, i: int) -> Row:
         """Return a row as an object."""
@@ -152,6 +171,7 @@ class Row:
         self.target: int = chunk.target[i]
         self.ret: int = chunk.ret[i]
         self.code: int = chunk.code[i]
+        self.status: int = chunk.status[i]
         self.small: int = chunk.small[i]
         self.flag: int = chunk.flag[i]
         code = chunk.comm[i]
@@ -175,6 +195,7 @@ class Row:
             "ret": None if self.ret == NONE else self.ret,
             "target_comm": self.target_comm,
             "code": None if self.code == NONE else self.code,
+            "status": None if self.status == NONE else self.status,
             **self._small(),
         }
         return {column: value for column, value in said.items() if value is not None}

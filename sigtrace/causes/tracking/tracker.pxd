@@ -6,6 +6,7 @@ from sigtrace.causes.tracking.process cimport Process, Signal
 from sigtrace.causes.tracking.rows cimport Chunk, Follower, Row
 
 cdef const int _PROCESS, _LOST, _KILL, _KILL_HALF, _GENERATE, _DELIVER, _FORK, _EXEC, _EXIT, _OOM
+cdef const int _EXIT_GROUP, _EXIT_THREAD, _EXEC_SAFE, _ARGS, _ATTACH, _MKDIR, _CGROUP, _CGROUPS, _STANDARD
 cdef const int _ZOMBIES
 cdef const long long _CALLED_WITHIN
 
@@ -17,7 +18,7 @@ cdef class Tracker(Follower):
     cdef Gaps _gaps
     cdef bint _all_endings, _live
     cdef int _kept_pid
-    cdef dict _known, _pid_of, _parents_to_come, _unsettled
+    cdef dict _known, _pid_of, _parents_to_come, _unsettled, _cgroups
     cdef list _zombies
     cdef object _waiting
     cdef Py_ssize_t _died
@@ -44,6 +45,8 @@ cdef class Tracker(Follower):
     cdef _did_another(self, int tid)
     @cython.locals(row=Row, victim=Process, signal=Signal, in_exit=bint)
     cdef _generated(self, Chunk chunk, Py_ssize_t i, Process sender)
+    @cython.locals(signal=Signal)
+    cdef _was_taken(self, Process victim, Row row)
     @cython.locals(forgotten=Signal)
     cdef _keep(self, Process victim, Signal signal)
     @cython.locals(sig=int, handler=int, signal=Signal)
@@ -52,13 +55,19 @@ cdef class Tracker(Follower):
     cdef _forked(self, Chunk chunk, Py_ssize_t i, Process parent)
     @cython.locals(old=int)
     cdef _executed(self, Chunk chunk, Py_ssize_t i, Process process)
+    cdef _described(self, Chunk chunk, Py_ssize_t i, Process process)
+    cdef _moved(self, Chunk chunk, Py_ssize_t i)
+    cdef _know_cgroup(self, Chunk chunk, Py_ssize_t i)
+    @cython.locals(victim=Process)
+    cdef _chosen(self, Chunk chunk, Py_ssize_t i, Process asker)
+    cdef _left(self, int status, Process process, bint whole)
     @cython.locals(tid=int, dead=int, died=Row)
     cdef _exited(self, Chunk chunk, Py_ssize_t i, Process process)
     @cython.locals(signal=Signal, died=Row)
     cdef _died_unseen(self, Process process)
     @cython.locals(oldest=Process)
     cdef _buried(self, Process process)
-    @cython.locals(process=Process, died=Row, signal=Signal, one=Signal, lost=bint)
+    @cython.locals(process=Process, signal=Signal, one=Signal, lost=bint)
     cdef _judge(self, bint everything)
     cdef bint _is_settled(self, Signal signal)
     @cython.locals(first="long long")

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.causes.tracking.process import PENDING, UNKNOWN, Process, Signal
+from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN, Process, Signal
 from sigtrace.causes.tracking.rows import NONE, Chunk, Follower, Row
 from sigtrace.facts.rules import JUST_BEFORE_US, ends_process
 from sigtrace.facts.signals import DEADLY
@@ -36,24 +36,33 @@ _FORK = 6
 _EXEC = 7
 _EXIT = 8
 _OOM = 9
+_EXIT_GROUP = 10
+_EXIT_THREAD = 11
+_EXEC_SAFE = 12
+_ARGS = 13
+_ATTACH = 14
+_MKDIR = 15
+_CGROUP = 16
 
 _ZOMBIES = 4096  # of the latest dead: what names their pid means them, until it is given away again
+_CGROUPS = 1 << 16  # paths that are kept by their ids
+_STANDARD = 32  # signals below are queued once; real-time signals, as often as they come
 _CALLED_WITHIN = 1 << 16  # lines: a call returns sooner after it has sent a signal
 
 
 class Tracker(Follower):
     """Follow the rows of one log: `follow` or `follow_all` of them, then `end`.
 
-    `ended` is called with each process that ended, the last row of its life, the signal that ended it or None, and
-    whether events were lost that bear on it. Without `all_endings` it is not called for those who just exited, without
-    a signal and without a loss: `exited` counts them. `settled` is called with each signal once it is known what became
-    of it. `gaps` are the log's. They are known beforehand; with `live` they are found as the rows come, and endings
-    wait for `settle`. `pid` is one whose processes are kept, as `processes`.
+    `ended` is called with each process that ended, and whether events were lost that bear on it. Without `all_endings`
+    it is not called for those who just exited, without a signal and without a loss: `exited` counts them. `settled` is
+    called with each signal once it is known what became of it. `gaps` are the log's. They are known beforehand; with
+    `live` they are found as the rows come, and endings wait for `settle`. `pid` is one whose processes are kept, as
+    `processes`.
     """
 
     def __init__(
         self,
-        ended: Callable[[Process, Row, Signal | None, bool], Any],
+        ended: Callable[[Process, bool], Any],
         gaps: Gaps | None = None,
         *,
         settled: Callable[[Signal], Any] | None = None,
@@ -77,7 +86,8 @@ class Tracker(Follower):
         self._pid_of: dict[int, int] = {}
         self._parents_to_come: dict[int, list[Process]] = {}
         self._unsettled: dict[int, list[Signal]] = {}
-        self._waiting: deque[tuple[Process, Row, Signal | None]] = deque()
+        self._waiting: deque[Process] = deque()
+        self._cgroups: dict[int, str] = {}
         self._line = 0
 
     def settle(self) -> None:
@@ -102,12 +112,15 @@ class Tracker(Follower):
     def step(self, chunk: Chunk, i: int) -> None:  # noqa: C901, PLR0912  (one branch an event)
         """Follow a row."""
         kind = chunk.kind[i]
-        if kind > _OOM:
+        if kind > _CGROUP:
             self.passed_over += 1
             return
         if self._live and self._gaps is not None:
             self._gaps.step(chunk, i)
         if kind == _LOST:
+            return
+        if kind >= _MKDIR:
+            self._know_cgroup(chunk, i)
             return
         tid = chunk.tid[i]
         if kind != _PROCESS:
@@ -119,7 +132,7 @@ class Tracker(Follower):
             self._forked(chunk, i, process)
         elif kind == _EXIT:
             self._exited(chunk, i, process)
-        elif kind == _EXEC:
+        elif kind in (_EXEC, _EXEC_SAFE):
             self._executed(chunk, i, process)
         elif kind == _GENERATE:
             self._generated(chunk, i, process)
@@ -127,10 +140,18 @@ class Tracker(Follower):
             self._delivered(chunk, i, process)
         elif kind in (_KILL, _KILL_HALF):
             self._called(chunk, i, process)
+        elif kind == _EXIT_GROUP:
+            self._left(chunk.status[i], process, True)
+        elif kind == _EXIT_THREAD:
+            self._left(chunk.status[i], process, False)
+        elif kind == _ARGS:
+            self._described(chunk, i, process)
+        elif kind == _ATTACH:
+            self._moved(chunk, i)
         elif kind == _PROCESS:
             self._ran(chunk, i, process)
         else:
-            self._hit(chunk.target[i]).oom = chunk.row(i)
+            self._chosen(chunk, i, process)
         if self._waiting:
             self._judge(False)
 
@@ -187,8 +208,11 @@ class Tracker(Follower):
         process.start = chunk.ts[i]
         process.named_by_file = False
         process.comm = _name(chunk.comms, chunk.comm[i])
-        process.command = _name(chunk.filenames, chunk.filename[i])
+        process.filename = _name(chunk.filenames, chunk.filename[i])
+        process.command = _name(chunk.commands, chunk.command[i])
         process.cgroup = _name(chunk.cgroups, chunk.cgroup[i])
+        process.user = _name(chunk.users, chunk.user[i])
+        process.ns_pid = chunk.ns_pid[i]
         # No line says them, and so they have no order.
         target = chunk.target[i]
         process.parent = self._known.get(target)
@@ -233,12 +257,23 @@ class Tracker(Follower):
         if victim.pid == row.target:
             victim.comm = row.target_comm
             victim.named_by_file = False
+        if victim.signals is not None and row.small == 0 and row.sig < _STANDARD:
+            self._was_taken(victim, row)
         in_exit = sender.dead or (sender.exited is not None and row.tid in sender.exited)
         signal = Signal(row, sender, victim, in_exit=in_exit)
         self._keep(victim, signal)
         if not signal.settled:
             self._unsettled.setdefault(row.tid, []).append(signal)
         self._tell(signal, False)
+
+    def _was_taken(self, victim: Process, row: Row) -> None:
+        # A standard signal is queued once. So if it is queued anew, the one before was taken in between, and without a
+        # delivery: by sigwait(2) or from a signalfd.
+        for signal in victim.signals or ():
+            same = signal.sig == row.sig and signal.row.flag == row.flag and signal.row.target == row.target
+            if same and signal.fate == PENDING:
+                signal.fate = TAKEN
+                self._tell(signal, False)
 
     def _keep(self, victim: Process, signal: Signal) -> None:
         forgotten = victim.keep(signal)
@@ -278,20 +313,56 @@ class Tracker(Follower):
             self._died_unseen(before)
         process = self._new(child, chunk.ts[i], parent)
         process.comm = name
-        process.command = parent.command
-        process.cgroup = parent.cgroup
+        process.inherit(parent)
 
     def _executed(self, chunk: Chunk, i: int, process: Process) -> None:
         old = chunk.target[i]
         if old != process.pid and self._pid_of:
             self._pid_of.pop(old, None)  # a thread that executes takes the number of its process
-        process.command = _name(chunk.filenames, chunk.filename[i])
+        process.filename = _name(chunk.filenames, chunk.filename[i])
+        process.command = None
         process.named_by_file = True
         # exec ends the other threads by a SIGKILL of its own (de_thread): nobody was killed.
         process.fatal = None
         process.quiet_exit = -1
         process.took_fatal = None
         process.exited = None
+
+    def _described(self, chunk: Chunk, i: int, process: Process) -> None:
+        user = _name(chunk.users, chunk.user[i])
+        if user is None and chunk.uid[i] != NONE:
+            user = str(chunk.uid[i])
+        process.user = user
+        if chunk.command[i] >= 0:
+            process.command = chunk.commands[chunk.command[i]]
+        cgroup = self._cgroups.get(chunk.cgroup_id[i])
+        if cgroup is not None:
+            process.cgroup = cgroup
+
+    def _moved(self, chunk: Chunk, i: int) -> None:
+        cgroup = _name(chunk.cgroups, chunk.cgroup[i])
+        if cgroup is not None and chunk.target[i] != NONE:
+            self._hit(chunk.target[i]).cgroup = cgroup
+
+    def _know_cgroup(self, chunk: Chunk, i: int) -> None:
+        path = _name(chunk.cgroups, chunk.cgroup[i])
+        if path is not None:
+            self._cgroups[chunk.cgroup_id[i]] = path
+            if len(self._cgroups) > _CGROUPS:
+                del self._cgroups[next(iter(self._cgroups))]
+
+    def _chosen(self, chunk: Chunk, i: int, asker: Process) -> None:
+        victim = self._hit(chunk.target[i])
+        victim.oom = chunk.row(i)
+        victim.oom_asker = asker
+        victim.oom_figures = _name(chunk.commands, chunk.command[i])
+
+    def _left(self, status: int, process: Process, whole: bool) -> None:  # noqa: FBT001
+        # The first exit_group(2) decides. If there is none, it is the last exit(2) of a thread; before about Linux 5.17,
+        # that of the thread that the process is named by.
+        if not process.leaving:
+            process.status = status
+            process.leaving = whole
 
     def _exited(self, chunk: Chunk, i: int, process: Process) -> None:
         tid = chunk.tid[i]
@@ -313,7 +384,9 @@ class Tracker(Follower):
             self.exited += 1
         else:
             died = chunk.row(i)
-            self._waiting.append((process, died, process.fatal_signal(died)))
+            process.died = died
+            process.ended_by = process.fatal_signal(died)
+            self._waiting.append(process)
 
     # Endings
 
@@ -323,7 +396,9 @@ class Tracker(Follower):
         died = process.fatal
         signal = None if died is None else process.fatal_signal(died)
         if died is not None and signal is not None:
-            self._waiting.append((process, died, signal))
+            process.died = died
+            process.ended_by = signal
+            self._waiting.append(process)
 
     def _buried(self, process: Process) -> None:
         process.dead = True
@@ -337,15 +412,16 @@ class Tracker(Follower):
 
     def _judge(self, everything: bool) -> None:  # noqa: FBT001  (as C has it)
         while self._waiting:
-            process, died, signal = self._waiting[0]
+            process = self._waiting[0]
+            signal = process.ended_by
             if not everything and (self._live or not self._is_settled(signal)):
                 return
             self._waiting.popleft()
-            lost = self._lost(died, signal)
+            lost = process.died is not None and self._lost(process.died, signal)
             if not self._all_endings and signal is None and process.fatal is None and not lost:
                 self.exited += 1
             else:
-                self._ended(process, died, signal, lost)
+                self._ended(process, lost)
             if signal is not None:
                 signal.ended = True
             if self._settled is not None and process.signals is not None:

@@ -1,0 +1,102 @@
+"""Asking: which signals asked a process to end, and along which hops one came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sigtrace.causes.actor import is_messenger
+from sigtrace.causes.origin import origin
+from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
+from sigtrace.facts.rules import ASKED_WITHIN_US
+from sigtrace.facts.signals import NEVER_ASK
+
+if TYPE_CHECKING:
+    from sigtrace.causes.tracking.process import Process, Signal
+    from sigtrace.causes.tracking.rows import Row
+
+SENT = ("call", "queue")
+"""The origins of a signal that a process sent."""
+
+ENDED = ("parent", "leader", "namespace")
+"""The origins of a signal that the end of a process sent: of the parent, the session's leader, the namespace's init."""
+
+_ASKING = (*SENT, *ENDED, "terminal", "timer")
+_TAKEN = ("handled", PENDING, TAKEN)
+_HOPS = 32
+
+
+def asks(signal: Signal) -> bool:
+    """Tell whether a signal asks its process to do something, and the process took note of it.
+
+    What a process sends to itself asks nothing, nor does what tells of a child, a window or a stop.
+    """
+    if signal.sig in NEVER_ASK or signal.fate not in _TAKEN or not signal.came_through():
+        return False
+    source = origin(signal)
+    return source in _ASKING and not (source in SENT and signal.sender is signal.victim)
+
+
+def asked(process: Process, before: Row, within_us: int = ASKED_WITHIN_US, status: int | None = None) -> Signal | None:
+    """Return the last signal that asked a process within a time before a row; none if there is no such signal.
+
+    An exit status of 128 + N is of signal N, however long ago it came.
+    """
+    found = [one for one in process.signals or () if one.row.line < before.line and asks(one)]
+    if status is not None:
+        of_status = [one for one in found if one.sig == status - 128]
+        if of_status:
+            return of_status[-1]
+    recent = [one for one in found if before.ts - one.row.ts <= within_us]
+    return recent[-1] if recent else None
+
+
+def raised_anew(process: Process, signal: Signal, within_us: int = ASKED_WITHIN_US) -> Signal | None:
+    """Return the signal that a process handled before it sent the same one to itself, if it did."""
+    if signal.sender is not process or origin(signal) not in SENT:
+        return None
+    handled = [
+        one
+        for one in process.signals or ()
+        if one.sig == signal.sig and one.fate == "handled" and one.row.line < signal.row.line
+    ]
+    # Another one's, or the kernel's answer to a fault.
+    foreign = [one for one in handled if one.sender is not process or origin(one) not in SENT]
+    recent = [one for one in foreign if signal.row.ts - one.row.ts <= within_us]
+    return recent[-1] if recent else None
+
+
+def cause(process: Process, within_us: int = ASKED_WITHIN_US) -> Signal | None:
+    """Return the signal that ended a process or asked it to end, as far as is known."""
+    if process.died is None:
+        return None
+    signal = process.ended_by
+    if signal is None:
+        return asked(process, process.died, within_us, process.status)
+    return raised_anew(process, signal, within_us) or signal
+
+
+def hops(signal: Signal, within_us: int = ASKED_WITHIN_US) -> list[tuple[Process, Signal]]:
+    """Return along whom a signal came: from the first sender to the last, each with the signal that it sent."""
+    found: list[tuple[Process, Signal]] = []
+    before: Signal | None = signal
+    while before is not None and origin(before) in SENT + ENDED and len(found) < _HOPS:
+        sender = before.sender
+        if any(sender is one for one, _ in found):
+            break
+        found.append((sender, before))
+        before = _passed_on(found, sender, before, within_us)
+    return found[::-1]
+
+
+def _passed_on(found: list[tuple[Process, Signal]], sender: Process, sent: Signal, within_us: int) -> Signal | None:
+    # What the sender had got itself; of a tool that does as it is told, what its parent had got before it was born.
+    if origin(sent) in ENDED:
+        return cause(sender, within_us)
+    got = asked(sender, sent.row, within_us)
+    while got is None and is_messenger(sender) and sender.parent is not None and sender.start != UNKNOWN:
+        born, sender = sender.start, sender.parent
+        signals = [one for one in sender.signals or () if asks(one) and 0 <= born - one.row.ts <= within_us]
+        if signals and not any(sender is one for one, _ in found):
+            found.append((sender, sent))
+            got = signals[-1]
+    return got
