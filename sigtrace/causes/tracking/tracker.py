@@ -358,7 +358,7 @@ class Tracker(Follower):
         victim.oom_figures = _name(chunk.commands, chunk.command[i])
 
     def _left(self, status: int, process: Process, whole: bool) -> None:  # noqa: FBT001
-        # The first exit_group(2) decides. If there is none, it is the last exit(2) of a thread; before about Linux 5.17,
+        # The first exit_group(2) decides. If there is none, it is the last exit(2) of a thread; before Linux 5.17,
         # that of the thread that the process is named by.
         if not process.leaving:
             process.status = status
