@@ -181,7 +181,7 @@ def of_version_1(tmp_path: Path, fixtures: Path) -> Path:
     path = tmp_path / "old.parquet"
     convert([Log(fixtures / "evidence_events.txt")], path)
     with pq.ParquetFile(path) as file:
-        about = json.loads(file.metadata.metadata[b"sigtrace"])
+        about = json.loads((file.metadata.metadata or {})[b"sigtrace"])
         table = file.read().select([name for name in COLUMNS if name not in ADDED.names])
     stored = {b"sigtrace": json.dumps({**about, "schema": 1}).encode()}
     pq.write_table(table.replace_schema_metadata(stored), path)
