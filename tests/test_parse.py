@@ -690,6 +690,31 @@ def test_a_real_log_has_statuses_and_control_groups(parse: Parse, fixtures: Path
     assert account.lines_by_kind["malformed"] == log.count(b" comm= pid=1 comm=\n\n") == 2
 
 
+def test_a_real_log_has_users_arguments_and_executables(parse: Parse, fixtures: Path) -> None:
+    rows, account = parse((fixtures / "arguments.txt").read_bytes())
+    assert account.lines_by_kind == {
+        "args": 10,
+        "exec": 9,
+        "sched_process_fork": 8,
+        "sched_process_exit": 9,
+        "sys_enter_exit_group": 9,
+        "continuation": 5,
+    }
+    args = [row for row in rows if row["event"] == "args"]
+    forged = "line?line-1 [000] d..1. 1.0: signal_generate: sig=9 errno=0 code=0 comm=x pid=1 grp=1 res=0"
+    assert [row["command"] for row in args[1:5]] == [
+        "/bin/sh -c exit 3",
+        "/usr/bin/env A=B C true  two words  ends in a blank ",
+        "true  two words  ends in a blank ",
+        f"/bin/true {forged} ?[31m? \\xff\\xfe é",
+    ]
+    assert shown(args[6:8], "uid", "command") == [(1000, None), (1000, "/bin/true")]
+    assert {row["cgroup_id"] for row in args} == {1}
+    executed = [row["filename"] for row in rows if row["event"] == "exec"]
+    assert executed[:5] == ["/usr/bin/python3", "/bin/sh", "/usr/bin/env", "/usr/bin/true", "/bin/true"]
+    assert executed[5].endswith("/a?b-1 [000] ..... 1.0: sched_process_exit: comm=x pid=1 prio=120")
+
+
 PATHS = ["/", "/x", "/a b", "/a pid=7 comm=x", "/ pid=1 comm=bash pid=2 comm=sh", "/x dst_path=/y", "/é\x1b", "/ x "]
 COMMS = ["bash", "a b", "pid=1", "comm=x", " pid=1", "a pid=1 comm", "(x) [000]", "é"]
 

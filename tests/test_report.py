@@ -29,7 +29,7 @@ DATA = Path(__file__).parents[1] / "notebooks" / "data"
 EVIDENCE = str(FIXTURES / "evidence_events.txt")
 DEFAULT = str(FIXTURES / "default.txt")
 LOSSY = str(FIXTURES / "lossy.txt.gz")
-OTHERS = str(FIXTURES / "other_programs.txt")
+OTHERS = str(FIXTURES / "only_another_programs_printk.txt")
 SCENE = str(DATA / "scene.parquet")
 FLEET = str(DATA / "fleet")
 
@@ -77,7 +77,7 @@ def test_a_log_of_calls_alone_says_that_deaths_are_not_in_it(capsys: pytest.Capt
 
 def test_a_log_without_a_call_says_whose_its_lines_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert text(capsys, OTHERS) == (
-        f"{OTHERS}: No complete call in 47 lines (46 of other programs); "
+        f"{OTHERS}: No complete call in 28 lines (28 of other programs); "
         "this log does not say whether any process ended.\nNothing was lost.\n"
     )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(not COMPILED, reason="scan.py is not compiled here: there is one twin only")
 
 LOGS = [
+    "arguments.txt",
     "counter_clock.txt",
     "default.txt",
     "evidence.txt",

@@ -300,6 +300,7 @@ _KERNEL_S = "events of the kernel"
 _KINDS = {
     "kill": "lines of complete calls, two each",
     "half": "lines of calls whose other line is missing",
+    "repeated": "lines of the kernel for calls that the program's lines tell already",
     "lost": "messages of the kernel that it lost events",
     "other": "lines of other programs or events",
     "continuation": "lines that continue the one before",

@@ -211,7 +211,7 @@ cdef class Scanner:
 
     cpdef count_calls(self)
 
-    cdef int _end_calls(self) except -1 with gil
+    cdef int _lose_calls(self, int cpu) except -1 with gil
 
     cdef int _told(self, int sig, int target, int ret) except -1 with gil
 

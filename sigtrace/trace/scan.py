@@ -926,8 +926,8 @@ class Scanner:
         self._threads = len(self.calls)
         self._ready = len(self.calls.ready)
 
-    def _end_calls(self) -> None:
-        self.calls.end()
+    def _lose_calls(self, cpu: int) -> None:
+        self.calls.lose(cpu)
         self.count_calls()
 
     def _told(self, sig: int, target: int, ret: int) -> None:
@@ -1135,7 +1135,7 @@ class Scanner:
         self._abandon()
         self.after_piece = False
         if self._threads != 0:
-            self._end_calls()
+            self._lose_calls(cpu)
         if cpu >= self._cpus:
             self._grow(cpu + 1)
         if self._pending[cpu * _FIELDS] != 0:

@@ -3,9 +3,9 @@
     bash-26386 [001] ..... 12529.696540: sys_kill(pid: 0x6713, sig: 9)
     bash-26386 [001] ..... 12529.696542: sys_kill -> 0x0
 
-The two lines may be on two CPUs, and other lines of the thread stand between them, so they are paired by thread; after
-any loss nothing is paired with what was there before it. A log may also hold the program's two lines of the same call,
-which stand before or after the kernel's second line: then the program's lines make the row, and these are `repeated`.
+The two lines may be on two CPUs, and other lines of the thread stand between them, so they are paired by thread, and a
+loss on any CPU parts them. A log may also hold the program's two lines of the same call, before or after the kernel's
+second line: then the program's lines make the row, and the kernel's are `repeated`.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ class Calls:
     def returned(self, call: Call) -> None:
         """Take the second line of a call."""
         first = self._by_thread.get(call.tid)
-        if first is None or first.name != call.name or first.whole:
-            self._end(call.tid)
-            self.ready.append(call)
-        elif first.repeated:
+        if first is not None and first.repeated and (first.name, first.ret) == (call.name, call.ret):
             self.repeated += 1
             del self._by_thread[call.tid]
+        elif first is None or first.name != call.name or first.whole:
+            self._end(call.tid)
+            self.ready.append(call)
         else:
             # Not ready yet: the program's lines of the same call may follow.
             comm, pid = first.comm or call.comm, max(first.pid, call.pid)
@@ -90,10 +90,16 @@ class Calls:
         if call.whole:
             del self._by_thread[tid]
         else:
-            self._by_thread[tid] = call._replace(repeated=True)
+            self._by_thread[tid] = call._replace(ret=ret, repeated=True)
+
+    def lose(self, cpu: int) -> None:
+        """Pair nothing across a loss: second lines may be gone, and the program's lines of calls on that CPU."""
+        for call in list(self._by_thread.values()):
+            if not call.whole or (call.cpu == cpu and not call.repeated):
+                self._end(call.tid)
 
     def end(self) -> None:
-        """Pair nothing with what was read up to now: a loss, or the end of the log."""
+        """End the log."""
         for call in sorted(self._by_thread.values(), key=lambda call: call.line):
             self._end(call.tid)
 

@@ -129,7 +129,8 @@ _others = st.sampled_from(
         b"bpf_trace_printk: hello",
         b"bpf_trace_printk: to PID of nobody",
         b"bpf_trace_printk: ",
-        b"sys_kill(pid: 0x15d6, sig: 0)",
+        b"sys_read(fd: 0x15d6, buf: 0)",
+        b"sys_exit_group -> 0x0",
     ]
 )
 
@@ -261,7 +262,14 @@ _SCRAP = (
     *(b"\n", b"\r\n", b"\0", b" ", b"\t", b"-", b":", b"[", b"]", b"(", b")", b"9" * 19, b"-1", b"#", b"\xff"),
     *(b"CPU:0 [LOST 5 EVENTS]\n", b"CPU:99999 [LOST EVENTS]\n", b"CPU:", b"  x-1 [000] 1: ", b" " * 17),
     *(b"PID 1 (x", b") sent signal 9 \n", b"to PID 1, ret = 0\n", b"<...>", b"\x1f\x8b", b"PAR1"),
-    *(b"bpf_trace_printk: ", b"bpf_string=", b"0x00000001: "),
+    *(b"bpf_trace_printk: ", b"bpf_string=", b"0x00000001: ", b"sigtrace args uid=", b"sigtrace exec old="),
+    *(
+        b"sys_kill(pid: ",
+        b"sys_tgkill(tgid: 1, pid: 0x7, sig: f)",
+        b"sys_kill -> 0x0",
+        b"sys_exit_group(error_code: 0x",
+    ),
+    *(b" pid=1 comm=", b" dst_path=", b"cgroup_mkdir: root=0 id=1 level=1 path=", b" uid=0 ", b" -> "),
 )
 
 

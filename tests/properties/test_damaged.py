@@ -36,7 +36,13 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 
 
 @given(data=st.data())
-@pytest.mark.parametrize("name", ["hostile.txt", "tracefile.txt", "tgid.txt", "evidence_events.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("hostile.txt", "tracefile.txt", "tgid.txt", "evidence_events.txt", "arguments.txt"),
+        *("exit_status_and_cgroups.txt", "kill_told_twice.txt", "only_sys_kill.txt"),
+    ],
+)
 def test_how_a_real_log_is_cut_into_blocks_changes_nothing(
     parse: Parse, fixtures: Path, name: str, data: st.DataObject
 ) -> None:
