@@ -12,6 +12,7 @@ demo: $(VENV)/ready live
 	@$(BIN)/sigtrace demo
 
 test: $(VENV)/ready live
+	@sh tools/install.sh tests
 	$(BIN)/python -m pytest
 
 zoo: $(VENV)/ready live
@@ -26,7 +27,7 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build *.egg-info sigtrace/*/*.so sigtrace/*/*.c
+	rm -rf $(VENV) .venv-oldest .venv-newest build dist *.egg-info sigtrace/*/*.so sigtrace/*/*.c
 
 $(VENV)/ready: requirements-dev.txt pyproject.toml setup.py sigtrace/trace/scan.py sigtrace/trace/scan.pxd
 	@PYTHON=$(PYTHON) sh tools/setup.sh $(VENV)

@@ -3,17 +3,12 @@
 set -eu
 venv=$1
 python=${PYTHON:-python3}
+sh tools/install.sh setup
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
     echo "sigtrace needs Python 3.11 or later; $python is $("$python" -V 2>&1). Name another: make PYTHON=python3.12" >&2
     exit 1
 }
-
-# Debian and Ubuntu keep venv's pip in a package of its own.
-if ! "$python" -c 'import ensurepip' 2>/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing python3-venv with apt-get, to make $venv." >&2
-    apt-get -qq update && apt-get -qq install -y python3-venv >/dev/null
-fi
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 pip="$venv/bin/python -m pip -qq --disable-pip-version-check"
