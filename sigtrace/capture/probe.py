@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from sigtrace.capture import bpf, cgroup, tracefs
 from sigtrace.capture.bpf import PRINTK
+from sigtrace.capture.guard import Guard
 from sigtrace.capture.tracefs import MissingError
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ CONTEXT = ("sigtrace:exec", "sigtrace:args", _ARGUMENTS)
 # has room for a million calls, read or not.
 BUFFER_MB = 192
 
+_DISTURBANCES = 100  # are told; each is a loss in the stream all the same
+
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
 _CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}  # linux/capability.h
 
@@ -52,7 +55,9 @@ class Probe:
 
     `instance` is the instance's folder, and `clock` names its clock; `utc_offset_us` is what to add to its
     microseconds to have UTC, None if the clock has no UTC. `events` are enabled, `missing` are not in this
-    kernel. `fallback` is empty, or says why the lines come from the global trace (`instance` is None then).
+    kernel. `disturbed` says what somebody did to the instance while it recorded: each time, a line of the kernel's
+    kind says of each CPU that events were lost there, and the instance is set as it was. `fallback` is empty, or says
+    why the lines come from the global trace (`instance` is None then).
 
     Raises `ProbeError` if something that recording needs is not there.
     """
@@ -65,6 +70,7 @@ class Probe:
         self.events: list[str] = []
         self.missing: list[str] = []
         self.fallback = ""
+        self.disturbed: list[str] = []
         with contextlib.ExitStack() as stack, tracefs.setting_up(root):
             in_use = tracefs.sweep(root)
             own = None
@@ -91,6 +97,7 @@ class Probe:
                 if evidence:
                     self._enable(own, EVIDENCE | {"cgroup:cgroup_attach_task": cgroup.followed()})
                 stack.enter_context(contextlib.closing(loader.load(bpf.PROBE, alone=not in_use)))
+            self._guard = stack.enter_context(contextlib.closing(Guard(own))) if own else None
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -101,11 +108,19 @@ class Probe:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield what there is to read until `stop`, then what is still in the buffer; if nothing is, nothing."""
-        return iter(self._pipe)
+        place = memoryview(bytearray(tracefs.CHUNK_ROOM))
+        return self.read(lambda: place)
 
     def read(self, room: Callable[[], memoryview]) -> Iterator[bytes]:
         """Yield the same, having read each chunk straight into a `room()`: nothing is in the process alone."""
-        return self._pipe.read(room)
+        for chunk in self._pipe.read(room):
+            yield chunk
+            if self._guard is not None:
+                self._guard.hear(chunk)
+                yield from self._gap(self._guard, room)
+        if self._guard is not None:
+            yield from self._gap(self._guard, room)
+        yield from self._pipe.rest(room)
 
     def stop(self) -> None:
         """End the iteration, once what is in the buffer has been read.
@@ -130,6 +145,14 @@ class Probe:
         """Take the programs out of the kernel and remove the instance."""
         self._lost = self.losses()
         self._stack.close()
+
+    def _gap(self, guard: Guard, room: Callable[[], memoryview]) -> Iterator[bytes]:
+        # All that was recorded before is read first: so the loss stands where it was.
+        if what := guard.disturbed():
+            yield from self._pipe.rest(room)
+            self.disturbed += what[: _DISTURBANCES - len(self.disturbed)]
+            yield b"".join(b"CPU:%d [LOST EVENTS]\n" % cpu for cpu in tracefs.cpus(self._folder))
+            guard.restore()
 
     def _enable(self, own: tracefs.Instance | None, wanted: dict[str, str]) -> None:
         for event, condition in wanted.items():

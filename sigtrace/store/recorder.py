@@ -127,8 +127,11 @@ class Recorder:
         if due or (now - self._begun > _PART_SECONDS and self._spool.size):
             self._roll()
 
-    def finish(self, lost: dict[int, int]) -> Accounting:
-        """End the session, and return its account. `lost` is what the kernel counted as lost, by CPU, at the end."""
+    def finish(self, lost: dict[int, int], disturbed: Sequence[str] = ()) -> Accounting:
+        """End the session, and return its account.
+
+        `lost` is what the kernel counted as lost, by CPU, at the end; `disturbed` is of `sigtrace.capture.probe.Probe`.
+        """
         for batch in self._parser.finish():
             self._write(batch)
         account = self.accounting
@@ -138,6 +141,7 @@ class Recorder:
                 **self._origin,
                 "ended": datetime.now(UTC).isoformat(timespec="microseconds"),
                 "lost_by_kernel_count": {str(cpu): n for cpu, n in lost.items()},
+                "disturbed": list(disturbed),
                 **account.to_dict(),
             }
         )
