@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -12,23 +11,13 @@ from sigtrace.capture import bpf, cgroup, tracefs
 from sigtrace.capture.bpf import PRINTK
 from sigtrace.capture.guard import Guard
 from sigtrace.capture.tracefs import MissingError
+from sigtrace.facts import events as facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_NO_SIGCHLD = f"sig != {signal.SIGCHLD:d}"
 _EXEC = "sched:sched_process_exec"
-EVIDENCE = {
-    "signal:signal_generate": _NO_SIGCHLD,
-    "signal:signal_deliver": _NO_SIGCHLD,
-    "sched:sched_process_fork": "",
-    "sched:sched_process_exit": "",
-    "syscalls:sys_enter_exit_group": "",
-    "syscalls:sys_enter_exit": "",
-    "oom:mark_victim": "",
-    "cgroup:cgroup_mkdir": cgroup.V2_MADE,
-}
-"""The kernel's own events that are recorded beside the calls, each with its filter."""
+_MOVED = "cgroup:cgroup_attach_task"
 
 _ARGUMENTS = "sigtrace:arguments"
 CONTEXT = ("sigtrace:exec", "sigtrace:args", _ARGUMENTS)
@@ -95,7 +84,7 @@ class Probe:
                 elif evidence:
                     self.missing += CONTEXT
                 if evidence:
-                    self._enable(own, EVIDENCE | {"cgroup:cgroup_attach_task": cgroup.followed()})
+                    self._enable(own, events())
                 stack.enter_context(contextlib.closing(loader.load(bpf.PROBE, alone=not in_use)))
             self._guard = stack.enter_context(contextlib.closing(Guard(own))) if own else None
             self._stack = stack.pop_all()
@@ -170,6 +159,15 @@ class Probe:
             stack.enter_context(contextlib.closing(programs))
         else:
             self._enable(own, {_EXEC: ""})  # whose path can forge lines: only if there is nothing better
+
+
+def events() -> dict[str, str]:
+    """Return the kernel's own events that are recorded beside the calls, each with its filter.
+
+    Which file a process executes context.c tells, if it can be loaded.
+    """
+    found = {event: condition for event, condition in facts.evidence().items() if event != _EXEC}
+    return found | {_MOVED: cgroup.followed()}
 
 
 def context(loader: bpf.Loader, *, arguments: bool) -> tuple[bpf.Programs | None, list[str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace import __version__
+from sigtrace.capture import users
 from sigtrace.errors import SessionError
 from sigtrace.facts import schema
 from sigtrace.store import snapshot
@@ -68,7 +69,7 @@ class Recorder:
             "started": started,
             **origin,
         }
-        self._parser = Parser(log, utc_offset_us=utc_offset_us, rows=_BATCH_ROWS)
+        self._parser = Parser(log, utc_offset_us=utc_offset_us, rows=_BATCH_ROWS, user_of=users.name)
         self._number = 0
         self._begun = self._synced = 0.0
         self.rows = 0
