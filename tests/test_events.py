@@ -146,7 +146,7 @@ def test_the_docs_say_which_events_fill_a_column() -> None:
     assert documented() == {**table, "time": table["ts"], "event": every, "line": every, "log": every}
 
 
-def test_a_recording_filters_no_event_but_sigchld() -> None:
+def test_a_recording_filters_sigchld_and_hierarchies_whose_ids_say_nothing() -> None:
     assert evidence() == {
         "signal:signal_generate": "sig != 17",
         "signal:signal_deliver": "sig != 17",
@@ -157,6 +157,6 @@ def test_a_recording_filters_no_event_but_sigchld() -> None:
         "syscalls:sys_enter_exit_group": "",
         "syscalls:sys_enter_exit": "",
         "cgroup:cgroup_attach_task": "",
-        "cgroup:cgroup_mkdir": "",
+        "cgroup:cgroup_mkdir": "root == 0",
     }
     assert all(not event.tracefs for event in EVENTS if event.name in SNAPSHOT)

@@ -18,9 +18,6 @@ _V1 = ("name=systemd", "memory", "cpu")
 
 _FOLDERS = 100_000  # a host with more is told of those; each is a row
 
-V2_MADE = "root == 0"
-"""The filter of cgroup_mkdir: an id means something in the v2 hierarchy only, which has the number 0."""
-
 
 def path(listed: str) -> str | None:
     """Return the control group out of what /proc/PID/cgroup lists, a line a hierarchy: the first that is not `/`.

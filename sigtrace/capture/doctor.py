@@ -33,7 +33,7 @@ def checks() -> list[Check]:
     found.append(_tried("trace instance", lambda: _instance(root)))
     found += [_tried(event, partial(bpf.traceable, root, event)) for event in bpf.attach_points(bpf.PROBE).values()]
     found.append(_wanted(root, bpf.PRINTK, "recording reads the global trace, without evidence"))
-    found += [_wanted(root, event, "recording goes without this evidence") for event in probe.EVIDENCE]
+    found += [_wanted(root, event, "recording goes without this evidence") for event in probe.events()]
     if all(check.ok for check in found if check.needed):
         return [*found, _tried("BPF", lambda: _bpf(root)), _context(root)]
     return [*found, Check("BPF", ok=False, detail="not tried, as something above is missing")]

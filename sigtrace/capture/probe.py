@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sigtrace.capture import bpf, cgroup, tracefs
 from sigtrace.capture.bpf import PRINTK
+from sigtrace.capture.guard import Guard
 from sigtrace.capture.tracefs import MissingError
+from sigtrace.facts import events as facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_NO_SIGCHLD = f"sig != {signal.SIGCHLD:d}"
 _EXEC = "sched:sched_process_exec"
-EVIDENCE = {
-    "signal:signal_generate": _NO_SIGCHLD,
-    "signal:signal_deliver": _NO_SIGCHLD,
-    "sched:sched_process_fork": "",
-    "sched:sched_process_exit": "",
-    "syscalls:sys_enter_exit_group": "",
-    "syscalls:sys_enter_exit": "",
-    "oom:mark_victim": "",
-    "cgroup:cgroup_mkdir": cgroup.V2_MADE,
-}
-"""The kernel's own events that are recorded beside the calls, each with its filter."""
+_MOVED = "cgroup:cgroup_attach_task"
 
 _ARGUMENTS = "sigtrace:arguments"
 CONTEXT = ("sigtrace:exec", "sigtrace:args", _ARGUMENTS)
@@ -36,6 +26,8 @@ CONTEXT = ("sigtrace:exec", "sigtrace:args", _ARGUMENTS)
 # A call takes about 90 bytes of the buffer, and a storm may come from one CPU alone: where there are two, each
 # has room for a million calls, read or not.
 BUFFER_MB = 192
+
+_DISTURBANCES = 100  # are told; each is a loss in the stream all the same
 
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
 _CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}  # linux/capability.h
@@ -52,7 +44,9 @@ class Probe:
 
     `instance` is the instance's folder, and `clock` names its clock; `utc_offset_us` is what to add to its
     microseconds to have UTC, None if the clock has no UTC. `events` are enabled, `missing` are not in this
-    kernel. `fallback` is empty, or says why the lines come from the global trace (`instance` is None then).
+    kernel. `disturbed` says what somebody did to the instance while it recorded: each time, a line of the kernel's
+    kind says of each CPU that events were lost there, and the instance is set as it was. `fallback` is empty, or says
+    why the lines come from the global trace (`instance` is None then).
 
     Raises `ProbeError` if something that recording needs is not there.
     """
@@ -65,6 +59,7 @@ class Probe:
         self.events: list[str] = []
         self.missing: list[str] = []
         self.fallback = ""
+        self.disturbed: list[str] = []
         with contextlib.ExitStack() as stack, tracefs.setting_up(root):
             in_use = tracefs.sweep(root)
             own = None
@@ -89,8 +84,9 @@ class Probe:
                 elif evidence:
                     self.missing += CONTEXT
                 if evidence:
-                    self._enable(own, EVIDENCE | {"cgroup:cgroup_attach_task": cgroup.followed()})
+                    self._enable(own, events())
                 stack.enter_context(contextlib.closing(loader.load(bpf.PROBE, alone=not in_use)))
+            self._guard = stack.enter_context(contextlib.closing(Guard(own))) if own else None
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -101,11 +97,19 @@ class Probe:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield what there is to read until `stop`, then what is still in the buffer; if nothing is, nothing."""
-        return iter(self._pipe)
+        place = memoryview(bytearray(tracefs.CHUNK_ROOM))
+        return self.read(lambda: place)
 
     def read(self, room: Callable[[], memoryview]) -> Iterator[bytes]:
         """Yield the same, having read each chunk straight into a `room()`: nothing is in the process alone."""
-        return self._pipe.read(room)
+        for chunk in self._pipe.read(room):
+            yield chunk
+            if self._guard is not None:
+                self._guard.hear(chunk)
+                yield from self._gap(self._guard, room)
+        if self._guard is not None:
+            yield from self._gap(self._guard, room)
+        yield from self._pipe.rest(room)
 
     def stop(self) -> None:
         """End the iteration, once what is in the buffer has been read.
@@ -131,6 +135,14 @@ class Probe:
         self._lost = self.losses()
         self._stack.close()
 
+    def _gap(self, guard: Guard, room: Callable[[], memoryview]) -> Iterator[bytes]:
+        # All that was recorded before is read first: so the loss stands where it was.
+        if what := guard.disturbed():
+            yield from self._pipe.rest(room)
+            self.disturbed += what[: _DISTURBANCES - len(self.disturbed)]
+            yield b"".join(b"CPU:%d [LOST EVENTS]\n" % cpu for cpu in tracefs.cpus(self._folder))
+            guard.restore()
+
     def _enable(self, own: tracefs.Instance | None, wanted: dict[str, str]) -> None:
         for event, condition in wanted.items():
             enabled = own is not None and own.enable(event, condition)
@@ -147,6 +159,15 @@ class Probe:
             stack.enter_context(contextlib.closing(programs))
         else:
             self._enable(own, {_EXEC: ""})  # whose path can forge lines: only if there is nothing better
+
+
+def events() -> dict[str, str]:
+    """Return the kernel's own events that are recorded beside the calls, each with its filter.
+
+    Which file a process executes context.c tells, if it can be loaded.
+    """
+    found = {event: condition for event, condition in facts.evidence().items() if event != _EXEC}
+    return found | {_MOVED: cgroup.followed()}
 
 
 def context(loader: bpf.Loader, *, arguments: bool) -> tuple[bpf.Programs | None, list[str]]:

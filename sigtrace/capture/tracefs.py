@@ -37,6 +37,7 @@ _OPTIONS = {
 
 _READ = 1 << 16  # more than a kernel gives at once: 4 KB, or 8 KB (6.18), where a page has 4
 _CHUNK = 1 << 20
+CHUNK_ROOM = _CHUNK + _READ  # what a chunk may take
 _NAP_MS = 10  # what a caught-up reader lets gather: a wake a line costs seven times the CPU at 20,000 lines/s
 _LOOK_MS = 500  # some kernels have missed a wake of poll on trace_pipe: look without one, too
 _LOCK_SECONDS = 30.0
@@ -110,6 +111,11 @@ def lost(folder: Path) -> dict[int, int]:
     return losses
 
 
+def cpus(folder: Path) -> list[int]:
+    """Name the CPUs that a trace has a buffer for."""
+    return sorted(int(one.name.removeprefix("cpu")) for one in folder.glob("per_cpu/cpu[0-9]*"))
+
+
 @contextlib.contextmanager
 def setting_up(root: Path) -> Iterator[None]:
     """Let one recorder of the host set itself up at a time, and nobody sweep meanwhile."""
@@ -159,12 +165,12 @@ class Instance:
 
     def __init__(self, root: Path, buffer_mb: int) -> None:
         self.folder = _make(root / "instances")
+        self.enabled: dict[str, str] = {}
+        self._buffer_mb = buffer_mb
         try:
-            self.clock = self._set_clock()
-            for option, value in _OPTIONS.items():
-                if (self.folder / "options" / option).exists():
-                    _write(self.folder / "options" / option, value)
-            self._set_size(buffer_mb)
+            self.clock = self._best_clock()
+            self._cpus = (self.folder / "tracing_cpumask").read_text()
+            self.set_up()
         except BaseException:
             self.remove()
             raise
@@ -175,18 +181,38 @@ class Instance:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def enable(self, event: str, condition: str = "") -> bool:
-        """Enable an event, filtered by `condition` where one is given.
+    def set_up(self) -> None:
+        """Set all as it is to be, anew if somebody has changed it, but for whether it is `on`.
 
-        False where the kernel has no such event.
+        Raises `MissingError` if the kernel does not take it.
+        """
+        if clock(self.folder) != self.clock:
+            _write(self.folder / "trace_clock", self.clock)  # empties the buffer
+        for option, value in _OPTIONS.items():
+            if (self.folder / "options" / option).exists():
+                _write(self.folder / "options" / option, value)
+        self._set_size()
+        _write(self.folder / "tracing_cpumask", self._cpus)
+        for name in ("set_event_pid", "set_event_notrace_pid", "set_event"):
+            if (self.folder / name).exists():
+                _write(self.folder / name, "")  # to open it so is to empty it
+        for event, condition in self.enabled.items():
+            self._enable(event, condition)
+
+    def enable(self, event: str, condition: str = "") -> bool:
+        """Enable an event, filtered by `condition` if one is given.
+
+        False if the kernel has no such event.
         """
         if not has_event(self.folder, event):
             return False
-        folder = self.folder / "events" / event.replace(":", "/", 1)
-        if condition:
-            _write(folder / "filter", condition)
-        _write(folder / "enable", "1")
+        self._enable(event, condition)
+        self.enabled[event] = condition
         return True
+
+    def on(self) -> None:
+        """Trace again after `off`."""
+        _write(self.folder / "tracing_on", "1")
 
     def off(self) -> None:
         """Trace nothing more; what is in the buffer can still be read."""
@@ -207,27 +233,30 @@ class Instance:
                 with contextlib.suppress(ProbeError):
                     _write(self.folder / file, value)
 
-    def _set_clock(self) -> str:
-        names = (self.folder / "trace_clock").read_text().replace("[", "").replace("]", "").split()
-        for name in _CLOCKS:
-            if name in names:
-                _write(self.folder / "trace_clock", name)
-                break
-        return clock(self.folder)
+    def _enable(self, event: str, condition: str) -> None:
+        folder = self.folder / "events" / event.replace(":", "/", 1)
+        _write(folder / "filter", condition or "0")  # 0 is none
+        _write(folder / "enable", "1")
 
-    def _set_size(self, buffer_mb: int) -> None:
+    def _best_clock(self) -> str:
+        names = (self.folder / "trace_clock").read_text().replace("[", "").replace("]", "").split()
+        return next((name for name in _CLOCKS if name in names), clock(self.folder))
+
+    def _set_size(self) -> None:
         # An instance begins with the least that a buffer can have, a few KB a CPU, on newer kernels.
-        share = max(buffer_mb * 1024 // (os.cpu_count() or 1), 1)
+        share = max(self._buffer_mb * 1024 // (os.cpu_count() or 1), 1)
         try:
             _write(self.folder / "buffer_size_kb", str(share))
         except MissingError as error:
-            raise MissingError(error.what, f"a buffer of {buffer_mb} MB is too much here, ask for less") from error
+            raise MissingError(
+                error.what, f"a buffer of {self._buffer_mb} MB is too much here, ask for less"
+            ) from error
 
 
 class Pipe:
-    """The reader of a trace_pipe: iterate over it for bytes as they come, not cut to lines.
+    """The reader of a trace_pipe, whose bytes it gives as they come, in whole lines.
 
-    A chunk is what there was to read, somewhat over 1 MB at most, and empty about twice a second where there
+    A chunk is what there was to read, somewhat over 1 MB at most, and empty about twice a second if there
     is nothing. A reader that has caught up lets 10 ms of lines gather before it looks again. `instance` is None
     for the global trace of `root`, which is never switched off.
 
@@ -244,13 +273,8 @@ class Pipe:
         self._bell = open(bell, "r+b", buffering=0)  # noqa: PTH123, SIM115 -- knows when it is closed, unlike a number
         self._stopped = False
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield what trace_pipe has until `stop`, then what is still in the buffer."""
-        place = memoryview(bytearray(_CHUNK + _READ))
-        return self.read(lambda: place)
-
     def read(self, room: Callable[[], memoryview]) -> Iterator[bytes]:
-        """Yield what trace_pipe has, as iterating does, having read each chunk straight into a `room()`."""
+        """Yield what trace_pipe has until `stop`, having read each chunk straight into a `room()`."""
         news, bell = select.poll(), select.poll()
         news.register(self._file, select.POLLIN)
         for poll in (news, bell):
@@ -261,10 +285,19 @@ class Pipe:
             yield chunk
             if len(chunk) < _CHUNK:
                 bell.poll(_NAP_MS)
-        yield from self._rest(room)
+
+    def rest(self, room: Callable[[], memoryview]) -> Iterator[bytes]:
+        """Switch the instance off, and yield what is still in the buffer."""
+        end = float("inf")
+        if self._instance:
+            self._instance.off()
+        else:
+            end = time.monotonic() + 1  # others go on writing to the global trace
+        while (chunk := self._chunk(room())) and time.monotonic() < end:
+            yield chunk
 
     def stop(self) -> None:
-        """End the iteration after what is in the buffer now.
+        """End `read`.
 
         Any thread or signal handler may call it, at any time.
         """
@@ -276,15 +309,6 @@ class Pipe:
         """Let go of trace_pipe. What was not read stays in the buffer."""
         self._file.close()
         self._bell.close()
-
-    def _rest(self, room: Callable[[], memoryview]) -> Iterator[bytes]:
-        end = float("inf")
-        if self._instance:
-            self._instance.off()
-        else:
-            end = time.monotonic() + 1  # others go on writing to the global trace
-        while (chunk := self._chunk(room())) and time.monotonic() < end:
-            yield chunk
 
     def _chunk(self, room: memoryview) -> bytes:
         # A read gives no more than a page or two of lines, whatever is asked for. splice gives more at once,

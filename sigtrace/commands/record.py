@@ -71,7 +71,9 @@ def record(
                         if seen is not None:
                             seen(probe, chunk)
                         progress.show()
-                    account = recorder.finish(probe.losses())
+                    account = recorder.finish(probe.losses(), probe.disturbed)
+        for what in dict.fromkeys(probe.disturbed):
+            _tell(f"sigtrace: {escaped(what)} of the trace instance: what happened meanwhile may be missing")
         _say(recorder, account, sum(probe.losses().values()))
     return run.code
 

@@ -79,7 +79,8 @@ EVENTS = (
     ),
     Event("exec", PRINTK, "", (f"{_HEAD} target filename",), True, "exec"),
     _event("cgroup_attach_task", "cgroup", "target target_comm cgroup cgroup_id", row_group=CGROUPS),
-    _event("cgroup_mkdir", "cgroup", "cgroup cgroup_id", row_group=CGROUPS),
+    # Of the v2 hierarchy, number 0: an id of another's means something else.
+    _event("cgroup_mkdir", "cgroup", "cgroup cgroup_id", condition="root == 0", row_group=CGROUPS),
     Event(
         "process",
         "",

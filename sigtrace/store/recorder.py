@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace import __version__
+from sigtrace.capture import users
 from sigtrace.errors import SessionError
 from sigtrace.facts import schema
 from sigtrace.store import snapshot
@@ -68,7 +69,7 @@ class Recorder:
             "started": started,
             **origin,
         }
-        self._parser = Parser(log, utc_offset_us=utc_offset_us, rows=_BATCH_ROWS)
+        self._parser = Parser(log, utc_offset_us=utc_offset_us, rows=_BATCH_ROWS, user_of=users.name)
         self._number = 0
         self._begun = self._synced = 0.0
         self.rows = 0
@@ -127,8 +128,11 @@ class Recorder:
         if due or (now - self._begun > _PART_SECONDS and self._spool.size):
             self._roll()
 
-    def finish(self, lost: dict[int, int]) -> Accounting:
-        """End the session, and return its account. `lost` is what the kernel counted as lost, by CPU, at the end."""
+    def finish(self, lost: dict[int, int], disturbed: Sequence[str] = ()) -> Accounting:
+        """End the session, and return its account.
+
+        `lost` is what the kernel counted as lost, by CPU, at the end; `disturbed` is of `sigtrace.capture.probe.Probe`.
+        """
         for batch in self._parser.finish():
             self._write(batch)
         account = self.accounting
@@ -138,6 +142,7 @@ class Recorder:
                 **self._origin,
                 "ended": datetime.now(UTC).isoformat(timespec="microseconds"),
                 "lost_by_kernel_count": {str(cpu): n for cpu, n in lost.items()},
+                "disturbed": list(disturbed),
                 **account.to_dict(),
             }
         )

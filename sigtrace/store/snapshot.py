@@ -11,8 +11,6 @@ from sigtrace.facts.schema import PLAIN, SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_COMPLETE = "cgroup_id" in SCHEMA.names
-
 
 def batch(
     processes: Sequence[dict[str, Any]], cgroups: Mapping[str, int], log: str, utc_offset_us: int | None
@@ -24,8 +22,7 @@ def batch(
     """
     shared = {"line": 0, "log": log}
     rows = [{**_process(one, utc_offset_us), **shared} for one in processes]
-    if _COMPLETE:
-        rows += [{"event": "cgroup", "cgroup": path, "cgroup_id": number, **shared} for path, number in cgroups.items()]
+    rows += [{"event": "cgroup", "cgroup": path, "cgroup_id": number, **shared} for path, number in cgroups.items()]
     plain = pa.RecordBatch.from_pylist(rows, schema=PLAIN)
     # The event's codes are 8 bits wide, and arrow encodes in 32 only.
     columns = [
@@ -43,6 +40,6 @@ def _process(one: dict[str, Any], utc_offset_us: int | None) -> dict[str, Any]:
         "event": "process",
         "tid": one["pid"],
         "target": one["ppid"],
-        "filename": one["executable"] if _COMPLETE else one["command"],
+        "filename": one["executable"],
         **{name: one[name] for name in same},
     }
