@@ -32,7 +32,7 @@ from zoo.scenes.graceful import (
     uninvited,
     waited,
 )
-from zoo.stage import WHOLLY_RECORDED, Stage
+from zoo.stage import Stage
 
 Scene = Callable[[Stage], None]
 """A way to die: it starts its processes on a stage, and notes there how they ended."""
@@ -55,11 +55,9 @@ def _catalogue() -> dict[str, Scene]:
                 continue
             if name in scenes:
                 raise ValueError(f"two scenes are called {name}")
-            scenes[name] = scene
-            if name not in WHOLLY_RECORDED:
-                scenes[name + BEFORE] = scene
+            scenes[name] = scenes[name + BEFORE] = scene
     return scenes
 
 
 SCENES = _catalogue()
-"""The public functions of the modules of zoo.scenes: each during the recording, and begun before it if that can be."""
+"""The public functions of the modules of zoo.scenes, each twice: all of it recorded, and begun before the recording."""

@@ -17,6 +17,7 @@ CAUSES = False
 
 _BY_A_CALL = (None, "call", "queue")
 _BY_A_DEATH = ("parent", "terminal")  # a session's leader takes its terminal along
+_BLIND = ("asked", "exited", "unknown")
 _SLACK = 0.05  # seconds between the kernel's clock and the one of a scene
 
 
@@ -56,12 +57,13 @@ def _complaints(death: Death, answer: dict[str, Any] | None) -> list[str]:
     if answer is None:
         return [f"{who}: {_true(death)}, and nothing is said"]
     expected: dict[str, object] = {"victim_comm": death.comm, "lost": False}
-    if death.blind is not None and answer["verdict"] == "asked":
-        return []
     told = CAUSES or "exit_status" in answer
     source = answer.get("source")
     wrong = []
-    if told or not (death.verdict == "asked" or death.anew or death.thread):
+    if death.blind is not None:
+        if answer["verdict"] not in _BLIND:
+            wrong.append(f"{who}: it exited, and is said to be {_said(answer)}")
+    elif told or not (death.verdict == "asked" or death.anew or death.thread):
         expected |= _expected(death)
         right: tuple[str | None, ...] = _BY_A_CALL if death.source is None else (death.source,)
         if _follows(death):
@@ -69,7 +71,7 @@ def _complaints(death: Death, answer: dict[str, Any] | None) -> list[str]:
         if death.verdict != "exited" and source not in right:
             wrong.append(f"{who}: source is {death.source!r}, and said to be {source!r}")
     if told:
-        expected |= _causes(death)
+        expected |= {"exit_status": death.exit_status} if death.blind is not None else _causes(death)
     wrong += [
         f"{who}: {column} is {value!r}, and said to be {answer.get(column)!r}"
         for column, value in expected.items()

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from zoo import calls, cgroup, truth
 from zoo.catalogue import SCENES
-from zoo.stage import Broken, Skip, Stage, rename
-from zoo.truth import Truth
+from zoo.stage import Skip, Stage, rename
+from zoo.truth import Broken, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -208,7 +208,6 @@ def _direct(name: str, home: Path, programs: Path, *, waits: bool) -> NoReturn:
         os.chdir(home)
         rename("director")
         stage = Stage(name, home, programs, recording if waits else None)
-        stage.knows(os.getpid(), "director")
         try:
             SCENES[name](stage)
         except Skip as reason:

@@ -12,7 +12,8 @@ from zoo.cgroup import cgroup
 from zoo.stage import Skip, forever
 
 if TYPE_CHECKING:
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 _LIMIT = 16 << 20
 

@@ -11,7 +11,8 @@ from zoo import calls
 from zoo.stage import Skip, forever, rename
 
 if TYPE_CHECKING:
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 
 def _born_as(stage: Stage, pid: int, comm: str, seconds: float = 0.01) -> Process:

@@ -12,7 +12,8 @@ from zoo.stage import forever
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zoo.stage import Body, Process, Ready, Stage
+    from zoo.stage import Body, Ready, Stage
+    from zoo.truth import Process
 
 
 def _container(stage: Stage, init: Body) -> tuple[Process, Process]:

@@ -10,7 +10,8 @@ from zoo import calls
 from zoo.stage import forever
 
 if TYPE_CHECKING:
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 
 def _dependent(stage: Stage, number: int) -> tuple[Process, Process]:

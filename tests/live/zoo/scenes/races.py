@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from zoo.stage import forever
 
 if TYPE_CHECKING:
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 
 def _sender(stage: Stage, victim: Process) -> Process:

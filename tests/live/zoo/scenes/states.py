@@ -11,7 +11,8 @@ from zoo import calls
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 _WALL = 0x40000000  # __WALL: a tracer waits for those that are not its children, too
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from zoo.stage import forever
 
 if TYPE_CHECKING:
-    from zoo.stage import Body, Process, Ready, Stage
+    from zoo.stage import Body, Ready, Stage
+    from zoo.truth import Process
 
 
 class _Terminal:

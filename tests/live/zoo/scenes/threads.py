@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from zoo import calls
 
 if TYPE_CHECKING:
-    from zoo.stage import Process, Stage
+    from zoo.stage import Stage
+    from zoo.truth import Process
 
 
 def _many(stage: Stage, how: str) -> Process:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from zoo.stage import forever
 
 if TYPE_CHECKING:
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 
 def _scripted(stage: Stage, name: str, text: str) -> Process:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from zoo.stage import Skip
 
 if TYPE_CHECKING:
-    from zoo.stage import Process, Stage
-    from zoo.truth import Death
+    from zoo.stage import Stage
+    from zoo.truth import Death, Process
 
 _BUSYBOX = "/bin/busybox"
 _TOOLS = ("sh", "sleep", "kill", "tail")

@@ -13,7 +13,8 @@ from zoo.stage import Skip, forever
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 _ID = "5f2c" * 16
 _POD = "0b7e4a4e-3c1f-4d57-9d4c-7f7a3f6f5e21"

@@ -14,7 +14,8 @@ from zoo.stage import forever
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 
 def _family(stage: Stage, number: int, handler: Callable[[], object] | None = None) -> tuple[Process, Process]:

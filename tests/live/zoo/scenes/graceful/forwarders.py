@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 from zoo.stage import forever, rename
 
 if TYPE_CHECKING:
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 _TERM = signal.SIGTERM
 _AS_SHELLS_DO = 128 + _TERM

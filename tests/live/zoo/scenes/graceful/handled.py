@@ -13,7 +13,8 @@ from zoo.stage import forever
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 
 def _leaves(stage: Stage, number: int, code: int = 0, comm: str = "victim", seconds: float = 0) -> Process:
@@ -171,6 +172,40 @@ def term_handled_and_an_unrelated_exit_later(stage: Stage) -> None:
 def term_handled_within_the_window(stage: Stage) -> None:
     stage.truth.window = 1.5
     _asks(stage, signal.SIGTERM, seconds=0.5)
+
+
+def term_handled_and_another_program(stage: Stage) -> None:
+    # Its handler executes a program that cleans up; the exit is of that.
+    def body(ready: Ready) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: calls.execute("sh", "-c", "exit 5"))
+        ready()
+        forever()
+
+    victim = stage.started(body)
+    deployer = stage.acts(lambda: os.kill(victim.pid, signal.SIGTERM), "deployer")
+    stage.asked(stage.knows(victim.pid, "sh"), signal.SIGTERM, deployer, 5)
+
+
+def asked_just_before_the_recording(stage: Stage) -> None:
+    # It drains for longer than the recording takes to begin: then nothing in it tells that somebody has asked.
+    def body(ready: Ready) -> None:
+        def leave(*_: object) -> None:
+            (stage.folder / "caught").touch()
+            stage.hold()
+            os._exit(0)
+
+        signal.signal(signal.SIGTERM, leave)
+        ready()
+        forever()
+
+    recorded = stage.is_recorded()
+    victim = stage.started(body)
+    os.kill(victim.pid, signal.SIGTERM)
+    stage.until((stage.folder / "caught").exists, "it does not handle TERM")
+    stage.goes()
+    death = stage.asked(victim, signal.SIGTERM, stage.director)
+    if not recorded:
+        death.blind = "it was asked before the recording began"
 
 
 def term_ignored_and_then_exits(stage: Stage) -> None:

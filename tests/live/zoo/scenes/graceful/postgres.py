@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from zoo.stage import Skip
 
 if TYPE_CHECKING:
-    from zoo.stage import Process, Stage
+    from zoo.stage import Stage
+    from zoo.truth import Process
 
 _PROGRAMS = Path("/usr/lib/postgresql")
 _SETTINGS = {

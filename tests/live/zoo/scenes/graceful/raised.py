@@ -13,7 +13,8 @@ from zoo.stage import forever
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zoo.stage import Process, Ready, Stage
+    from zoo.stage import Ready, Stage
+    from zoo.truth import Process
 
 
 def _raises(stage: Stage, number: int, again: Callable[[], object]) -> Process:
