@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from zoo.truth import Death, Truth
 
-CAUSES = False
+CAUSES = True
 """Whether the answers must tell causes: `asked`, exit status and first cause. If not, they may, all or none of it."""
 
 _BY_A_CALL = (None, "call", "queue")
-_BY_A_DEATH = ("parent", "terminal")  # a session's leader takes its terminal along
+_BY_A_DEATH = ("parent", "leader", "namespace", "terminal")  # a session's leader takes its terminal along
 _BLIND = ("asked", "exited", "unknown")
 _SLACK = 0.05  # seconds between the kernel's clock and the one of a scene
 
