@@ -28,7 +28,7 @@ class Death:
     `anew` says that it handled the signal and raised it again on itself, `thread` which thread of the killer made
     the call, if that has a name of its own. `source` is of a signal that no call sent:
     `fault`, `oom`, `terminal`, `timer`, `parent` or `kernel`. `actor` is the first of the killer and its ancestors that
-    is no shell and no tool like kill, pkill or timeout. `status` is what waitpid said, `exit_status` the exit code in
+    is no tool like kill, pkill or timeout, and no shell but one that runs a script or a line with -c. `status` is what waitpid said, `exit_status` the exit code in
     it, 0 to 255; None if a signal ended it. `at` is when it was reaped, in seconds since 1970. `user`,
     `unit`, `container` and `pod` are whose it was and where it ran, `killer_user` and `killer_unit` the same of the
     killer; None if the scene does not care. `blind` is why no trace can tell who made it
