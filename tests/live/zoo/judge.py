@@ -18,6 +18,7 @@ CAUSES = True
 _BY_A_CALL = (None, "call", "queue")
 _BY_A_DEATH = ("parent", "leader", "namespace", "terminal")  # a session's leader takes its terminal along
 _BLIND = ("asked", "exited", "unknown")
+_SHELLS = ("bash", "sh")  # answers without causes take no shell for an actor, not even one that runs a line with -c
 _SLACK = 0.05  # seconds between the kernel's clock and the one of a scene
 
 
@@ -64,7 +65,7 @@ def _complaints(death: Death, answer: dict[str, Any] | None) -> list[str]:
         if answer["verdict"] not in _BLIND:
             wrong.append(f"{who}: it exited, and is said to be {_said(answer)}")
     elif told or not (death.verdict == "asked" or death.anew or death.thread):
-        expected |= _expected(death)
+        expected |= _expected(death, told=told)
         right: tuple[str | None, ...] = _BY_A_CALL if death.source is None else (death.source,)
         if _follows(death):
             right = _BY_A_DEATH
@@ -89,11 +90,11 @@ def _follows(death: Death) -> bool:
     return death.source in _BY_A_DEATH and bool(death.hops)
 
 
-def _expected(death: Death) -> dict[str, object]:
+def _expected(death: Death, *, told: bool) -> dict[str, object]:
     expected: dict[str, object] = {"verdict": death.verdict, "signal": death.signal}
     if death.source is None:
         expected["group"] = death.group
-    if death.actor is not None:
+    if death.actor is not None and (told or death.actor not in _SHELLS):
         expected["actor_comm"] = death.actor
     if death.verdict in ("killed", "asked") and not _follows(death):
         expected |= {"killer_pid": death.killer_pid, "killer_comm": death.killer_comm}

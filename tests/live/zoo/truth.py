@@ -21,18 +21,21 @@ class Death:
     """How one process ended.
 
     `verdict` is `killed`, `asked`, `self`, `fault`, `oom`, `exited`, or `unknown` if the kernel's events cannot say;
-    `signal` is the name of what ended it, or of what asked it to end; None if nobody asked. `killer_pid` and
-    `killer_comm` are of the process that made the call. `hops` are all who sent the signal on, each a "name (pid)",
-    from the first sender to the killer; `first_pid` and `first_comm` are of the first. For a death that another one's
-    death brought about, `hops` leads from who ended that one to that one. They are empty if nobody sent anything.
-    `anew` says that it handled the signal and raised it again on itself, `thread` which thread of the killer made
-    the call, if that has a name of its own. `source` is of a signal that no call sent:
-    `fault`, `oom`, `terminal`, `timer`, `parent` or `kernel`. `actor` is the first of the killer and its ancestors that
-    is no shell and no tool like kill, pkill or timeout. `status` is what waitpid said, `exit_status` the exit code in
-    it, 0 to 255; None if a signal ended it. `at` is when it was reaped, in seconds since 1970. `user`,
-    `unit`, `container` and `pod` are whose it was and where it ran, `killer_user` and `killer_unit` the same of the
-    killer; None if the scene does not care. `blind` is why no trace can tell who made it
-    end: then only that it exited, and how, is known to the events.
+    `signal` is the name of what ended it, or of what asked it to end; None if nobody asked. `status` is what waitpid
+    said, `exit_status` the exit code in it, 0 to 255; None if a signal ended it. `at` is when it was reaped, in seconds
+    since 1970.
+
+    `killer_pid` and `killer_comm` are of the process that made the call. `hops` are all who sent the signal on, each a
+    "name (pid)", from the first sender to the killer; `first_pid` and `first_comm` are of the first. If another one's
+    death brought it about, `hops` leads from who ended that one to that one. They are empty if nobody sent anything.
+    `anew` says that it handled the signal and raised it again on itself, `thread` which thread of the killer made the
+    call, if that has a name of its own. `actor` is the first of the killer and its ancestors that is no tool like kill,
+    pkill or timeout, and no shell but one that runs a script or a line with -c. `source` is of a signal that no call
+    sent: `fault`, `oom`, `terminal`, `timer`, `parent` or `kernel`.
+
+    `user`, `unit`, `container` and `pod` are whose it was and where it ran, `killer_user` and `killer_unit` the same of
+    the killer; None if the scene does not care. `blind` is why no trace can tell who made it end: then the events know
+    only that it exited, and with what status.
     """
 
     pid: int

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo import calls
 from zoo.cgroup import cgroup
 from zoo.stage import Skip, forever
 
@@ -69,6 +70,11 @@ def control_group_killed(stage: Stage) -> None:
             forever()
 
         victims = [stage.started(body, name) for name in ("first victim", "second victim")]
-        hunter = stage.acts(lambda: (group / "cgroup.kill").write_text("1"), "container-shim")
+
+        def act() -> None:
+            calls.is_seen()
+            (group / "cgroup.kill").write_text("1")
+
+        hunter = stage.acts(act, "container-shim")
         for victim in victims:
             stage.killed(victim, signal.SIGKILL, hunter)

@@ -104,7 +104,7 @@ def kill_builtin_of_a_shell(stage: Stage) -> None:
     shell = stage.spawned("bash", "-c", f"read _ <gate; kill {victim.pid}")
     stage.goes()
     stage.exited(shell)
-    stage.killed(victim, signal.SIGTERM, shell, actor="director")
+    stage.killed(victim, signal.SIGTERM, shell)
 
 
 def kill_of_a_shells_job(stage: Stage) -> None:
@@ -113,7 +113,7 @@ def kill_of_a_shells_job(stage: Stage) -> None:
     stage.goes()
     stage.exited(shell)
     job = stage.knows(stage.noted("job"), "sleep")
-    stage.killed(job, signal.SIGTERM, shell, actor="director", status=signal.SIGTERM)
+    stage.killed(job, signal.SIGTERM, shell, status=signal.SIGTERM)
 
 
 def service_manager(stage: Stage) -> None:
