@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 _SHELLS = frozenset(["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "busybox"])
 _MESSENGERS = _SHELLS | frozenset(
     [
-        *("kill", "pkill", "killall", "killall5", "skill", "timeout"),
+        *("kill", "pkill", "killall", "killall5", "skill", "timeout", "start-stop-daem"),
         *("sudo", "doas", "su", "runuser", "env", "setsid", "nohup", "xargs", "nice", "ionice", "stdbuf", "flock"),
     ]
 )
@@ -20,7 +20,8 @@ _LONG = 60
 
 def is_messenger(process: Process) -> bool:
     """Tell whether a process does as it is told: a shell that runs no script, or a tool such as kill or timeout."""
-    return process.name() in _MESSENGERS and script(process) is None
+    name = process.name()
+    return name in _MESSENGERS and (name not in _SHELLS or script(process) is None)
 
 
 def actor(ancestors: list[Process], names: list[str]) -> tuple[Process, str]:

@@ -51,13 +51,13 @@ def asked(process: Process, before: Row, within_us: int = ASKED_WITHIN_US, statu
 
 
 def raised_anew(process: Process, signal: Signal, within_us: int = ASKED_WITHIN_US) -> Signal | None:
-    """Return the signal that a process handled before it sent the same one to itself, if it did."""
+    """Return the signal that a process handled or waited for before it sent the same one to itself, if it did."""
     if signal.sender is not process or origin(signal) not in SENT:
         return None
     handled = [
         one
         for one in process.signals or ()
-        if one.sig == signal.sig and one.fate == "handled" and one.row.line < signal.row.line
+        if one.sig == signal.sig and one.fate in _TAKEN and one.row.line < signal.row.line
     ]
     # Another one's, or the kernel's answer to a fault.
     foreign = [one for one in handled if one.sender is not process or origin(one) not in SENT]
@@ -89,12 +89,15 @@ def hops(signal: Signal, within_us: int = ASKED_WITHIN_US) -> list[tuple[Process
 
 
 def _passed_on(found: list[tuple[Process, Signal]], sender: Process, sent: Signal, within_us: int) -> Signal | None:
-    # What the sender had got itself; of a tool that does as it is told, what its parent had got before it was born.
+    # What the sender had got itself; or else what its parent had got before it started the sender for that. And so on
+    # up, as long as they are tools that do as they are told.
     if origin(sent) in ENDED:
         return cause(sender, within_us)
     got = asked(sender, sent.row, within_us)
-    while got is None and is_messenger(sender) and sender.parent is not None and sender.start != UNKNOWN:
+    may_go_up = True
+    while got is None and may_go_up and sender.parent is not None and sender.start != UNKNOWN:
         born, sender = sender.start, sender.parent
+        may_go_up = is_messenger(sender)
         signals = [one for one in sender.signals or () if asks(one) and 0 <= born - one.row.ts <= within_us]
         if signals and not any(sender is one for one, _ in found):
             found.append((sender, sent))

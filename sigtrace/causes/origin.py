@@ -13,7 +13,7 @@ _KILL = 9
 _SI_TIMER = -2
 _SI_OTHERS = (-3, -4, -5, -60)  # SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_ASYNCNL
 _HUP = 1
-_TERMINAL = (2, 3, 20)  # SIGINT, SIGQUIT, SIGTSTP
+_TERMINAL = (1, 2, 3, 20)  # SIGHUP, SIGINT, SIGQUIT, SIGTSTP
 _TIMERS = (14, 24, 26, 27)  # SIGALRM, SIGXCPU, SIGVTALRM, SIGPROF
 
 
@@ -51,14 +51,16 @@ def _of_the_kernel(signal: Signal) -> str:
         return "fault"
     if sig in _TIMERS:
         return "timer"
-    hangs_up = sig == _HUP and not (signal.in_exit and not sender.sent_itself(_HUP))
-    if sig in _TERMINAL or hangs_up:
-        return "terminal"
     if signal.in_exit:
         return _of_an_end(signal)
+    if sig in _TERMINAL:
+        return "terminal"
     return "timer" if sig == _KILL and itself else "kernel"  # the hard RLIMIT_CPU
 
 
 def _of_an_end(signal: Signal) -> str:
-    # A namespace's init takes its processes along (zap_pid_ns_processes), a session's leader hangs up.
-    return {_KILL: "namespace", _HUP: "leader"}.get(signal.sig, "parent")
+    # The init of a pid namespace takes its processes along (zap_pid_ns_processes). The leader of a session hangs up, on
+    # itself too (disassociate_ctty).
+    if signal.sig == _KILL:
+        return "namespace"
+    return "leader" if signal.sig == _HUP and signal.sender.sent_itself(_HUP) else "parent"

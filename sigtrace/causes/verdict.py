@@ -126,9 +126,9 @@ class Judge:
         first, sent = chain[0]
         return {
             "first_pid": first.pid,
-            "first_comm": first.name(),
+            "first_comm": _named(first, sent),
             "first_sig": sent.sig,
-            "hops": [f"{one.name() or '?'} ({one.pid})" for one, _ in chain],
+            "hops": [f"{_named(one, sent)} ({one.pid})" for one, sent in chain],
         }
 
 
@@ -140,14 +140,9 @@ def _killer_columns(killer: Process | None, signal: Signal | None) -> dict[str, 
             **dict.fromkeys(f"killer_{name}" for name in _IDENTITY),
         }
     line = killer.ancestors()
-    names = [one.name() or "?" for one in line]
-    # The name of a thread is not that of its process. If no row has named that, it is all there is.
+    named = _named(killer, signal)
+    names = [named, *(one.name() or "?" for one in line[1:])]
     thread = None if signal is None else (signal.row if signal.call is None else signal.call).comm
-    named = killer.name() or thread or "?"
-    # The call's message has the name of that moment, to the letter.
-    if signal is not None and thread is not None and signal.row.tid == killer.pid:
-        named = thread
-    names[0] = named
     acting, acting_name = actor(line, names)
     return {
         "killer_pid": killer.pid,
@@ -158,6 +153,18 @@ def _killer_columns(killer: Process | None, signal: Signal | None) -> dict[str, 
         "ancestors": [f"{name} ({one.pid})" for name, one in zip(names[1:], line[1:], strict=True)],
         **_identity_columns(killer, "killer"),
     }
+
+
+def _named(sender: Process, signal: Signal | None) -> str:
+    # The name of a thread is not that of its process. If no row has named that, it is all there is.
+    known = sender.name()
+    if signal is None or signal.row.tid != sender.pid:
+        return known or (None if signal is None else signal.row.comm) or "?"
+    # The call's message has the name of that moment, to the letter. A header's is the one that the kernel remembers:
+    # that may be older than what /proc had when the recording began.
+    if signal.call is not None:
+        return signal.call.comm or known or "?"
+    return (known if sender.ran else signal.row.comm) or known or "?"
 
 
 _IDENTITY = ("command", "user", "unit", "runtime", "container", "pod", "executable")

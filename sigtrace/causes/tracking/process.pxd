@@ -22,7 +22,7 @@ cdef class Process:
     cdef public long long start, quiet_exit
     cdef public object comm, filename, command, cgroup, user, oom_figures
     cdef public int ns_pid, status
-    cdef public bint named_by_file, leaving, dead
+    cdef public bint named_by_file, judged, ran, leaving, dead
     cdef public Process parent, oom_asker
     cdef public Signal ended_by
     cdef public list signals

@@ -91,6 +91,8 @@ class Process:
         self.oom_asker: Process | None = None
         self.died: Row | None = None
         self.ended_by: Signal | None = None
+        self.judged = False
+        self.ran = False  # whether it ran when the recording began
         self.leaving = False  # whether it has called exit_group(2)
         self.dead = False
         if self.depth > _GENERATIONS:

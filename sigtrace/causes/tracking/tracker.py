@@ -47,7 +47,7 @@ _CGROUP = 16
 _ZOMBIES = 4096  # of the latest dead: what names their pid means them, until it is given away again
 _CGROUPS = 1 << 16  # paths that are kept by their ids
 _STANDARD = 32  # signals below are queued once; real-time signals, as often as they come
-_CALLED_WITHIN = 1 << 16  # lines: a call returns sooner after it has sent a signal
+_CALLED_WITHIN = 1 << 14  # lines: a call returns sooner after it has sent a signal
 
 
 class Tracker(Follower):
@@ -206,6 +206,7 @@ class Tracker(Follower):
 
     def _ran(self, chunk: Chunk, i: int, process: Process) -> None:
         process.start = chunk.ts[i]
+        process.ran = True
         process.named_by_file = False
         process.comm = _name(chunk.comms, chunk.comm[i])
         process.filename = _name(chunk.filenames, chunk.filename[i])
@@ -404,7 +405,8 @@ class Tracker(Follower):
         process.dead = True
         oldest = self._zombies[self._died]
         if oldest is not None:
-            oldest.signals = None
+            if oldest.judged:
+                oldest.signals = None  # else whoever is named by it would be kept, and so on
             if self._known.get(oldest.pid) is oldest:
                 del self._known[oldest.pid]
         self._zombies[self._died] = process
@@ -422,6 +424,7 @@ class Tracker(Follower):
                 self.exited += 1
             else:
                 self._ended(process, lost)
+            process.judged = True
             if signal is not None:
                 signal.ended = True
             if self._settled is not None and process.signals is not None:

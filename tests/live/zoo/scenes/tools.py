@@ -101,19 +101,20 @@ def kill_builtin_of_a_script(stage: Stage) -> None:
 
 def kill_builtin_of_a_shell(stage: Stage) -> None:
     victim = stage.waits()
-    shell = stage.spawned("bash", "-c", f"read _ <gate; kill {victim.pid}")
+    line = f"read _ <gate; kill {victim.pid}"
+    shell = stage.spawned("bash", "-c", line)
     stage.goes()
     stage.exited(shell)
-    stage.killed(victim, signal.SIGTERM, shell)
+    stage.killed(victim, signal.SIGTERM, shell, actor=f"bash -c {line}")
 
 
 def kill_of_a_shells_job(stage: Stage) -> None:
-    text = "sleep 100 & echo $! >job; read _ <gate; sleep 0.05; kill $!; wait $!; test $? = 143"
+    text = "sleep 100 & echo $! >job; read _ <gate; kill $!; wait $!; :"
     shell = stage.spawned("sh", "-c", text)
     stage.goes()
     stage.exited(shell)
     job = stage.knows(stage.noted("job"), "sleep")
-    stage.killed(job, signal.SIGTERM, shell, status=signal.SIGTERM)
+    stage.killed(job, signal.SIGTERM, shell, actor=f"sh -c {text}", status=signal.SIGTERM)
 
 
 def service_manager(stage: Stage) -> None:

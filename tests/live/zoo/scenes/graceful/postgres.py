@@ -159,7 +159,8 @@ def postgres_ends_a_session(stage: Stage) -> None:
     stage.exited(server.asks(f"SELECT pg_terminate_backend({backend.pid}), pg_backend_pid()"))
     killer = stage.knows(int((stage.folder / "answer").read_text().split("|")[1]), "postgres")
     stage.exited(client, 2)
-    stage.asked(backend, signal.SIGTERM, killer, 1, status=stage.status(backend))
+    death = stage.asked(backend, signal.SIGTERM, killer, 1, status=stage.status(backend))
+    death.group = True  # kill(-pid): a backend leads a group of its own
     stage.exited(killer, status=stage.status(killer))
     operator = _tells(stage, server.master, signal.SIGINT, "operator")
     stage.asked(server.master, signal.SIGINT, operator)
