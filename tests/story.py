@@ -49,6 +49,11 @@ def kill(pid: int, sig: int = 15, **where: Any) -> str:
     return hit(pid, sig, **by, **where) + call(pid, sig, **by, **where) + take(pid, 9, **where) + leave(pid, **where)
 
 
+def witness(**where: Any) -> str:
+    """Return lines of a signal that ended nobody: a log that has them would show others, too."""
+    return hit(9001, 10, by=9000, name="friend", **where) + take(9001, 10, "55b94a72ee40", **where)
+
+
 def lost(cpu: int = 0, events: int | None = 4) -> str:
     return f"CPU:{cpu} [LOST {events} EVENTS]\n" if events is not None else f"CPU:{cpu} [LOST EVENTS]\n"
 

@@ -11,7 +11,7 @@ import pytest
 
 import sigtrace
 from sigtrace import analyze
-from tests.story import call, fork, hit, leave, line, take
+from tests.story import call, fork, hit, leave, line, take, witness
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVIDENCE = (FIXTURES / "evidence_events.txt").read_text()
@@ -42,6 +42,7 @@ def test_a_real_log_of_many_ways_to_die_is_told_right() -> None:
         ("aborts", 6, "self", "aborts", False),
         ("bash", 15, "self", "bash", True),
         ("bash", 15, "killed", "bash", True),
+        ("bash", 15, "asked", "bash", False),
         ("segv", 11, "fault", None, False),
         ("night sleeper", 9, "killed", "bash", False),
         ("sleep", 9, "killed", "bash", False),
@@ -51,8 +52,13 @@ def test_a_real_log_of_many_ways_to_die_is_told_right() -> None:
     }
 
 
-def test_a_process_that_handled_a_signal_and_one_that_executed_by_a_second_thread_exited() -> None:
-    assert death(EVIDENCE, 5571)["verdict"] == "exited"  # handled TERM
+def test_a_process_that_handled_term_and_then_exited_was_asked() -> None:
+    told = death(EVIDENCE, 5571)
+    assert (told["verdict"], told["how"], told["sig"], told["killer_pid"]) == ("asked", "handled", 15, 5568)
+    assert told["hops"] == ["bash (5568)"]
+
+
+def test_a_process_that_executed_by_a_second_thread_exited() -> None:
     assert death(EVIDENCE, 5576)["verdict"] == "exited"  # its other threads were ended by exec
 
 
@@ -72,7 +78,7 @@ def test_events_lost_before_an_exit_make_it_unknown() -> None:
 
 
 def test_events_lost_long_before_an_exit_leave_it_an_exit() -> None:
-    lossy = fork(100) + "CPU:0 [LOST 4 EVENTS]\n" + fork(101) + leave(100, ts=9.0)
+    lossy = witness() + fork(100) + "CPU:0 [LOST 4 EVENTS]\n" + fork(101) + leave(100, ts=9.0)
     told = death(lossy, 100)
     assert (told["verdict"], told["lost"]) == ("exited", False)
 
@@ -97,7 +103,9 @@ def test_a_pid_that_is_given_away_again_is_another_process() -> None:
 
 
 def test_a_signal_to_a_zombie_is_no_cause_of_the_next_ones_death() -> None:
-    log = fork(100) + leave(100) + hit(100, 9, res=1) + call(100, 9) + fork(100, ts=2.0) + leave(100, ts=3.0)
+    log = (
+        witness() + fork(100) + leave(100) + hit(100, 9, res=1) + call(100, 9) + fork(100, ts=2.0) + leave(100, ts=3.0)
+    )
     assert [one["verdict"] for one in deaths(log)] == ["exited", "exited"]
 
 
@@ -107,7 +115,7 @@ def test_term_and_then_kill_are_one_story() -> None:
     assert (told["sig"], told["earlier_sig"], told["earlier_fate"], told["grace_us"]) == (9, 15, "ignored", 2_500_000)
 
 
-def test_a_blocked_signal_does_not_end_a_process_that_left_by_itself() -> None:
+def test_a_signal_that_nobody_was_seen_to_take_may_have_been_waited_for() -> None:
     threads = (
         fork(100)
         + line("sched_process_fork: comm=worker pid=100 child_comm=worker child_pid=102", of=100)
@@ -119,7 +127,8 @@ def test_a_blocked_signal_does_not_end_a_process_that_left_by_itself() -> None:
             "(    102)", "(    100)"
         )
     )
-    assert death(threads, 100)["verdict"] == "exited"
+    told = death(threads, 100)
+    assert (told["verdict"], told["how"]) == ("asked", "waited for")
 
 
 def test_a_death_that_the_recording_saw_begin_and_not_end_is_one_all_the_same() -> None:
@@ -195,3 +204,99 @@ def test_every_engine_gives_the_same_answer(question: str) -> None:
     assert pandas["line" if question == "victims" else "victim_pid"].tolist() == [
         one["line" if question == "victims" else "victim_pid"] for one in expected
     ]
+
+
+def exit_group(pid: int, status: int, **where: Any) -> str:
+    return line(f"sys_exit_group(error_code: {status:#x})", of=pid, **where)
+
+
+def gone(pid: int, status: int = 0, **where: Any) -> str:
+    """Return the lines of a process that exits."""
+    return exit_group(pid, status, **where) + leave(pid, **where)
+
+
+ASKED = fork(100) + hit(100, 15) + call(100, 15) + take(100, 15, "55b94a72ee40")
+
+
+def test_an_asked_process_names_who_asked_the_signal_the_delay_and_its_status() -> None:
+    told = death(ASKED + gone(100, 3, ts=3.5), 100)
+    assert (told["verdict"], told["sig"], told["killer_pid"], told["killer_comm"]) == ("asked", 15, 50, "killer")
+    assert (told["exit_status"], told["delay_us"], told["how"]) == (3, 2_500_000, "handled")
+    assert (told["first_pid"], told["first_comm"], told["hops"]) == (50, "killer", ["killer (50)"])
+    assert told["lines"] == [2, 3, 5, 6, 7]
+
+
+def test_an_exit_long_after_the_asking_was_not_asked_for_unless_its_status_says_so() -> None:
+    late = ASKED + gone(100, 0, ts=91.5)
+    assert death(late, 100)["verdict"] == "exited"
+    assert analyze.deaths(sigtrace.read(late.encode()).table, asked_within_us=91_000_000)["verdict"].to_pylist() == [
+        "asked"
+    ]
+    assert death(ASKED + gone(100, 143, ts=500.0), 100)["verdict"] == "asked"
+
+
+@pytest.mark.parametrize("sig", [17, 18, 23, 28])
+def test_what_tells_of_a_child_a_stop_or_a_window_asks_for_nothing(sig: int) -> None:
+    log = fork(100) + hit(100, sig) + call(100, sig) + take(100, sig, "55b94a72ee40") + gone(100, ts=1.5)
+    assert death(log, 100)["verdict"] == "exited"
+
+
+def test_what_a_process_sends_to_itself_asks_it_for_nothing() -> None:
+    log = fork(100) + hit(100, 15, by=100) + call(100, 15, by=100) + take(100, 15, "55b94a72ee40") + gone(100)
+    assert death(log, 100)["verdict"] == "exited"
+
+
+def test_a_signal_that_is_handled_and_raised_anew_is_a_kill_by_who_sent_it_first() -> None:
+    anew = hit(100, 15, by=100, ts=2.0) + call(100, 15, by=100, ts=2.0)
+    log = ASKED + anew + take(100, 9, ts=2.0) + leave(100, ts=2.0)
+    told = death(log, 100)
+    assert (told["verdict"], told["killer_pid"], told["reraised"], told["sig"]) == ("killed", 50, True, 15)
+    assert told["exit_status"] is None
+
+
+def test_a_fault_that_a_handler_raises_anew_is_a_fault() -> None:
+    fault = hit(100, 11, code=1, by=100, name="worker") + take(100, 11, "7fce22abde60")
+    again = hit(100, 11, code=-6, by=100, name="worker") + call(100, 11, by=100, name="worker")
+    told = death(fork(100) + fault + again + take(100, 11) + leave(100), 100)
+    assert (told["verdict"], told["source"], told["killer_pid"]) == ("fault", "fault", None)
+
+
+def test_a_signal_that_is_passed_on_is_followed_to_its_first_sender() -> None:
+    passed_on = hit(101, 15, by=100, name="tini", ts=1.1) + call(101, 15, by=100, name="tini", ts=1.1)
+    log = fork(100) + fork(101, parent=100) + hit(100, 15) + call(100, 15) + passed_on
+    log += take(101, 9, ts=1.1) + leave(101, ts=1.2)
+    told = death(log, 101)
+    assert (told["killer_pid"], told["first_pid"], told["first_comm"]) == (100, 50, "killer")
+    assert told["hops"] == ["killer (50)", "tini (100)"]
+
+
+def test_processes_that_their_namespaces_init_took_along_name_who_killed_it() -> None:
+    init = fork(100) + fork(101, parent=100) + hit(100, 9) + call(100, 9) + take(100, 9) + leave(100, comm="init")
+    log = init + hit(101, 9, code=128, by=100, name="init") + take(101, 9) + leave(101)
+    told = death(log, 101)
+    assert (told["verdict"], told["source"], told["killer_pid"]) == ("killed", "namespace", None)
+    assert told["hops"] == ["killer (50)", "init (100)"]
+
+
+def test_a_log_without_the_events_that_would_show_a_signal_denies_none() -> None:
+    told = death(fork(100) + leave(100), 100)
+    assert (told["verdict"], told["lost"]) == ("unknown", False)
+    assert death(witness() + fork(100) + leave(100), 100)["verdict"] == "exited"
+
+
+def test_who_a_process_is_comes_from_what_it_executed_and_its_control_group() -> None:
+    unit = "/system.slice/cri-containerd-" + "ab" * 32 + ".scope"
+    log = (
+        line(f"cgroup_mkdir: root=0 id=4711 level=1 path={unit}", of=1)
+        + fork(100)
+        + line("bpf_trace_printk: sigtrace exec old=100 /usr/bin/python3.11", of=100)
+        + line("bpf_trace_printk: sigtrace args uid=1000 cgroup=4711 python3 app.py --port 80", of=100)
+        + hit(100, 15)
+        + call(100, 15)
+        + take(100, 9)
+        + leave(100)
+    )
+    told = death(log, 100)
+    assert (told["command"], told["victim_executable"]) == ("python3 app.py --port 80", "/usr/bin/python3.11")
+    assert (told["victim_user"], told["victim_runtime"]) == ("1000", "containerd")
+    assert (told["victim_container"], told["victim_unit"]) == ("ab" * 32, unit.rsplit("/", 1)[-1])

@@ -109,7 +109,9 @@ class Parts:
         """Have a follower follow all rows. Raises `SessionError` if a file cannot be read."""
         for path in self._files:
             try:
-                with pq.ParquetFile(path, read_dictionary=[*NAMES, "event", "handler"]) as file:
+                metadata = pq.read_metadata(path)
+                encoded = [name for name in (*NAMES, "event", "handler") if name in metadata.schema.names]
+                with pq.ParquetFile(path, metadata=metadata, read_dictionary=encoded) as file:
                     _feed(file, follower)
             except (OSError, pa.ArrowException) as error:
                 raise SessionError(f"{path}: {error}") from error

@@ -216,7 +216,11 @@ def _earlier(process: Process, signal: Signal | None) -> Signal | None:
 
 
 def _rows(process: Process, cause: _Cause, earlier: Signal | None) -> list[Row]:
-    found = [process.fatal if cause.verdict != "asked" else None, process.died]
+    found = [process.died]
+    if cause.verdict == "asked" and cause.signal is not None:
+        found += [cause.signal.taken, process.left]
+    else:
+        found.append(process.fatal)
     if cause.last is not None and cause.last.sig == _KILL:
         found.append(process.oom)
     for one in (earlier, cause.signal, cause.last):

@@ -12,6 +12,7 @@ from sigtrace.causes import endings as _endings
 from sigtrace.causes import victims as _victims
 from sigtrace.causes.feed import COLUMNS
 from sigtrace.facts.events import TRACKED
+from sigtrace.facts.rules import ASKED_WITHIN_US
 from sigtrace.questions.windows import with_before, with_since
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _in_spark(telling: Any, rows: Rows, schema: pa.Schema) -> Any:  # noqa: ANN4
     return by_log.applyInArrow(lambda table: rows(table), from_arrow_schema(schema))  # noqa: PLW0108
 
 
-def deaths(events: Any) -> Any:  # noqa: ANN401  (a frame of any engine, and one of the same)
+def deaths(events: Any, asked_within_us: int = ASKED_WITHIN_US) -> Any:  # noqa: ANN401  (a frame of any engine, and one of the same)
     """Return a row for each process that ended, and how that is known.
 
     A plain log has none: its two lines do not say who died. The columns:
@@ -71,7 +72,8 @@ def deaths(events: Any) -> Any:  # noqa: ANN401  (a frame of any engine, and one
     - lost: whether events were lost that could bear on this
     - lines: the lines of the log that this rests on
     """
-    return _told(nw.from_native(events), _endings.endings, _endings.SCHEMA)
+    found = partial(_endings.endings, asked_within_us=asked_within_us)
+    return _told(nw.from_native(events), found, _endings.SCHEMA)
 
 
 def victims(events: Any) -> Any:  # noqa: ANN401

@@ -5,7 +5,7 @@ from sigtrace.causes.tracking.rows cimport Row
 
 
 cdef class Signal:
-    cdef public Row row, call
+    cdef public Row row, call, taken
     cdef public Process sender, victim
     cdef public int sig
     cdef public bint in_exit, settled, hits_sender, ended, told
@@ -26,7 +26,7 @@ cdef class Process:
     cdef public Process parent, oom_asker
     cdef public Signal ended_by
     cdef public list signals
-    cdef public Row fatal, oom, died
+    cdef public Row fatal, oom, left, died
     cdef public set took_fatal, exited
 
     cpdef begin(self, int pid, long long start, Process parent)

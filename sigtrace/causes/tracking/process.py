@@ -42,6 +42,7 @@ class Signal:
         self.in_exit = in_exit
         self.fate = REFUSED.get(row.small, PENDING)
         self.call: Row | None = None
+        self.taken: Row | None = None  # its signal_deliver
         # Whether it is settled who made it: the lines of its call stand behind it, and mark_victim of the OOM killer.
         self.settled = not (row.code in _OF_CALLS or (row.code > 0 and row.sig == _KILL))
         self.hits_sender = False  # whether its call hit its sender too
@@ -89,6 +90,7 @@ class Process:
         self.oom: Row | None = None
         self.oom_figures: str | None = None
         self.oom_asker: Process | None = None
+        self.left: Row | None = None  # its exit_group(2), if a signal may have asked for it
         self.died: Row | None = None
         self.ended_by: Signal | None = None
         self.judged = False

@@ -60,7 +60,7 @@ cdef class Tracker(Follower):
     cdef _know_cgroup(self, Chunk chunk, Py_ssize_t i)
     @cython.locals(victim=Process)
     cdef _chosen(self, Chunk chunk, Py_ssize_t i, Process asker)
-    cdef _left(self, int status, Process process, bint whole)
+    cdef _left(self, Chunk chunk, Py_ssize_t i, Process process, bint whole)
     @cython.locals(tid=int, dead=int, died=Row)
     cdef _exited(self, Chunk chunk, Py_ssize_t i, Process process)
     @cython.locals(signal=Signal, died=Row)

@@ -141,9 +141,9 @@ class Tracker(Follower):
         elif kind in (_KILL, _KILL_HALF):
             self._called(chunk, i, process)
         elif kind == _EXIT_GROUP:
-            self._left(chunk.status[i], process, True)
+            self._left(chunk, i, process, True)
         elif kind == _EXIT_THREAD:
-            self._left(chunk.status[i], process, False)
+            self._left(chunk, i, process, False)
         elif kind == _ARGS:
             self._described(chunk, i, process)
         elif kind == _ATTACH:
@@ -291,6 +291,7 @@ class Tracker(Follower):
         for signal in process.signals or ():
             if signal.sig == sig and signal.fate == PENDING:
                 signal.fate = fate
+                signal.taken = chunk.row(i)
                 self._tell(signal, False)
                 break
         if fate == "fatal":
@@ -358,12 +359,14 @@ class Tracker(Follower):
         victim.oom_asker = asker
         victim.oom_figures = _name(chunk.commands, chunk.command[i])
 
-    def _left(self, status: int, process: Process, whole: bool) -> None:  # noqa: FBT001
+    def _left(self, chunk: Chunk, i: int, process: Process, whole: bool) -> None:  # noqa: FBT001
         # The first exit_group(2) decides. If there is none, it is the last exit(2) of a thread; before Linux 5.17,
         # that of the thread that the process is named by.
         if not process.leaving:
-            process.status = status
+            process.status = chunk.status[i]
             process.leaving = whole
+            if process.signals is not None:
+                process.left = chunk.row(i)
 
     def _exited(self, chunk: Chunk, i: int, process: Process) -> None:
         tid = chunk.tid[i]

@@ -109,7 +109,7 @@ def kill_builtin_of_a_shell(stage: Stage) -> None:
 
 
 def kill_of_a_shells_job(stage: Stage) -> None:
-    text = "sleep 9 & echo $! >job; read _ <gate; sleep .1; kill $!; wait"
+    text = "sleep 100 & echo $! >job; read _ <gate; sleep 0.05; kill $!"
     shell = stage.spawned("sh", "-c", text)
     stage.goes()
     stage.exited(shell)
