@@ -304,7 +304,7 @@ def _follow(
         rows,
         lambda process, lost: ended(log, judge, process, lost),
         settled=None if settled is None else lambda signal: settled(log, signal),
-        all_endings=all_endings,
+        all_endings=all_endings or not rows.witnessed,  # without a witness, nobody is known to have just exited
     )
     return int(tracker.exited)
 

@@ -423,7 +423,7 @@ class Tracker(Follower):
                 return
             self._waiting.popleft()
             lost = process.died is not None and self._lost(process.died, signal)
-            if not self._all_endings and signal is None and process.fatal is None and not lost:
+            if not self._all_endings and process.signals is None and process.fatal is None and not lost:
                 self.exited += 1
             else:
                 self._ended(process, lost)
