@@ -18,7 +18,6 @@ CAUSES = True
 _BY_A_CALL = (None, "call", "queue")
 _BY_A_DEATH = ("parent", "leader", "namespace", "terminal")  # a session's leader takes its terminal along
 _BLIND = ("asked", "exited", "unknown")
-_SHELLS = ("bash", "sh")  # answers without causes take no shell for an actor, not even one that runs a line with -c
 _SLACK = 0.05  # seconds between the kernel's clock and the one of a scene
 
 
@@ -65,7 +64,7 @@ def _complaints(death: Death, answer: dict[str, Any] | None) -> list[str]:
         if answer["verdict"] not in _BLIND:
             wrong.append(f"{who}: it exited, and is said to be {_said(answer)}")
     elif told or not (death.verdict == "asked" or death.anew or death.thread):
-        expected |= _expected(death, told=told)
+        expected |= _expected(death)
         right: tuple[str | None, ...] = _BY_A_CALL if death.source is None else (death.source,)
         if _follows(death):
             right = _BY_A_DEATH
@@ -90,11 +89,11 @@ def _follows(death: Death) -> bool:
     return death.source in _BY_A_DEATH and bool(death.hops)
 
 
-def _expected(death: Death, *, told: bool) -> dict[str, object]:
+def _expected(death: Death) -> dict[str, object]:
     expected: dict[str, object] = {"verdict": death.verdict, "signal": death.signal}
     if death.source is None:
         expected["group"] = death.group
-    if death.actor is not None and (told or death.actor not in _SHELLS):
+    if death.actor is not None:
         expected["actor_comm"] = death.actor
     if death.verdict in ("killed", "asked") and not _follows(death):
         expected |= {"killer_pid": death.killer_pid, "killer_comm": death.killer_comm}
@@ -106,6 +105,7 @@ def _causes(death: Death) -> dict[str, object]:
     if death.hops:
         expected |= {"first_pid": death.first_pid, "first_comm": death.first_comm, "hops": death.hops}
     for column, value in {
+        "killer_thread": death.thread,
         "victim_user": death.user,
         "killer_user": death.killer_user,
         "victim_unit": death.unit,

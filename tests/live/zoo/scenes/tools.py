@@ -100,6 +100,7 @@ def kill_builtin_of_a_script(stage: Stage) -> None:
 
 
 def kill_builtin_of_a_shell(stage: Stage) -> None:
+    # A line with -c is somebody's will, and the actor is called by it.
     victim = stage.waits()
     line = f"read _ <gate; kill {victim.pid}"
     shell = stage.spawned("bash", "-c", line)
@@ -109,12 +110,32 @@ def kill_builtin_of_a_shell(stage: Stage) -> None:
 
 
 def kill_of_a_shells_job(stage: Stage) -> None:
-    text = "sleep 100 & echo $! >job; read _ <gate; sleep 0.05; kill $!"
-    shell = stage.spawned("sh", "-c", text)
+    line = "sleep 99 & read _ <gate; kill $!; wait $!"
+    shell = stage.spawned("sh", "-c", line)
+    job = stage.child(shell, "sleep")
+    stage.goes()
+    stage.exited(shell, 143)
+    stage.killed(job, signal.SIGTERM, shell, actor=f"sh -c {line}", status=signal.SIGTERM)
+
+
+def script_that_a_shell_was_given(stage: Stage) -> None:
+    # The name of the process is the shell's, and the actor's that of the script.
+    victim = stage.waits()
+    stage.script("deploy.sh", f"read _ <gate; kill {victim.pid}")
+    shell = stage.spawned("sh", "-u", "./deploy.sh", "web")
     stage.goes()
     stage.exited(shell)
-    job = stage.knows(stage.noted("job"), "sleep")
-    stage.killed(job, signal.SIGTERM, shell, actor=f"sh -c {text}", status=signal.SIGTERM)
+    stage.killed(victim, signal.SIGTERM, shell, actor="deploy.sh")
+
+
+def tool_of_a_script_that_a_shell_was_given(stage: Stage) -> None:
+    victim = stage.waits()
+    stage.script("deploy.sh", f"read _ <gate; env kill {victim.pid} & echo $! >tool; wait", "bash")
+    shell = stage.spawned("bash", "deploy.sh")
+    stage.goes()
+    stage.exited(shell)
+    kill = stage.knows(stage.noted("tool"), "kill")
+    stage.killed(victim, signal.SIGTERM, kill, actor="deploy.sh")
 
 
 def service_manager(stage: Stage) -> None:
