@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sigtrace.facts.schema import SCHEMA
+from sigtrace.facts.schema import SCHEMA, VERSION
 from sigtrace.store.part import Part
 from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.parser import Parser
@@ -113,7 +113,7 @@ def write(path: Path, rows: int) -> int:
             part.write(batch)
         part.close(account.to_dict())
         written += len(table)
-    about = {"log": log, "host": "build-1", "utc_offset_us": utc, "started": _BEGAN.isoformat()}
+    about = {"schema": VERSION, "log": log, "host": "build-1", "utc_offset_us": utc, "started": _BEGAN.isoformat()}
     (path / "_session.json").write_text(json.dumps({**about, **account.to_dict()}), encoding="utf-8")
     return written
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sigtrace.facts.schema import SCHEMA
+from sigtrace.facts.schema import SCHEMA, VERSION
 from sigtrace.store.part import Part
 from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.parser import Parser
@@ -139,7 +139,14 @@ def _write(folder: Path, host: int, day: int, played: tuple[pa.Table, Accounting
     utc = int(began.timestamp()) * 1_000_000 - ts
     path = folder / f"host={name}" / f"date={began:%Y-%m-%d}" / "000000.parquet"
     path.mkdir(parents=True)
-    about = {"log": log, "host": name, "utc_offset_us": utc, "started": began.isoformat(), **account.to_dict()}
+    about = {
+        "schema": VERSION,
+        "log": log,
+        "host": name,
+        "utc_offset_us": utc,
+        "started": began.isoformat(),
+        **account.to_dict(),
+    }
     part = Part(path / "part-00000.parquet")
     for batch in _moved(table, log, dice.randrange(_PIDS - pids), ts, utc).to_batches():
         part.write(batch)

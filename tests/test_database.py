@@ -27,7 +27,7 @@ from sigtrace.store import row_groups
 from sigtrace.store.conversion import convert
 from sigtrace.store.part import Part
 from sigtrace.store.recorder import Recorder
-from tests.story import call, events, execute, fork, hit, kill, leave, lost
+from tests.story import call, events, execute, fork, hit, kill, leave, lost, witness
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -106,7 +106,7 @@ def test_what_is_followed_between_changes_neither_deaths_nor_their_evidence() ->
 def test_a_line_beside_a_loss_is_counted_once() -> None:
     log = leave(7) + lost(0) + leave(8) + "".join(call(1, 15, ts=9.0, cpu=cpu) for cpu in (0, 1))
     assert analyze.deaths(events(log)).num_rows == 2
-    with Database(sigtrace.read((leave(7) + call(7, 15, ts=9.0) + lost(0)).encode())) as database:
+    with Database(sigtrace.read((witness() + leave(7) + call(7, 15, ts=9.0) + lost(0)).encode())) as database:
         assert database.rows("SELECT verdict, count(*) AS n FROM deaths GROUP BY ALL") == [
             {"verdict": "exited", "n": 1}
         ]

@@ -28,6 +28,15 @@ class _Cause(NamedTuple):
     last: Signal | None  # that ended it; another one if it raised the first anew
 
 
+class Brief(NamedTuple):
+    """What is counted of an ending."""
+
+    verdict: str
+    source: str | None
+    killer_comm: str | None
+    sig: int | None
+
+
 class Judge:
     """Decides how processes ended.
 
@@ -38,6 +47,15 @@ class Judge:
     def __init__(self, *, witnessed: bool = True, asked_within_us: int = ASKED_WITHIN_US) -> None:
         self._witnessed = witnessed
         self._within_us = asked_within_us
+
+    def brief(self, process: Process, lost: bool) -> Brief:  # noqa: FBT001
+        """Return what is counted of an ending: most of what `ending` finds is not."""
+        if process.died is None:
+            return Brief("unknown", None, None, None)
+        cause = self._cause(process, process.died, lost)
+        killer = self._killer(process, cause)
+        name = None if killer is None else _named(killer, cause.signal)
+        return Brief(cause.verdict, cause.source, name, _sig(process, cause))
 
     def ending(self, process: Process, lost: bool) -> dict[str, Any]:  # noqa: FBT001
         """Return an ending with the columns of `sigtrace.causes.endings.SCHEMA` but `log`."""

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.facts.signals import signal_name
 
 if TYPE_CHECKING:
@@ -50,12 +51,15 @@ class Deaths:
         self.first = [death for _, death in self._kept]
 
     def _ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
-        death = judge.ending(process, lost)
-        self.verdicts[death["verdict"]] += 1
-        if death["verdict"] == "exited":
+        brief = judge.brief(process, lost)
+        self.verdicts[brief.verdict] += 1
+        if brief.verdict == "exited":
             return
-        killer = None if death["killer_pid"] is None else death["killer_comm"] or "?"
-        self.matrix[killer, death["source"], death["victim_comm"], death["sig"]] += 1
+        self.matrix[brief.killer_comm, brief.source, process.name(), brief.sig] += 1
+        died = process.died
+        if died is None or (self._last is not None and died.time != NO_TIME and (False, died.time) > self._last[:2]):
+            return
+        death = judge.ending(process, lost)
         key = in_time({"log": log, **death})
         if self._last is not None and key > self._last:
             return

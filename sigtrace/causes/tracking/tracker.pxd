@@ -2,6 +2,7 @@
 cimport cython
 
 from sigtrace.causes.tracking.gaps cimport Gaps
+from sigtrace.causes.tracking.pids cimport Pids
 from sigtrace.causes.tracking.process cimport Process, Signal
 from sigtrace.causes.tracking.rows cimport Chunk, Follower, Row
 
@@ -18,7 +19,8 @@ cdef class Tracker(Follower):
     cdef Gaps _gaps
     cdef bint _all_endings, _live
     cdef int _kept_pid
-    cdef dict _known, _pid_of, _parents_to_come, _unsettled, _cgroups
+    cdef Pids _known
+    cdef dict _pid_of, _parents_to_come, _unsettled, _cgroups
     cdef list _zombies
     cdef object _waiting
     cdef Py_ssize_t _died

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.causes.tracking.pids import Pids
 from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN, Process, Signal
 from sigtrace.causes.tracking.rows import NONE, Chunk, Follower, Row
 from sigtrace.facts.rules import JUST_BEFORE_US, ends_process
@@ -80,7 +81,7 @@ class Tracker(Follower):
         self._all_endings = all_endings
         self._live = live
         self._kept_pid = pid
-        self._known: dict[int, Process] = {}
+        self._known = Pids()
         self._zombies: list[Process | None] = [None] * _ZOMBIES
         self._died = 0
         self._pid_of: dict[int, int] = {}
@@ -98,12 +99,12 @@ class Tracker(Follower):
         """End the log: what waits is judged, and of those to whom a fatal signal was delivered the exit never came."""
         for tid in list(self._unsettled):
             self._did_another(tid)
-        for process in list(self._known.values()):
+        for process in self._known.all():
             if not process.dead and process.fatal is not None:
                 self._died_unseen(process)
         self._judge(True)
         if self._settled is not None:
-            for process in self._known.values():
+            for process in self._known.all():
                 for signal in process.signals or ():
                     self._tell(signal, True)
 
@@ -117,8 +118,8 @@ class Tracker(Follower):
             return
         if self._live and self._gaps is not None:
             self._gaps.step(chunk, i)
-        if kind == _LOST:
-            return
+        if kind == _LOST or (kind == _KILL and chunk.sig[i] == 0):
+            return  # signal 0 only asks whether a process is there
         if kind >= _MKDIR:
             self._know_cgroup(chunk, i)
             return
@@ -161,7 +162,7 @@ class Tracker(Follower):
             pid = self._pid_of.get(tid, tid)
         elif tid != pid:
             if self._pid_of.get(tid, -1) != pid:
-                if tid in self._known:
+                if self._known.get(tid) is not None:
                     self._was_a_thread(tid, pid)
                 self._pid_of[tid] = pid
         elif self._gaps is not None and self._pid_of:
@@ -177,17 +178,17 @@ class Tracker(Follower):
     def _new(self, pid: int, start: int, parent: Process | None) -> Process:
         process = Process.__new__(Process)
         process.begin(pid, start, parent)
-        self._known[pid] = process
+        self._known.put(pid, process)
         if pid == self._kept_pid:
             self.processes.append(process)
         return process
 
     def _was_a_thread(self, tid: int, pid: int) -> None:
         # A fork makes a process or a thread; which, its own rows say first.
-        thread = self._known[tid]
-        if thread.dead:
+        thread = self._known.get(tid)
+        if thread is None or thread.dead:
             return
-        del self._known[tid]
+        self._known.remove(tid)
         if thread in self.processes:
             self.processes.remove(thread)
         if thread.signals is not None:
@@ -411,7 +412,7 @@ class Tracker(Follower):
             if oldest.judged:
                 oldest.signals = None  # else whoever is named by it would be kept, and so on
             if self._known.get(oldest.pid) is oldest:
-                del self._known[oldest.pid]
+                self._known.remove(oldest.pid)
         self._zombies[self._died] = process
         self._died = (self._died + 1) % _ZOMBIES
 
