@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calls import record, recording, sigtrace
+from calls import record, recording, sigtrace, wait_for
 from test_context import FORGED, own_cgroup
 
-from sigtrace import read
+from sigtrace import analyze, read
+from sigtrace.capture import cgroup
 
 pytestmark = pytest.mark.usefixtures("live")
 
@@ -36,8 +37,7 @@ def test_who_ran_what_and_with_which_status_it_ended_is_in_the_session(tmp_path:
     assert (first["uid"], first["user"], first["cgroup_id"]) == (os.getuid(), USER, own_cgroup())
     assert first["command"] == f"{sys.executable} -c {script}"
     assert (last["uid"], last["user"], last["command"]) == (NAMED.pw_uid, NAMED.pw_name, None)
-    (executed,) = [row for row in rows(path, "exec") if row["pid"] == pid]
-    assert executed["filename"] == sys.executable
+    assert {row["filename"] for row in rows(path, "exec") if row["pid"] == pid} == {sys.executable}
     assert [row["status"] for row in rows(path, "sys_enter_exit_group") if row["pid"] == pid] == [3]
 
 
@@ -95,4 +95,17 @@ def test_a_user_without_a_name_is_told_by_its_number(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", "import os; os.setuid(2_000_000_011)"], check=True)
         recorder.terminate()
         assert recorder.wait() == 0
-    assert [row["user"] for row in rows(path, "args") if row["uid"] == 2_000_000_011] == ["2000000011"]
+    assert {row["user"] for row in rows(path, "args") if row["uid"] == 2_000_000_011} == {"2000000011"}
+
+
+def test_the_control_group_of_who_was_born_meanwhile_is_read_in_the_hierarchy_that_says_it(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    with recording(path) as recorder:
+        with subprocess.Popen(["sleep", "1234.5"]) as victim:
+            wait_for(lambda: Path(f"/proc/{victim.pid}/comm").read_text() == "sleep\n")
+            victim.kill()
+        recorder.terminate()
+        assert recorder.wait() == 0
+    deaths = analyze.deaths(read(path).to_pandas())
+    (found,) = deaths.loc[deaths["victim_pid"] == victim.pid, "cgroup"]
+    assert found == cgroup.path(Path("/proc/self/cgroup").read_text())

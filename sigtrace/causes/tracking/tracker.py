@@ -338,8 +338,9 @@ class Tracker(Follower):
         process.user = user
         if chunk.command[i] >= 0:
             process.command = chunk.commands[chunk.command[i]]
+        # The root of the v2 hierarchy says nothing on a host whose control groups are in another one.
         cgroup = self._cgroups.get(chunk.cgroup_id[i])
-        if cgroup is not None:
+        if cgroup is not None and cgroup != "/":
             process.cgroup = cgroup
 
     def _moved(self, chunk: Chunk, i: int) -> None:
