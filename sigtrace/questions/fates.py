@@ -43,7 +43,8 @@ def _told(events: nw.DataFrame[Any] | nw.LazyFrame[Any], rows: Rows, schema: pa.
 def _in_spark(telling: Any, rows: Rows, schema: pa.Schema) -> Any:  # noqa: ANN401  (a frame of Spark, untyped here)
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    by_log = telling.select(*COLUMNS, "log").groupBy("log")
+    columns = [name for name in (*COLUMNS, "log") if name in telling.columns]  # older sessions have fewer
+    by_log = telling.select(*columns).groupBy("log")
     # A function without type hints: Spark reads them to tell which kind of function it is.
     return by_log.applyInArrow(lambda table: rows(table), from_arrow_schema(schema))  # noqa: PLW0108
 
