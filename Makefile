@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: live demo test zoo bench lint clean
+.PHONY: live demo test zoo bench picture lint clean
 
 live:
 	@sh tools/live.sh
@@ -20,6 +20,9 @@ zoo: $(VENV)/ready live
 
 bench: $(VENV)/ready live
 	$(BIN)/python benchmarks/bench.py
+
+picture: $(VENV)/ready
+	sh tools/picture.sh $(BIN)/python
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check

@@ -98,6 +98,11 @@ def test_the_schema_has_each_column_and_its_type(head: str, schema: pa.Schema) -
     assert typed(head) == named(schema)
 
 
+@pytest.mark.parametrize("column", deaths.SCHEMA.names)
+def test_the_docstring_of_deaths_names_each_column(column: str) -> None:
+    assert column in re.findall(r"\w+", analyze.deaths.__doc__ or "")
+
+
 _LOGS = [gzip.decompress(path.read_bytes()) for path in (ROOT / "tests" / "fixtures").glob("*.gz")]
 _LOGS += [path.read_bytes() for path in (ROOT / "tests" / "fixtures").glob("*.txt")]
 

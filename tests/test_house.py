@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import sigtrace
 
 HOUSE = Path(sigtrace.__file__).parent
 ROOT = HOUSE.parent
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 ROOMS = sorted(HOUSE.rglob("*.py"))
 FOLDERS = sorted({room.parent for room in ROOMS})
 HEAVY = {"pyarrow", "pandas", "numpy", "narwhals", "rich", "bcc", "duckdb", "dataclasses", "inspect"}
@@ -22,6 +26,20 @@ def test_the_contracts_of_imports_are_kept() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_graph_of_the_packages_is_the_contract() -> None:
+    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [layer.split(" | ") for layer in contract["layers"]]
+    (graph,) = re.findall(r"```mermaid\n(.*?)```", GUIDE, re.DOTALL)
+    arrows = re.findall(r"(\w+) --> (\w+)", graph)
+    assert sorted(arrows) == sorted(arrow for pair in pairwise(layers) for arrow in product(*pair))
+
+
+def test_the_guide_names_each_package_and_only_what_is_there() -> None:
+    named = {name for row in re.findall(r"^\| (`.*?) \|", GUIDE, re.MULTILINE) for name in re.findall(r"`(.*?)`", row)}
+    assert not [name for name in named if not (HOUSE / name).exists()]
+    assert {folder.name for folder in FOLDERS if folder.parent == HOUSE} <= named
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=[str(folder.relative_to(ROOT)) for folder in FOLDERS])

@@ -44,3 +44,14 @@ def test_the_python_of_the_readme_runs(code: str, place: Path) -> None:
 
 def test_the_readme_opens_with_the_demo_and_the_tests() -> None:
     assert [text.splitlines()[0] for text in blocks(README, "console")[:2]] == ["$ make demo", "$ make test"]
+
+
+def test_the_readme_has_150_lines_at_most() -> None:
+    assert len(README.read_text().splitlines()) <= 150
+
+
+def test_the_picture_in_the_readme_is_a_png_of_less_than_300_kilobytes() -> None:
+    picture = (ROOT / "docs" / "report.png").read_bytes()
+    assert "](docs/report.png)" in README.read_text()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 300_000

@@ -43,7 +43,8 @@ def _told(events: nw.DataFrame[Any] | nw.LazyFrame[Any], rows: Rows, schema: pa.
 def _in_spark(telling: Any, rows: Rows, schema: pa.Schema) -> Any:  # noqa: ANN401  (a frame of Spark, untyped here)
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    by_log = telling.select(*COLUMNS, "log").groupBy("log")
+    columns = [name for name in (*COLUMNS, "log") if name in telling.columns]  # older sessions have fewer
+    by_log = telling.select(*columns).groupBy("log")
     # A function without type hints: Spark reads them to tell which kind of function it is.
     return by_log.applyInArrow(lambda table: rows(table), from_arrow_schema(schema))  # noqa: PLW0108
 
@@ -51,26 +52,38 @@ def _in_spark(telling: Any, rows: Rows, schema: pa.Schema) -> Any:  # noqa: ANN4
 def deaths(events: Any, asked_within_us: int = ASKED_WITHIN_US) -> Any:  # noqa: ANN401  (a frame of any engine, and one of the same)
     """Return a row for each process that ended, and how that is known.
 
-    A plain log has none: its two lines do not say who died. The columns:
+    A plain log has none: its two lines do not say who died. What is not known is null. The columns:
 
     - log: the log that tells of it
-    - victim_pid, victim_start (when it was born; null where before the recording and not known): the process
-    - victim_comm, command (the file it executed, or its command line), cgroup: what it was
+    - victim_pid, victim_start (when it was born), victim_comm: the process
+    - command (its command line, or else the file it executed), cgroup: what it was
     - parent_pid, parent_comm: whose child it was
     - ts, time: when it ended
-    - sig: the signal that ended it; null for `exited`
-    - verdict: `killed`, `self` (its own call: abort, raise), `fault`, `oom`, `exited`, or `unknown`
+    - sig: the signal that ended it, or that asked it to end; null for `exited`
+    - verdict: `killed`, `asked` (it exited after a signal that asked it to), `self` (its own call: abort, raise),
+      `fault`, `oom`, `exited`, or `unknown`
     - source: where the signal came from: `call`, `queue` (a call that the probe does not see: sigqueue,
-      pidfd_send_signal), `fault`, `oom`, `terminal`, `timer`, `parent` (its death), `kernel`; null for none
-    - killer_pid, killer_comm: the process that sent it; null where none did
+      pidfd_send_signal), `fault`, `oom`, `terminal`, `timer`, `kernel`, or the end of a process: `parent`, `leader`
+      (of its session), `namespace` (the init of its pid namespace)
+    - killer_pid, killer_comm: the process that sent it; killer_thread: the thread, if it has another name
     - actor_pid, actor_comm: the first of the killer and its ancestors that is no shell, kill, pkill or timeout
     - ancestors: the killer's, nearest first
     - group: whether the call named a group
-    - delay_us: from sending to death; null where no line says when it was sent
+    - delay_us: from sending to the end
     - earlier_sig, earlier_fate, grace_us: the first deadly signal that was sent before and did not end it, what became
-      of it, and how long before the last it was sent: TERM, then KILL; null where there was none
+      of it, and how long before the last it was sent: TERM, then KILL
     - lost: whether events were lost that could bear on this
     - lines: the lines of the log that this rests on
+    - exit_status: 0 to 255; null if a signal ended it
+    - how: `handled` or `waited for`, the signal that asked it
+    - reraised: whether it handled the signal and then sent it to itself
+    - hops: the senders from the first to the last, as `NAME (PID)`; first_pid, first_comm, first_sig: the first one,
+      and what it sent
+    - victim_user, victim_unit, victim_runtime, victim_container, victim_pod, victim_executable: who it was; the same of
+      the killer: killer_user, killer_unit, killer_runtime, killer_container, killer_pod, killer_executable,
+      killer_command
+    - ns_pid: its pid in its innermost pid namespace
+    - oom_asker, oom_cgroup, oom_figures: who asked for the memory, that one's control group, and the kernel's figures
     """
     found = partial(_endings.endings, asked_within_us=asked_within_us)
     return _told(nw.from_native(events), found, _endings.SCHEMA)
