@@ -88,7 +88,7 @@ class _Found:
     def _is(self, process: Process) -> bool:
         if self._name is None or self._pid is not None:
             return self._pid is None or process.pid == self._pid
-        return self._name in (process.name(), _file(process.command))
+        return self._name in (process.name(), _file(process.filename), _file(process.command))
 
 
 def _logs_with(database: Database, pid: int) -> Collection[str | None]:
