@@ -112,14 +112,14 @@ class _Notices:
         found = []
         with contextlib.suppress(OSError):  # EAGAIN: no more; EBADF: this kernel or this user has no inotify to give
             while True:
-                found += self._told(os.read(self._file, 1 << 16))
+                found += self._disturbances(os.read(self._file, 1 << 16))
         return found
 
     def close(self) -> None:
         if self._file >= 0:
             os.close(self._file)
 
-    def _told(self, block: bytes) -> list[str]:
+    def _disturbances(self, block: bytes) -> list[str]:
         found = []
         at = 0
         while at < len(block):

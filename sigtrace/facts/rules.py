@@ -1,4 +1,4 @@
-"""Rules: what decides in more than one place, each written once, for Python, for narwhals and for SQL."""
+"""Rules: what decides in more than one place, each written once, for Python and for narwhals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,3 @@ def ends_process_expression() -> nw.Expr:
 
     first = nw.col("tid") == nw.coalesce("pid", "tid")
     return nw.coalesce(nw.col("group_dead"), first)
-
-
-ENDS_PROCESS_SQL = "coalesce(group_dead, tid = coalesce(pid, tid))"
-"""The same in DuckDB's SQL."""

@@ -19,7 +19,7 @@ from sigtrace.facts.rules import ASKED_WITHIN_US
 from sigtrace.facts.schema import ADDED, PLAIN, VERSION
 from sigtrace.questions import calls, counts
 from sigtrace.questions.calls import ASKING, STORM_CALLS, STORM_GAP_US
-from sigtrace.store.sessions import shelved
+from sigtrace.store.sessions import find
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sigtrace.causes.tracking.process import Process, Signal
     from sigtrace.store.session import Session
-    from sigtrace.store.sessions import Shelved
+    from sigtrace.store.sessions import Found
 
     Ended = Callable[[str | None, Judge, Process, bool], Any]
     Settled = Callable[[str | None, Signal], Any]
@@ -75,11 +75,11 @@ class Database:
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
         try:
             # A session that two sources stand for is one.
-            found = (one for source in sources for one in shelved(source, Path(self._scratch.name)))
-            self._shelf = list({_place(one) or n: one for n, one in enumerate(found)}.values())
-            self._shared = Counter(log for one in self._shelf for log in one.logs)
+            found = (one for source in sources for one in find(source, Path(self._scratch.name)))
+            self._sessions = list({_place(one) or n: one for n, one in enumerate(found)}.values())
+            self._shared = Counter(log for one in self._sessions for log in one.logs)
             self.name = ", ".join(one if isinstance(one, str) else str(getattr(one, "name", one)) for one in sources)
-            self.abouts = [one.about for one in self._shelf]
+            self.abouts = [one.about for one in self._sessions]
             self.accounting = sum((Accounting.from_dict(about) for about in self.abouts), Accounting())
             self._connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
             self._open()
@@ -93,7 +93,7 @@ class Database:
 
     def _open(self) -> None:
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
-        for number, one in enumerate(self._shelf):
+        for number, one in enumerate(self._sessions):
             if one.rows is not None:
                 self._connection.register("rows", one.rows)
                 self._connection.execute(f"CREATE TABLE rows_{number} AS FROM rows; DROP VIEW rows")
@@ -116,7 +116,7 @@ class Database:
     @property
     def logs(self) -> list[str | None]:
         """The names that the rows have for their logs."""
-        return [log for number in range(len(self._shelf)) for log in self._logs(number)]
+        return [log for number in range(len(self._sessions)) for log in self._logs(number)]
 
     @property
     def lost_by_kernel_count(self) -> int:
@@ -176,7 +176,7 @@ class Database:
         not `among` these, nothing is followed.
         """
         exited = 0
-        for number, one in enumerate(self._shelf):
+        for number, one in enumerate(self._sessions):
             logs = self._logs(number)
             if among is not None and not set(logs) & set(among):
                 continue
@@ -242,7 +242,7 @@ class Database:
     def _create_events(self) -> None:
         selects = []
         files: dict[int, list[str]] = {}
-        for number, one in enumerate(self._shelf):
+        for number, one in enumerate(self._sessions):
             version = VERSION if one.rows is not None else one.about.get("schema", VERSION)  # a raw log says none
             if one.rows is None and not self._renamed(number):
                 files.setdefault(version, []).extend(one.files)
@@ -255,23 +255,25 @@ class Database:
         self._connection.execute(f"CREATE VIEW events AS {' UNION ALL '.join(selects)}")
 
     def _renamed(self, number: int) -> bool:
-        return len(self._shelf) > 1 and any(log is None or self._shared[log] > 1 for log in self._shelf[number].logs)
+        return len(self._sessions) > 1 and any(
+            log is None or self._shared[log] > 1 for log in self._sessions[number].logs
+        )
 
     def _log(self, number: int) -> str:
         # SQL for the name of a row's log.
         if not self._renamed(number):
             return "log"
-        one = self._shelf[number]
+        one = self._sessions[number]
         return _quoted(one.path) if len(one.logs) == 1 else f"{_quoted(one.path + ':')} || coalesce(log, '')"
 
     def _logs(self, number: int) -> Sequence[str | None]:
-        one = self._shelf[number]
+        one = self._sessions[number]
         if not self._renamed(number):
             return one.logs
         return [one.path] if len(one.logs) == 1 else [f"{one.path}:{log or ''}" for log in one.logs]
 
 
-def _rows(one: Shelved, logs: Sequence[str | None]) -> Iterator[tuple[str | None, feed.Table | feed.Parts]]:
+def _rows(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | None, feed.Table | feed.Parts]]:
     # The logs of a session by the names that they have here, with their rows.
     kinds = one.about["lines_by_kind"]
     if one.rows is None and len(logs) == 1:
@@ -285,7 +287,7 @@ def _rows(one: Shelved, logs: Sequence[str | None]) -> Iterator[tuple[str | None
         yield names.get(log, log if len(logs) > 1 else logs[0]), rows
 
 
-def _recorded(one: Shelved) -> list[str]:
+def _recorded(one: Found) -> list[str]:
     # The events that were on, whether or not one came.
     return [event.rsplit(":", 1)[-1] for event in one.about.get("events", ())]
 
@@ -314,7 +316,7 @@ def _reason(error: Exception) -> str:
     return " ".join(re.split(r"\n+LINE \d+:", str(error))[0].split())
 
 
-def _place(one: Shelved) -> str | None:
+def _place(one: Found) -> str | None:
     return os.path.realpath(one.path) if Path(one.path).exists() else None
 
 

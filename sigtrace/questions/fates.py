@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 _SPAN = (nw.col("ts").min().alias("first_ts"), nw.col("ts").max().alias("last_ts"))
 
 
-def _told(events: nw.DataFrame[Any] | nw.LazyFrame[Any], rows: Rows, schema: pa.Schema) -> Any:  # noqa: ANN401  (a frame of the same kind)
+def _tracked(events: nw.DataFrame[Any] | nw.LazyFrame[Any], rows: Rows, schema: pa.Schema) -> Any:  # noqa: ANN401  (a frame of the same kind)
     # Processes are tracked log by log: Spark does it where the rows are, the others here.
-    telling = events.filter(nw.col("event").is_in(TRACKED))
-    if telling.implementation.is_pyspark():
-        return _in_spark(telling.to_native(), rows, schema)
-    if isinstance(telling, nw.DataFrame):
-        table = rows(telling.to_arrow())
-        if telling.implementation.is_pandas():
+    tracked = events.filter(nw.col("event").is_in(TRACKED))
+    if tracked.implementation.is_pyspark():
+        return _in_spark(tracked.to_native(), rows, schema)
+    if isinstance(tracked, nw.DataFrame):
+        table = rows(tracked.to_arrow())
+        if tracked.implementation.is_pandas():
             # Of Arrow's types, so that a null stays a null and a pid a whole number.
-            return table.to_pandas(types_mapper=telling.__native_namespace__().ArrowDtype)
-        return nw.from_arrow(table, backend=telling.implementation).to_native()
-    table = rows(telling.collect("pyarrow").to_native())
-    return nw.from_native(table, eager_only=True).lazy(telling.implementation).to_native()
+            return table.to_pandas(types_mapper=tracked.__native_namespace__().ArrowDtype)
+        return nw.from_arrow(table, backend=tracked.implementation).to_native()
+    table = rows(tracked.collect("pyarrow").to_native())
+    return nw.from_native(table, eager_only=True).lazy(tracked.implementation).to_native()
 
 
-def _in_spark(telling: Any, rows: Rows, schema: pa.Schema) -> Any:  # noqa: ANN401  (a frame of Spark, untyped here)
+def _in_spark(tracked: Any, rows: Rows, schema: pa.Schema) -> Any:  # noqa: ANN401  (a frame of Spark, untyped here)
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    columns = [name for name in (*COLUMNS, "log") if name in telling.columns]  # older sessions have fewer
-    by_log = telling.select(*columns).groupBy("log")
+    columns = [name for name in (*COLUMNS, "log") if name in tracked.columns]  # older sessions have fewer
+    by_log = tracked.select(*columns).groupBy("log")
     # A function without type hints: Spark reads them to tell which kind of function it is.
     return by_log.applyInArrow(lambda table: rows(table), from_arrow_schema(schema))  # noqa: PLW0108
 
@@ -86,7 +86,7 @@ def deaths(events: Any, asked_within_us: int = ASKED_WITHIN_US) -> Any:  # noqa:
     - oom_asker, oom_cgroup, oom_figures: who asked for the memory, that one's control group, and the kernel's figures
     """
     found = partial(_endings.endings, asked_within_us=asked_within_us)
-    return _told(nw.from_native(events), found, _endings.SCHEMA)
+    return _tracked(nw.from_native(events), found, _endings.SCHEMA)
 
 
 def victims(events: Any) -> Any:  # noqa: ANN401
@@ -107,7 +107,7 @@ def victims(events: Any) -> Any:  # noqa: ANN401
     - group: whether the call named a group
     - sender_among_them: whether the call hit its sender too
     """
-    return _told(nw.from_native(events), _victims.victims, _victims.SCHEMA)
+    return _tracked(nw.from_native(events), _victims.victims, _victims.SCHEMA)
 
 
 def blast_radius(events: Any, pid: int) -> Any:  # noqa: ANN401
@@ -116,7 +116,7 @@ def blast_radius(events: Any, pid: int) -> Any:  # noqa: ANN401
     Columns: those of `victims`. `pid` is the actor's, in the host's numbers: of each log, and of each process that had
     it. An actor is known from its birth, or from the processes that ran when the recording began.
     """
-    return _told(nw.from_native(events), partial(_victims.victims, actor=pid), _victims.SCHEMA)
+    return _tracked(nw.from_native(events), partial(_victims.victims, actor=pid), _victims.SCHEMA)
 
 
 def ancestors(events: Any, pid: int) -> Any:  # noqa: ANN401
@@ -127,7 +127,7 @@ def ancestors(events: Any, pid: int) -> Any:  # noqa: ANN401
     each of its processes, told apart by `of_start`, when the process was born; `start` is when the ancestor was. Both
     are null where that is not known.
     """
-    return _told(nw.from_native(events), partial(_ancestry.ancestors, pid=pid), _ancestry.SCHEMA)
+    return _tracked(nw.from_native(events), partial(_ancestry.ancestors, pid=pid), _ancestry.SCHEMA)
 
 
 def _ended(events: Any) -> Any:  # noqa: ANN401  (narwhals' frame of any engine)

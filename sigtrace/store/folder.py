@@ -1,7 +1,7 @@
 """Folder: a recorded session on disk, `NAME.parquet/` of parts, which says of itself what it is.
 
 Names that begin with `_` or `.` are passed over by every reader of Parquet folders: `_session.json` describes the
-session, `_lock` is held by its recorder, and spools hold what is in no part yet.
+session, `_lock` is held by its recorder, and journals hold what is in no part yet.
 """
 
 from __future__ import annotations

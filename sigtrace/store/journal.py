@@ -1,7 +1,8 @@
-"""Spool: what a recorder has read and no part of the session holds yet, as a raw log beside the parts.
+"""Journal: what a recorder has read and no part of the session holds yet, as a raw log beside the parts.
 
-A spool's first line is the parser's state where it begins, so that it can be read without the ones before; the rest is
-as the kernel printed it, and after that zeros, which are nothing: room for more. Spool N becomes part N.
+A journal's first line is the parser's state where it begins, so that it can be read without the ones before. The rest
+is as the kernel printed it, and after that zeros, which are nothing: room for more. Journal N becomes part N. Its file
+is called a spool, as in older recordings.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ _MADV_POPULATE_WRITE = 23  # Linux 5.14; mmap has no name for it
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
-class Spool:
-    """A spool that is being written. Raises `SessionError` where the disk does not take it."""
+class Journal:
+    """A journal that is being written. Raises `SessionError` if the disk does not take it."""
 
     def __init__(self, folder: Path, number: int, state: dict[str, Any]) -> None:
         self.number = number
         self.size = 0
         self._path = folder / f"_spool-{number:05}.log"
         temporary = folder / f".{self._path.name}"
-        with _told(self._path), contextlib.ExitStack() as undo:
+        with _explained(self._path), contextlib.ExitStack() as undo:
             self._file = temporary.open("w+b")
             undo.callback(temporary.unlink, missing_ok=True)
             undo.callback(self._file.close)
@@ -54,13 +55,13 @@ class Spool:
         It is the file itself: what the kernel has copied there, a kill of this process leaves there.
         """
         if len(self._left()) < _LEAST_ROOM:
-            with _told(self._path):
+            with _explained(self._path):
                 self._move_window()
         return self._left()
 
     def append(self, chunk: bytes) -> None:
         """Keep bytes; from here on they survive the death of this process, as those do that stand in the room."""
-        with _told(self._path):
+        with _explained(self._path):
             while chunk:
                 written = os.pwrite(self._file.fileno(), chunk, self._begin + self.size)
                 self.size += written
@@ -68,18 +69,18 @@ class Spool:
 
     def sync(self) -> None:
         """Have what was appended survive a power cut as well."""
-        with _told(self._path):
+        with _explained(self._path):
             os.fdatasync(self._file.fileno())
 
     def close(self) -> None:
-        """Leave the spool where it is, for whoever opens the session next, with what stands in the room."""
+        """Leave the journal where it is, for whoever opens the session next, with what stands in the room."""
         self.size += len(self._left().tobytes().rstrip(b"\0"))
         with contextlib.suppress(OSError):
             os.ftruncate(self._file.fileno(), self._begin + self.size)
         self._let_go()
 
     def remove(self) -> None:
-        """Remove the spool: a part holds it now."""
+        """Remove the journal: a part holds it now."""
         self._let_go()
         self._path.unlink()
 
@@ -106,13 +107,13 @@ class Spool:
             self._window = bytearray(_WINDOW)  # a filesystem without such mappings: `append` alone keeps
 
 
-def spools(folder: Path) -> list[tuple[int, Path]]:
-    """Return the spools of a session by number: none where its recorder ended well."""
+def journals(folder: Path) -> list[tuple[int, Path]]:
+    """Return the journals of a session by number: none where its recorder ended well."""
     return sorted((int(path.stem.removeprefix("_spool-")), path) for path in folder.glob("_spool-*.log"))
 
 
 def read(path: Path) -> tuple[dict[str, Any], Iterator[bytes]]:
-    """Return a spool's state, and its bytes in blocks."""
+    """Return a journal's state, and its bytes in blocks."""
     file = path.open("rb")
     state = json.loads(file.readline())
 
@@ -130,7 +131,7 @@ def read(path: Path) -> tuple[dict[str, Any], Iterator[bytes]]:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

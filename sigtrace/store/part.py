@@ -36,7 +36,7 @@ class Part:
 
     They are encoded in a thread of its own, which imports pyarrow first, so that the next ones are scanned meanwhile.
     Until `close` only a temporary file is there, which `abandon` removes. What is `kept` is small; what can be made
-    again at will is written in less time. Raises `SessionError` where the disk does not take it.
+    again at will is written in less time. Raises `SessionError` if the disk does not take it.
     """
 
     def __init__(self, path: Path, *, kept: bool = True) -> None:
@@ -51,7 +51,7 @@ class Part:
         try:
             # First this, which may wait for the import of pyarrow: an interrupt in it finds no file to leave behind.
             threading.Thread(target=self._work, daemon=True).start()
-            with _told(path):
+            with _explained(path):
                 self._temporary.open("wb").close()
         except BaseException:
             self._queue.put(None)
@@ -72,7 +72,7 @@ class Part:
             self._put(metadata)
             self._done.wait()
             self._check()
-            with _told(self.path):
+            with _explained(self.path):
                 with self._temporary.open("rb") as file:
                     os.fsync(file.fileno())
                 self._temporary.replace(self.path)
@@ -96,7 +96,7 @@ class Part:
     def _check(self) -> None:
         if self._error is not None:
             self.abandon()
-            with _told(self.path):
+            with _explained(self.path):
                 raise self._error
 
     def _work(self) -> None:
@@ -209,7 +209,7 @@ def _refused(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, _of_arrow()) as error:

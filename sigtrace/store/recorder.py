@@ -15,7 +15,7 @@ from sigtrace.errors import SessionError
 from sigtrace.facts import schema
 from sigtrace.store import snapshot
 from sigtrace.store.folder import Folder, placed
-from sigtrace.store.journal import Spool
+from sigtrace.store.journal import Journal
 from sigtrace.store.part import Part
 from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.parser import Parser
@@ -90,8 +90,8 @@ class Recorder:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._part.abandon()
-            self._spool.close()
-            if self._spool.size or self.accounting.lines:
+            self._journal.close()
+            if self._journal.size or self.accounting.lines:
                 self._folder.release()
             else:
                 self._folder.remove()
@@ -109,23 +109,23 @@ class Recorder:
     @property
     def size(self) -> int:
         """Bytes of the session on disk now, in parts and in none yet."""
-        return self._folder.size() + self._spool.size
+        return self._folder.size() + self._journal.size
 
     def room(self) -> memoryview:
         """Return where to read the bytes that are fed next: what is read there survives, though it be never fed."""
-        return self._spool.room()
+        return self._journal.room()
 
     def feed(self, chunk: bytes) -> None:
         """Keep the next bytes, and their rows; an empty chunk only passes the time."""
-        self._spool.append(chunk)
+        self._journal.append(chunk)
         for batch in self._parser.feed(chunk):
             self._write(batch)
         now = time.monotonic()
         if now - self._synced > _SYNC_SECONDS:
-            self._spool.sync()
+            self._journal.sync()
             self._synced = now
-        due = self._part.rows >= _PART_ROWS or self._spool.size >= _PART_BYTES
-        if due or (now - self._begun > _PART_SECONDS and self._spool.size):
+        due = self._part.rows >= _PART_ROWS or self._journal.size >= _PART_BYTES
+        if due or (now - self._begun > _PART_SECONDS and self._journal.size):
             self._roll()
 
     def finish(self, lost: dict[int, int], disturbed: Sequence[str] = ()) -> Accounting:
@@ -146,18 +146,18 @@ class Recorder:
                 **account.to_dict(),
             }
         )
-        self._spool.remove()
+        self._journal.remove()
         self._folder.release()
         return account
 
     def _begin(self) -> None:
-        spool = Spool(self._folder.path, self._number, self._parser.state())
+        journal = Journal(self._folder.path, self._number, self._parser.state())
         try:
             self._part = Part(self._folder.part(self._number))
         except SessionError:
-            spool.remove()
+            journal.remove()
             raise
-        self._spool = spool
+        self._journal = journal
         self._begun = self._synced = time.monotonic()
 
     def _write(self, batch: pa.RecordBatch) -> None:
@@ -167,9 +167,9 @@ class Recorder:
     def _roll(self) -> None:
         if (batch := self._parser.take()) is not None:
             self._write(batch)
-        spool, part = self._spool, self._part
+        journal, part = self._journal, self._part
         self._number += 1
-        # First the new spool, then the part, then away with the old spool: a crash between leaves nothing out.
+        # First the new journal, then the part, then away with the old journal: a crash between leaves nothing out.
         self._begin()
         try:
             if part.rows:
@@ -177,9 +177,9 @@ class Recorder:
             else:
                 part.abandon()
         except SessionError:
-            spool.close()
+            journal.close()
             raise
-        spool.remove()
+        journal.remove()
 
 
 def _boot_id() -> str | None:

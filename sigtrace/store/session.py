@@ -14,8 +14,8 @@ from sigtrace.errors import SessionError
 from sigtrace.facts.events import CALLS, EVENTS
 from sigtrace.facts.schema import PLAIN, SCHEMA
 from sigtrace.store.folder import Folder
-from sigtrace.store.journal import read as read_spool
-from sigtrace.store.journal import spools
+from sigtrace.store.journal import journals
+from sigtrace.store.journal import read as read_journal
 from sigtrace.store.part import Part
 from sigtrace.store.part import read as read_part
 from sigtrace.trace.accounting import Accounting
@@ -110,11 +110,11 @@ def _read_folder(folder: Folder) -> Session:
         try:
             about = _recovered(folder, about)
         except SessionError:
-            pass  # no room for a part: the spools stay, and are read as they are
+            pass  # no room for a part: the journals stay, and are read as they are
         finally:
             folder.release()
-    # Where a recorder goes on, a spool becomes a part between one look and the next: the spools first.
-    waiting = dict(spools(folder.path))
+    # Where a recorder goes on, a journal becomes a part between one look and the next: the journals first.
+    waiting = dict(journals(folder.path))
     tables = []
     account = Accounting().to_dict()
     for number in sorted({*waiting, *folder.parts()}):
@@ -138,11 +138,11 @@ def _in_order(table: pa.Table, about: dict[str, Any]) -> pa.Table:
     return table.take(pc.sort_indices(order, [("log", "ascending"), ("line", "ascending"), ("ts", "ascending")]))
 
 
-def _rows(part: Path, spool: Path | None, parser: Parser) -> tuple[pa.Table, dict[str, Any]] | None:
-    # None of a spool without rows, which becomes no part.
-    if spool is not None and not part.exists():
+def _rows(part: Path, journal: Path | None, parser: Parser) -> tuple[pa.Table, dict[str, Any]] | None:
+    # None of a journal without rows, which becomes no part.
+    if journal is not None and not part.exists():
         try:
-            return _plain(_spooled(parser, spool, last=False)), parser.accounting.to_dict()
+            return _plain(_journalled(parser, journal, last=False)), parser.accounting.to_dict()
         except FileNotFoundError:
             if not part.exists():
                 return None
@@ -150,8 +150,8 @@ def _rows(part: Path, spool: Path | None, parser: Parser) -> tuple[pa.Table, dic
 
 
 def _recovered(folder: Folder, about: dict[str, Any]) -> dict[str, Any]:
-    # Its recorder is gone, for we hold the folder: what is in a spool and in no part becomes one.
-    waiting = spools(folder.path)
+    # Its recorder is gone, for we hold the folder: what is in a journal and in no part becomes one.
+    waiting = journals(folder.path)
     for number, path in waiting:
         if not folder.part(number).exists():
             account = _part_of(folder.part(number), path, _parser(about), last=number == waiting[-1][0])
@@ -164,10 +164,10 @@ def _recovered(folder: Folder, about: dict[str, Any]) -> dict[str, Any]:
     return about
 
 
-def _part_of(path: Path, spool: Path, parser: Parser, *, last: bool) -> dict[str, Any]:
+def _part_of(path: Path, journal: Path, parser: Parser, *, last: bool) -> dict[str, Any]:
     part = Part(path)
     try:
-        for batch in _spooled(parser, spool, last=last):
+        for batch in _journalled(parser, journal, last=last):
             part.write(batch)
         part.close(parser.accounting.to_dict())
     except BaseException:
@@ -180,8 +180,8 @@ def _parser(about: dict[str, Any]) -> Parser:
     return Parser(about.get("log"), utc_offset_us=about["utc_offset_us"])
 
 
-def _spooled(parser: Parser, path: Path, *, last: bool) -> Iterator[pa.RecordBatch]:
-    state, blocks = read_spool(path)
+def _journalled(parser: Parser, path: Path, *, last: bool) -> Iterator[pa.RecordBatch]:
+    state, blocks = read_journal(path)
     parser.resume(state)
     for block in blocks:
         yield from parser.feed(block)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Shelved:
+class Found:
     """A session as files of Parquet, or as rows where they are in no file; and what it says of itself."""
 
     path: str
@@ -41,13 +41,13 @@ class Shelved:
         return self.about.get("logs") or [self.about.get("log")]
 
 
-def shelved(source: str | os.PathLike[str] | Session, scratch: Path) -> Iterator[Shelved]:
+def find(source: str | os.PathLike[str] | Session, scratch: Path) -> Iterator[Found]:
     """Yield the sessions that a source stands for; a raw log is parsed into a file in the folder `scratch`.
 
     Raises `SessionError` where there is none, and `LogError` where a log cannot be read.
     """
     if isinstance(source, Session):
-        yield Shelved(source.name, source.about, rows=source.table)
+        yield Found(source.name, source.about, rows=source.table)
         return
     for path in _paths(os.fspath(source)):
         if path == "-" or not Path(path).is_dir():
@@ -102,21 +102,21 @@ def _sessions_in(folder: Path) -> Iterator[str]:
         )
 
 
-def _recording(path: Path) -> Shelved:
+def _recording(path: Path) -> Found:
     folder = Folder(path)
     if folder.waiting():
         session = read(path)  # recovers it, where its recorder is gone
         if folder.waiting():
-            return Shelved(os.fspath(path), session.about, rows=session.table)
+            return Found(os.fspath(path), session.about, rows=session.table)
     about = folder.description()
     if "lines" not in about:  # its recorder was killed before it had read anything
-        return Shelved(os.fspath(path), read(path).about, [os.fspath(folder.part(n)) for n in folder.parts()])
-    return Shelved(os.fspath(path), about, [os.fspath(folder.part(number)) for number in folder.parts()])
+        return Found(os.fspath(path), read(path).about, [os.fspath(folder.part(n)) for n in folder.parts()])
+    return Found(os.fspath(path), about, [os.fspath(folder.part(number)) for number in folder.parts()])
 
 
-def _file(path: str, scratch: Path) -> Shelved:
+def _file(path: str, scratch: Path) -> Found:
     if path != "-" and is_parquet(Path(path)):
-        return Shelved(path, metadata(Path(path)), [path])
+        return Found(path, metadata(Path(path)), [path])
     file = scratch / f"{len(list(scratch.iterdir()))}.parquet"
     accounting = convert([Log(path)], file)
-    return Shelved(path, {**accounting.to_dict(), "logs": [Log(path).name]}, [os.fspath(file)])
+    return Found(path, {**accounting.to_dict(), "logs": [Log(path).name]}, [os.fspath(file)])

@@ -213,7 +213,7 @@ cdef class Scanner:
 
     cdef int _lose_calls(self, int cpu) except -1 with gil
 
-    cdef int _told(self, int sig, int target, int ret) except -1 with gil
+    cdef int _count_kernel_call(self, int sig, int target, int ret) except -1 with gil
 
     @cython.locals(row=Py_ssize_t, kind=int)
     cdef int _give_ready(self) except -1 with gil

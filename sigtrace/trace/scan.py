@@ -930,8 +930,8 @@ class Scanner:
         self.calls.lose(cpu)
         self.count_calls()
 
-    def _told(self, sig: int, target: int, ret: int) -> None:
-        self.calls.told(self._tid, sig, target, ret)
+    def _count_kernel_call(self, sig: int, target: int, ret: int) -> None:
+        self.calls.seen(self._tid, sig, target, ret)
         self.count_calls()
 
     def _give_ready(self) -> None:
@@ -1044,7 +1044,7 @@ class Scanner:
             self._take(cpu, 4 * _KILL, target, ret)
             self.kill += 2
             if self._threads != 0:
-                self._told(sig, target, ret)
+                self._count_kernel_call(sig, target, ret)
         else:
             if self._pending[at] != 0:
                 self._flush(cpu)

@@ -77,7 +77,7 @@ class Calls:
             comm, pid = first.comm or call.comm, max(first.pid, call.pid)
             self._by_thread[call.tid] = call._replace(comm=comm, pid=pid, sig=first.sig, target=first.target)
 
-    def told(self, tid: int, sig: int, target: int, ret: int) -> None:
+    def seen(self, tid: int, sig: int, target: int, ret: int) -> None:
         """Take a call that the program's two lines have told: the lines that are here of it make no row."""
         call = self._by_thread.get(tid)
         if call is None or call.repeated:
