@@ -176,9 +176,7 @@ def test_a_file_of_other_programs_lines_alone_has_columns_and_no_rows(tmp_path: 
 
 
 def test_a_column_of_names_is_stored_without_the_names_of_the_others(tmp_path: Path) -> None:
-    line = (
-        "            make-%d     (%7d) [000] ...21   672.563868: bpf_trace_printk: sigtrace args uid=0 cgroup=7 %s\n"
-    )
+    line = "            make-%d     (%7d) [000] ...21   672.563868: bpf_trace_printk: sigtrace args uid=0 cgroup=7 %s\n"
     exited = "            make-%d      (%7d) [000] .....   672.563869: sys_exit_group(error_code: 0)\n"
     log = "".join(line % (i, i, f"{i:0100x}") + exited % (i, i) for i in range(1000, 4000))
     path = tmp_path / "a.parquet"
