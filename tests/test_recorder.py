@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import random
 import shutil
@@ -24,6 +25,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sigtrace import Accounting, Parser, Session, SessionError, read
+from sigtrace.capture import users
 from sigtrace.capture.proc import snapshot
 from sigtrace.facts.schema import PLAIN, SCHEMA
 from sigtrace.store import recorder
@@ -40,7 +42,7 @@ ENDED = ["_lock", "_session.json"]
 
 
 def parsed(log: bytes) -> tuple[pa.Table, Accounting]:
-    parser = Parser()
+    parser = Parser(user_of=users.name)
     batches = [*parser.feed(log), *parser.finish()]
     return pa.Table.from_batches(batches, schema=SCHEMA).cast(PLAIN).drop_columns(["log"]), parser.accounting
 
@@ -116,6 +118,21 @@ def test_a_session_says_when_and_where_it_was_recorded_and_its_time_is_utc(tmp_p
     first = session.table.slice(0, 1).to_pylist()[0]
     assert first["time"].timestamp() == pytest.approx(1_700_000_000 + first["ts"] / 1e6, abs=1e-6)
     assert first["time"].tzname() == "UTC"
+
+
+@pytest.mark.parametrize("host", [os.uname().nodename, "another"])
+def test_a_recovery_names_users_only_on_the_host_that_knows_them(tmp_path: Path, host: str) -> None:
+    with Recorder(tmp_path / "s.parquet", {}) as fed:
+        fed.feed((FIXTURES / "arguments.txt").read_bytes())
+        killed = tmp_path / "killed.parquet"
+        shutil.copytree(fed.path, killed)
+        fed.finish({})
+    about = json.loads((killed / "_session.json").read_text())
+    (killed / "_session.json").write_text(json.dumps({**about, "host": host}))
+    named = read(tmp_path / "s.parquet").table.select(["event", "uid", "user"]).to_pylist()
+    assert {row["user"] for row in named if row["event"] == "args"} == {"root", users.name(1000)}
+    recovered = read(killed).table.select(["event", "uid", "user"]).to_pylist()
+    assert recovered == [{**row, "user": row["user"] if host == os.uname().nodename else None} for row in named]
 
 
 class Images:

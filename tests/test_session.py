@@ -175,6 +175,23 @@ def test_a_file_of_other_programs_lines_alone_has_columns_and_no_rows(tmp_path: 
     assert session.accounting.lines_by_kind == {"other": 28}
 
 
+def test_a_column_of_names_is_stored_without_the_names_of_the_others(tmp_path: Path) -> None:
+    line = "            make-%d     (%7d) [000] ...21   672.563868: bpf_trace_printk: sigtrace args uid=0 cgroup=7 %s\n"
+    exited = "            make-%d      (%7d) [000] .....   672.563869: sys_exit_group(error_code: 0)\n"
+    log = "".join(line % (i, i, f"{i:0100x}") + exited % (i, i) for i in range(1000, 4000))
+    path = tmp_path / "a.parquet"
+    convert([Log(log.encode())], path)
+    sizes: dict[str, int] = {}
+    with pq.ParquetFile(path) as file:
+        for group in map(file.metadata.row_group, range(file.num_row_groups)):
+            for column in map(group.column, range(group.num_columns)):
+                name = column.path_in_schema
+                sizes[name] = sizes.get(name, 0) + column.total_uncompressed_size
+    assert sizes["command"] > 3000 * 100 > 100 * sizes["comm"]
+    rows = [row for row in read(path).table.to_pylist() if row["event"] == "args"]
+    assert [(row["comm"], row["command"]) for row in rows] == [("make", f"{i:0100x}") for i in range(1000, 4000)]
+
+
 @pytest.fixture
 def of_version_1(tmp_path: Path, fixtures: Path) -> Path:
     """A session as a sigtrace of schema 1 wrote it."""

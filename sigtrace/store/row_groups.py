@@ -11,6 +11,7 @@ from sigtrace.facts.events import CALLS, ROW_GROUPS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_FEW = 64  # names that are not worth it
 _ROWS = 1 << 15  # half a batch of the recorder: of one that is mostly of one event, nothing waits
 
 
@@ -50,8 +51,24 @@ def _by_event(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
     for code, event in events.items():
         groups.setdefault(ROW_GROUPS.get(event, event), []).append(code)
     return [
-        (event, batch.filter(pc.is_in(column.indices, pa.array(codes, pa.int8())))) for event, codes in groups.items()
+        (event, _compacted(batch.filter(pc.is_in(column.indices, pa.array(codes, pa.int8())))))
+        for event, codes in groups.items()
     ]
+
+
+def _compacted(batch: pa.RecordBatch) -> pa.RecordBatch:
+    # The columns of names share one dictionary, and each would be written with all of it: names, paths, arguments.
+    import pyarrow.compute as pc
+
+    columns: list[pa.Array[Any]] = []
+    for column in batch.columns:
+        if isinstance(column, pa.DictionaryArray) and len(column.dictionary) > _FEW:
+            used = pc.unique(column.indices).drop_null()
+            codes = pc.index_in(column.indices, used).cast(column.type.index_type)
+            columns.append(pa.DictionaryArray.from_arrays(codes, column.dictionary.take(used)))
+        else:
+            columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.Table:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+from sigtrace.capture import users
 from sigtrace.errors import SessionError
 from sigtrace.facts.events import CALLS, EVENTS
 from sigtrace.facts.schema import PLAIN, SCHEMA
@@ -177,7 +178,9 @@ def _part_of(path: Path, journal: Path, parser: Parser, *, last: bool) -> dict[s
 
 
 def _parser(about: dict[str, Any]) -> Parser:
-    return Parser(about.get("log"), utc_offset_us=about["utc_offset_us"])
+    # Another host gives its users' numbers other names.
+    user_of = users.name if about.get("host") == os.uname().nodename else None
+    return Parser(about.get("log"), utc_offset_us=about["utc_offset_us"], user_of=user_of)
 
 
 def _journalled(parser: Parser, path: Path, *, last: bool) -> Iterator[pa.RecordBatch]:
