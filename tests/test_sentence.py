@@ -68,7 +68,7 @@ BY_NOBODY = {"killer_pid": None, "killer_comm": None, "actor_pid": None, "actor_
         ({"verdict": "self", "killer_pid": 5, "ancestors": ["sh (2)"]}, "web (5) ended itself with SIGTERM."),
         (
             {"verdict": "oom", "source": "oom", "sig": 9, **BY_NOBODY},
-            "web (5) was ended by SIGKILL from the OOM killer, 17 µs after it was sent.",
+            "web (5) was ended by the OOM killer, 17 µs after SIGKILL.",
         ),
         (
             {"source": "timer", "sig": 14, "delay_us": None, **BY_NOBODY},
@@ -287,5 +287,5 @@ def test_what_a_call_returned_is_said_in_words(ret: int, said: str) -> None:
 
 
 def test_no_name_of_a_process_can_be_taken_for_a_source() -> None:
-    sources = ("fault", "oom", "terminal", "timer", "parent", "kernel", None)
+    sources = ("fault", "oom", "terminal", "timer", "parent", "leader", "namespace", "kernel", None)
     assert all(len(source_text(source).encode()) > 15 for source in sources)

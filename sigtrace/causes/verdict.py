@@ -33,6 +33,7 @@ class Brief(NamedTuple):
 
     verdict: str
     source: str | None
+    killer_pid: int | None
     killer_comm: str | None
     sig: int | None
 
@@ -51,11 +52,11 @@ class Judge:
     def brief(self, process: Process, lost: bool) -> Brief:  # noqa: FBT001
         """Return what is counted of an ending: most of what `ending` finds is not."""
         if process.died is None:
-            return Brief("unknown", None, None, None)
+            return Brief("unknown", None, None, None, None)
         cause = self._cause(process, process.died, lost)
         killer = self._killer(process, cause)
-        name = None if killer is None else _named(killer, cause.signal)
-        return Brief(cause.verdict, cause.source, name, _sig(process, cause))
+        named = (None, None) if killer is None else (killer.pid, _named(killer, cause.signal))
+        return Brief(cause.verdict, cause.source, *named, _sig(process, cause))
 
     def ending(self, process: Process, lost: bool) -> dict[str, Any]:  # noqa: FBT001
         """Return an ending with the columns of `sigtrace.causes.endings.SCHEMA` but `log`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace import __version__
 from sigtrace.errors import Error
+from sigtrace.facts.rules import ASKED_WITHIN_US
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,8 @@ examples:
   sigtrace report trace.parquet                 # how many calls, by whom, to whom, what failed, what was lost
   sigtrace who trace.parquet 1234               # who sent what to process 1234
   sigtrace who trace.log nginx --json           # by name, for a program
+  sigtrace who s.parquet nginx.service -v       # by unit, container, user or a word of the command line; each
+  sigtrace who s.parquet --by deployer --since -15m  # what the deployer sent, and what became of it
   sigtrace report s.parquet --html s.html       # a page to open, to send, to print
   sigtrace report s.parquet --markdown          # for a ticket
   sigtrace query s.parquet "SELECT killer_comm, count(*) FROM deaths GROUP BY ALL"
@@ -39,7 +42,7 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0 done, 1 failed with one line on stderr. Wrong usage exits with 2."""
-    arguments = parser().parse_args(argv)
+    arguments = parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
@@ -58,6 +61,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    # What argparse takes for an option: the value in `--since -15m`.
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in {"--since", "--until"} and word[:1] == "-" and word[1:2].isdigit():
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def parser() -> argparse.ArgumentParser:
@@ -117,10 +131,38 @@ def parser() -> argparse.ArgumentParser:
     )
     form.add_argument("--html", metavar="OUT.html", help="write a page: one file, which needs no network")
 
-    who = _command(commands, "who", _who, "say who sent what to a process")
+    who = _command(commands, "who", _who, "say who ended a process, or sent it what")
     who.add_argument("session", metavar="SESSION", help=what)
-    who.add_argument("asked", nargs="?", default="all", metavar="PID|NAME", help="the process; left out, all of them")
-    who.add_argument("--json", action="store_true", help="print a JSON list of objects")
+    who.add_argument(
+        "asked",
+        nargs="?",
+        default="all",
+        metavar="WHAT",
+        help="a pid, the name of a process or thread, a word of its command line, a unit, a container's id or pod's"
+        " uid or its beginning, or a user; left out, all processes",
+    )
+    who.add_argument("--by", metavar="WHAT", help="what this one sent, and what became of it; with WHAT, to whom")
+    for name, which in (("since", "first"), ("until", "last")):
+        who.add_argument(
+            f"--{name}",
+            metavar="TIME",
+            help=f"the {which} moment: 2026-11-22T14:02:47 or 14:02:47 in UTC, seconds of the trace clock, or -15m:"
+            " that long before the end (s, m, h, d)",
+        )
+    who.add_argument("--limit", type=_number, metavar="N", help="tell no more than N answers")
+    form = who.add_mutually_exclusive_group()
+    form.add_argument(
+        "-v", "--verbose", action="store_const", const="each", dest="form", help="tell each, also if many are alike"
+    )
+    form.add_argument("--json", action="store_const", const="json", dest="form", help="print a JSON list of objects")
+    for command in (report, who):
+        command.add_argument(
+            "--asked-within",
+            type=float,
+            default=ASKED_WITHIN_US / 1e6,
+            metavar="SECONDS",
+            help="a process that exits so long after it was asked to end did so because of that (default: %(default)g)",
+        )
     query = _command(commands, "query", _query, "ask sessions in SQL: the views events, kills and deaths")
     query.add_argument("sessions", nargs="+", metavar="SESSION", help=what)
     query.add_argument("sql", metavar="SQL", help="a query of DuckDB's")
@@ -163,6 +205,12 @@ def _output(text: str) -> Path:
     except SessionError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return path
+
+
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text}: give a number, 0 or more")
+    return int(text)
 
 
 def _signals(text: str) -> frozenset[int]:
@@ -236,14 +284,18 @@ def _parse(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from sigtrace.commands import report
 
-    report.run(arguments.sessions, arguments.form, arguments.html)
+    within = round(arguments.asked_within * 1e6)
+    report.run(arguments.sessions, arguments.form, arguments.html, asked_within_us=within)
     return 0
 
 
 def _who(arguments: argparse.Namespace) -> int:
     from sigtrace.commands import who
+    from sigtrace.questions.who import Question
 
-    who.run(arguments.session, arguments.asked, json=arguments.json)
+    question = Question(arguments.asked, arguments.by, arguments.since, arguments.until)
+    within = round(arguments.asked_within * 1e6)
+    who.run(arguments.session, question, form=arguments.form, limit=arguments.limit, asked_within_us=within)
     return 0
 
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def run(sessions: Sequence[str], form: str | None = None, html: str | None = None) -> None:
+def run(sessions: Sequence[str], form: str | None, html: str | None, *, asked_within_us: int) -> None:
     """Print a report as text, or as `json` or `markdown`; or write it as an HTML page to the file `html`."""
     as_text = form is None and html is None
-    with Database(*sessions) as database:
+    with Database(*sessions, asked_within_us=asked_within_us) as database:
         answer = summary(database, timeline=not as_text)
     if html is not None:
         from sigtrace.output.html import page

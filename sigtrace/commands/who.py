@@ -2,36 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+from sigtrace.facts.witness import CALLS, missing
 from sigtrace.output import text
-from sigtrace.output.sentence import sentence
-from sigtrace.output.summary import unknown
+from sigtrace.output.clock import time_text
+from sigtrace.output.sentence import alike_pieces, how_to_record, lost_text, plain, sentence, unknown
 from sigtrace.output.terminal import count, escaped, write_sentence
+from sigtrace.questions.choice.lines import Alike
 from sigtrace.questions.database import Database
+from sigtrace.questions.deaths import time
 from sigtrace.questions.who import ask
 
+if TYPE_CHECKING:
+    from sigtrace.questions.who import Question
 
-def run(session: str, asked: str, *, json: bool) -> None:
-    """Print what `sigtrace.who` answers: as JSON, or a sentence for each object and what losses leave unknown."""
-    with Database(session) as database:
-        answer, exited = ask(database, asked, exits=json)
-        if json:
-            text.write_json(answer)
+
+def run(session: str, question: Question, *, form: str | None, limit: int | None, asked_within_us: int) -> None:
+    """Print what `sigtrace.who` answers: a sentence for each answer, and what the session leaves unknown.
+
+    `form` is None, `each` if many alike are not to be one sentence, or `json`. No more than `limit` answers are
+    printed.
+    """
+    with Database(session, asked_within_us=asked_within_us) as database:
+        answer = ask(database, question, each=form is not None, exits=form == "json")
+        if form == "json":
+            text.write_json(answer.lines[:limit])
             return
-        unknown_sentence = unknown(database)
-        _write_answer(database, answer, exited)
-        if not answer and not exited:
-            whom = "anybody" if asked == "all" else escaped(asked)
-            nobody = f"Nobody sent {whom} a signal in this log."
-            write_sentence(f"It is unknown who sent {whom} a signal." if unknown_sentence else nobody)
-        if unknown_sentence:
-            write_sentence(f"Unknown: {unknown_sentence}")
+        for line in answer.lines[:limit]:
+            write_sentence(_alike_text(line, database) if isinstance(line, Alike) else sentence(line, database))
+        if limit is not None and len(answer.lines) > limit:
+            write_sentence(f"The first {limit:,} of {len(answer.lines):,} answers are told.")
+        exited, failed = answer.exits
+        if exited:
+            more = "more " if answer.lines else ""
+            of_them = f", {failed:,} of them with a status other than 0" if failed else ""
+            write_sentence(f"{count(exited, f'{more}process', f'{more}processes')} exited{of_them}.")
+        told = unknown(database)
+        if not answer.lines and not exited:
+            denial, told = _none(database, question)
+            write_sentence(denial)
+        if told:
+            write_sentence(f"Unknown: {told}")
 
 
-def _write_answer(database: Database, answer: list[dict[str, Any]], exited: int) -> None:
-    for one in answer:
-        write_sentence(sentence(one, database))
-    if exited:
-        more = "more " if answer else ""
-        write_sentence(f"{count(exited, f'{more}process', f'{more}processes')} exited.")
+def _alike_text(many: Alike, database: Database) -> str:
+    unit = database.accounting.ts_unit
+    begin = time_text(many.first["ts"], many.first["time"], unit)
+    end = time_text(many.last_ts, time(many.last_time), unit)
+    return f"{many.n:,} times {plain(alike_pieces(many.first, unit))}, from {begin} to {end}."
+
+
+def _none(database: Database, question: Question) -> tuple[str, str | None]:
+    """Return in a sentence that nothing was found, as far as the session can deny it; and what else is unknown."""
+    asked, by = escaped(question.asked), None if question.by is None else escaped(question.by)
+    lacking = {event for about in database.abouts for event in missing(about)}
+    lost = lost_text(database)
+    whom = "anybody" if asked == "all" else asked
+    open_ = f"what {by} sent" if by is not None else f"who sent {whom} a signal"
+    if lost:
+        return f"It is unknown {open_}.", unknown(database)
+    if "signal_generate" in lacking:
+        why = f"this log has no signal_generate; {how_to_record(database.abouts)}."
+        if CALLS in lacking:
+            return f"It is unknown {open_}: {why}", None
+        called = f"{by} made no such call" if by is not None else f"No call named {whom}"
+        return f"{called}. Other signals are unknown: {why}", None
+    where = "in this log" if question.since is None and question.until is None else "in that time"
+    if by is None:
+        return f"Nobody sent {whom} a signal {where}.", unknown(database)
+    nobody = f"nobody a signal {where}" if asked == "all" else f"{asked} no signal {where}"
+    return f"{by} sent {nobody}.", unknown(database)

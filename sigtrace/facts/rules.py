@@ -25,6 +25,15 @@ ASKED_WITHIN_US = 90_000_000
 systemd, for one, waits for 90 s before it kills.
 """
 
+ASKING = (1, 2, 3, 15)
+"""SIGHUP, SIGINT, SIGQUIT, SIGTERM: the signals with which a process is asked to end, before SIGKILL."""
+
+STORM_GAP_US = 10_000
+"""In a storm, unless told otherwise, a call comes no later than this after the one before."""
+
+STORM_CALLS = 100
+"""So many calls are a storm, unless told otherwise."""
+
 
 def ends_process(group_dead: bool | None, tid: int, pid: int | None) -> bool:  # noqa: FBT001  (a column)
     """Tell whether a sched_process_exit is of the last thread of its process.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_DEATHS = 20
 _MOST_ROWS = 10
-_NAMES = frozenset({"comm", "killer", "victim", "log", "kind"})
+_NAMES = frozenset({"comm", "killer", "asker", "victim", "log", "kind"})
 
 
 def markdown(answer: Row) -> str:

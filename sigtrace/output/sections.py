@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sigtrace.facts.signals import signal_name
 from sigtrace.output.clock import Clock, duration_text
 from sigtrace.output.sentence import Piece, error_text, joined, name, process
-from sigtrace.output.terminal import count, escaped
+from sigtrace.output.terminal import count, escaped, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +143,7 @@ def sections(answer: Row) -> list[Section]:
 
 def after_deaths(answer: Row) -> list[Section]:
     """Return the sections for a reader of the list of deaths: without a matrix that only repeats it."""
-    return [section for section in sections(answer) if section.key != "matrix" or not section.each_once]
+    return [section for section in sections(answer) if section.key not in {"matrix", "askers"} or not section.each_once]
 
 
 def absent(answer: Row) -> str | None:
@@ -156,7 +156,7 @@ def absent(answer: Row) -> str | None:
     }
     missing = [noun for key, noun in nouns.items() if not answer[key]]
     logs = "This log contains" if answer["counts"]["logs"] == 1 else "These logs contain"
-    return f"{logs} no {_list(missing, 'or')}." if missing else None
+    return f"{logs} no {listed(missing, 'or')}." if missing else None
 
 
 def _ended(answer: Row) -> str | None:
@@ -165,7 +165,9 @@ def _ended(answer: Row) -> str | None:
     if found:
         (most, ended), *others = found
         first = f"{count(most, 'process', 'processes')} {ended}"
-        return _list([first, *(f"{n:,} {phrase}" for n, phrase in others)], "and")
+        failed = answer["exits_that_failed"]
+        of_them = f", {failed:,} of them with a status other than 0" if failed else ""
+        return listed([first, *(f"{n:,} {phrase}" for n, phrase in others)], "and") + of_them
     if "sched_process_exit" in answer["accounting"]["lines_by_kind"]:
         return "No process ended"
     return None
@@ -188,23 +190,34 @@ def _failed(row: Row) -> str:
     return {0: "none failed", row["calls"]: "all failed"}.get(row["failed"], f"{row['failed']:,} failed")
 
 
-def _list(parts: list[str], word: str) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
-
-
 def _sender(row: Row) -> Piece:
     return process(row["comm"], row["pid"])
 
 
 def _matrix(answer: Row, rows: list[Row]) -> list[Piece]:
     most = max(rows, key=lambda row: row["deaths"])
-    deaths = count(answer["counts"]["deaths"], "death")
+    deaths = count(answer["counts"]["deaths"] - answer["verdicts"].get("asked", 0), "death")
     if most["deaths"] == 1:
         return joined(deaths, ", no two with the same killer, victim and signal" if len(rows) > 1 else "", ".")
     return joined(
         f"{deaths}; most often, {most['deaths']:,} times, ",
         name(most["killer"]),
         " ended ",
+        name(most["victim"]),
+        f" with {most['signal'] or 'an unknown signal'}.",
+    )
+
+
+def _askers(answer: Row, rows: list[Row]) -> list[Piece]:
+    most = max(rows, key=lambda row: row["asks"])
+    asked = count(answer["verdicts"]["asked"], "process was", "processes were")
+    if most["asks"] == 1:
+        return joined(asked, " asked to end and exited.")
+    return joined(
+        asked,
+        f" asked to end and exited; most often, {most['asks']:,} times, ",
+        name(most["asker"]),
+        " asked ",
         name(most["victim"]),
         f" with {most['signal'] or 'an unknown signal'}.",
     )
@@ -224,13 +237,11 @@ def _storms(answer: Row, rows: list[Row]) -> list[Piece]:
 def _escalations(answer: Row, rows: list[Row]) -> list[Piece]:
     least = min(rows, key=lambda row: row["grace_us"])
     n = answer["counts"]["escalations"]
-    dead = {(death["log"], death["victim_pid"]): death["victim_comm"] for death in answer["deaths"]}
-    comm = dead.get((least["log"], least["target"]))
     grace = Clock(answer).duration_text(least["grace_us"])
     return joined(
         f"{count(n, 'process was', 'processes were')} asked to end and then sent SIGKILL",
         ": " if n == 1 else "; the shortest grace was for ",
-        f"process {least['target']}" if comm is None else process(comm, least["target"]),
+        name(least["means"]) if least["means"] != str(least["target"]) else f"process {least['target']}",
         f", {grace} after {least['asked']} from ",
         _sender(least),
         ".",
@@ -275,8 +286,8 @@ def _account(answer: Row, _: list[Row]) -> list[Piece]:
     return joined(f"{lines} read; each is counted once, by its kind.")
 
 
-_OF_ALL_LOGS = frozenset({"matrix", "signals", "accounting"})
-_EACH = {"matrix": "deaths", "senders": "calls", "targets": "calls", "signals": "calls"}
+_OF_ALL_LOGS = frozenset({"matrix", "askers", "signals", "accounting"})
+_EACH = {"matrix": "deaths", "askers": "asks", "senders": "calls", "targets": "calls", "signals": "calls"}
 _HEADS = {
     "comm": "process",
     "per_second": "a second",
@@ -313,12 +324,13 @@ _SPAN = ("first_ts", "last_ts")
 # key of the answer, title, sentence, and the keys of its rows that are shown
 _SECTIONS: tuple[tuple[str, str, Callable[[Row, list[Row]], list[Piece]], tuple[str, ...]], ...] = (
     ("matrix", "Who killed whom", _matrix, ("killer", "victim", "signal", "deaths")),
+    ("askers", "Who asked whom to end", _askers, ("asker", "victim", "signal", "asks")),
     ("storms", "Storms", _storms, ("comm", "pid", "calls", "per_second", "failed", "targets", *_SPAN)),
     (
         "escalations",
         "Asked to end, then killed",
         _escalations,
-        ("comm", "pid", "target", "asked", "asks", "grace_us", "asked_ts", "killed_ts"),
+        ("comm", "pid", "means", "asked", "asks", "grace_us", "asked_ts", "killed_ts"),
     ),
     ("failures", "Failed calls", _failures, ("calls", "comm", "pid", "error", "meaning", "targets", *_SPAN)),
     ("probed", "Probes", _probed, ("calls", "found", "comm", "pid", "means", *_SPAN)),

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
+from sigtrace.facts.witness import SHOWN, missing
 from sigtrace.output.clock import duration_text, time_text
-from sigtrace.output.terminal import escaped
+from sigtrace.output.terminal import count, escaped, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sigtrace.questions.database import Database
     from sigtrace.store.session import Session
 
@@ -27,9 +30,16 @@ _FROM = {
     "terminal": "from its terminal",
     "timer": "from a timer of its own",
     "parent": "when its parent ended",
+    "leader": "when the leader of its session ended",
+    "namespace": "when the init of its pid namespace ended",
     "kernel": "from the kernel",
     "oom": "from the OOM killer",
     "fault": "for a fault of its own",
+}
+_ENDED = {
+    "parent": ("when its parent ", " ended"),
+    "leader": ("when the leader of its session, ", ", ended"),
+    "namespace": ("when the init of its pid namespace, ", ", ended"),
 }
 _SOURCES = {
     "fault": "a fault of its own",
@@ -37,6 +47,8 @@ _SOURCES = {
     "terminal": "its terminal's keys",
     "timer": "a timer of its own",
     "parent": "its parent's ending",
+    "leader": "its session leader's ending",
+    "namespace": "its namespace's init's ending",
     "kernel": "the kernel, by itself",
 }
 
@@ -47,8 +59,10 @@ def sentence(one: Row, session: Session | Database) -> str:
     unit = accounting.ts_unit
     if "calls" in one:
         pieces = _call_pieces(one)
-    elif one["verdict"] == "alive":
-        pieces = _survivor_pieces(one)
+    elif "outcome" in one:
+        pieces = [*_signal_pieces(one, unit), Piece(".")]
+    elif "fate" in one:
+        pieces = [*_survivor_pieces(one), Piece(".")]
     else:
         pieces = death_pieces(one, unit, statuses=any("exit_group" in kind for kind in accounting.lines_by_kind))
     return f"{time_text(one['ts'], one['time'], unit)} {plain(pieces)} {_citation(one, session)}"
@@ -99,7 +113,9 @@ def error_text(ret: int) -> str:
     return f"{error_name(ret)} ({ERRORS[-ret][1] if -ret in ERRORS else 'see errno(3)'})"
 
 
-def _ending(death: Row, unit: str, *, brief: bool, statuses: bool) -> list[str | Piece]:
+def _ending(  # noqa: PLR0911  (one sentence a verdict)
+    death: Row, unit: str, *, brief: bool, statuses: bool
+) -> list[str | Piece]:
     verdict = death["verdict"]
     signal = "an unknown signal" if death["sig"] is None else signal_name(death["sig"])
     if verdict == "exited":
@@ -113,8 +129,10 @@ def _ending(death: Row, unit: str, *, brief: bool, statuses: bool) -> list[str |
         return [f"ended itself with {signal}", _group(death)]
     delay = "" if brief or death["delay_us"] is None else f", {_delay(death, unit)} after it was sent"
     raised_anew = ", which it handled and raised anew" if death.get("reraised") else ""
+    if verdict == "oom":
+        return _oom(death, brief=brief, delay="" if brief or not delay else f", {_delay(death, unit)} after {signal}")
     if death["killer_pid"] is None:
-        return [f"was ended by {signal} {_FROM[death['source']]}{raised_anew}{delay}"]
+        return [f"was ended by {signal} ", *_not_sent(death), raised_anew, delay]
     chain = _chain(death, f"passed on {signal}")
     by = ["was killed by ", *_killer(death), "" if chain and not _changed(death) else f" with {signal}", *chain]
     if chain and raised_anew:
@@ -132,10 +150,38 @@ def _asked(death: Row, signal: str, unit: str, *, brief: bool) -> list[str | Pie
     got = {"handled": f"handled {signal}", "waited for": f"waited for {signal} and got it"}
     asked = f"{_exited(death)}{delay} after it {got.get(death.get('how') or '', f'got {signal}')} "
     if death["killer_pid"] is None:
-        return [asked, _FROM[death["source"]]]
+        return [asked, *_not_sent(death)]
     if death["killer_pid"] == death["victim_pid"]:
         return [asked, "from itself", _group(death)]
     return [asked, "from ", *_killer(death), *_chain(death, "passed it on"), _group(death)]
+
+
+def _not_sent(death: Row) -> list[str | Piece]:
+    # `hops` has the senders from the first to the one whose end sent the signal.
+    source, hops = death["source"], [name(hop) for hop in death.get("hops") or []]
+    if source not in _ENDED or not hops:
+        return [_FROM[source]]
+    *before, ended = hops
+    parts: list[str | Piece] = [_ENDED[source][0], ended, _ENDED[source][1]]
+    if before:
+        parts += [", which ", before[-1], " had ended"]
+    if before[:-1]:
+        parts += ["; that goes back to ", before[0]]
+        parts += [part for hop in before[1:-1] for part in (" by way of ", hop)]
+    return parts
+
+
+def _oom(death: Row, *, brief: bool, delay: str) -> list[str | Piece]:
+    asker = death.get("oom_asker")
+    if brief or asker is None:
+        return ["was ended by the OOM killer", delay]
+    itself = asker == process(death["victim_comm"], death["victim_pid"]).text
+    found: list[str | Piece] = ["was ended by the OOM killer when ", "it" if itself else name(asker)]
+    found.append(" asked for memory")
+    if death.get("oom_cgroup") is not None:
+        found += [" in cgroup ", name(death["oom_cgroup"])]
+    figures = death.get("oom_figures")
+    return [*found, delay, "" if figures is None else f"; {escaped(figures)}"]
 
 
 def _chain(death: Row, passed_on: str) -> list[str | Piece]:
@@ -173,7 +219,9 @@ def _party(death: Row, who: str) -> Piece:
     container, place = death.get(f"{who}_container"), death.get(f"{who}_unit")
     if container is not None:
         place = f"container {container[:_SHORT_ID]}"
-    return process(death[f"{who}_comm"], death[f"{who}_pid"], place)
+    thread = death.get("killer_thread") if who == "killer" else None
+    places = [place, None if thread is None else f"thread {thread}"]
+    return process(death[f"{who}_comm"], death[f"{who}_pid"], ", ".join(filter(None, places)) or None)
 
 
 def _group(row: Row) -> str:
@@ -197,19 +245,65 @@ def _background(death: Row, unit: str) -> list[str | Piece]:
     return parts
 
 
-def _survivor_pieces(one: Row) -> list[Piece]:
+def _survivor_pieces(one: Row, *, alike: bool = False) -> list[Piece]:
     sender: list[str | Piece] = []
     if one["killer_pid"] is not None:
-        sender = [" from ", process(one["killer_comm"], one["killer_pid"])]
+        sender = [" from ", _party(one, "killer")]
     elif one["source"] in _FROM:
         sender = [f" {_FROM[one['source']]}"]
-    victim = process(one["victim_comm"], one["victim_pid"])
     got = f" got {signal_name(one['sig'])}"
-    return joined(victim, got, *sender, _group(one), f": {one['fate']}; it lived on.")
+    end = "; what became of it is unknown" if one["fate"] is None else f": {one['fate']}"
+    lived = "; it lived on" if one["verdict"] == "alive" else ""
+    return joined(_hit(one, alike=alike), got, *sender, _group(one), end, lived)
+
+
+def _signal_pieces(one: Row, unit: str, *, alike: bool = False) -> list[Piece]:
+    sent = f" sent {signal_name(one['sig'])} to "
+    return joined(_party(one, "killer"), sent, _hit(one, alike=alike), _group(one), "; ", _outcome(one, unit, alike))
+
+
+def _hit(one: Row, *, alike: bool) -> Piece:
+    # Those that are alike have no pid in common.
+    return name(one["victim_comm"] or "?") if alike else process(one["victim_comm"], one["victim_pid"])
+
+
+def _outcome(one: Row, unit: str, alike: bool) -> str:  # noqa: FBT001
+    fate = one["fate"] or "what became of it is unknown"
+    if one["outcome"] == "ended":
+        return "it was ended by that"
+    if one["outcome"] not in {"asked", "ended later"}:
+        return f"{fate}; it lived on" if one["outcome"] == "lived on" else fate
+    status = "" if one["exit_status"] is None else f" with status {one['exit_status']}"
+    ended = f"exited{status}" if one["verdict"] in {"asked", "exited"} else _LATER.get(one["verdict"], "ended")
+    return f"{fate}; it {ended}" + ("" if alike else f" {duration_text(one['delay_us'], unit)} later")
+
+
+_LATER = {"killed": "was killed", "self": "ended itself", "oom": "was ended by the OOM killer"}
+
+
+def alike_pieces(one: Row, unit: str) -> list[Piece]:
+    """Return what happened to many alike, by the first of them, as the pieces of a sentence without its end."""
+    if "outcome" in one:
+        return _signal_pieces(one, unit, alike=True)
+    if "fate" in one:
+        return _survivor_pieces(one, alike=True)
+    victim, verdict = _hit(one, alike=True), one["verdict"]
+    signal = "an unknown signal" if one["sig"] is None else signal_name(one["sig"])
+    sender: list[str | Piece] = ["from ", process(one["killer_comm"], one["killer_pid"])]
+    if one["killer_pid"] is None:
+        sender = [_FROM.get(one["source"], "")]
+    if verdict == "asked":
+        return joined(victim, f" {_exited(one)} after it got {signal} ", *sender)
+    if verdict == "killed" and one["killer_pid"] is not None:
+        return joined(victim, " was killed by ", sender[1], f" with {signal}")
+    if verdict in {"killed", "fault"}:
+        return joined(victim, f" was ended by {signal} ", *sender)
+    return joined(victim, " ", *_ending({**one, "group": False}, unit, brief=True, statuses=False))
 
 
 def _call_pieces(one: Row) -> list[Piece]:
-    sender = process(one["killer_comm"], one["killer_pid"])
+    # The kernel's own lines of a call name a thread, and not always its process.
+    sender = name(one["killer_comm"] or "?") if one["killer_pid"] is None else _party(one, "killer")
     target: str | Piece = target_name(one["target"])
     if one["victim_comm"]:
         target = process(one["victim_comm"], one["target"])
@@ -222,3 +316,62 @@ def _citation(row: Row, session: Session | Database) -> str:
     lines = f"{'line' if len(row['lines']) == 1 else 'lines'} {', '.join(map(str, row['lines']))}"
     several = len(getattr(session, "logs", ())) > 1  # only a database has many
     return f"[{escaped(row['log'] or '')}: {lines}]" if several else f"[{lines}]"
+
+
+def unseen_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return in a sentence what sessions do not show because of the events that they lack, or None if they lack none.
+
+    `abouts` are what they say of themselves. The sentence begins with a small letter.
+    """
+    lacking = {missing(about) for about in abouts}
+    events = [event for event in SHOWN if any(event in one for one in lacking)]
+    if not events:
+        return None
+    logs = "this log has" if len(abouts) == 1 else "these logs have" if len(lacking) == 1 else "some of these logs have"
+    shown = listed([SHOWN[event] for event in events], "and")
+    return f"{logs} no {listed(events, 'or')}, which would show {shown}; {how_to_record(abouts)}."
+
+
+def how_to_record(abouts: Sequence[Mapping[str, Any]]) -> str:
+    """Return in words how to record what sessions lack."""
+    return "record " + (
+        "without --no-evidence" if any(one.get("events") for one in abouts) else "with `sigtrace record`"
+    )
+
+
+def unknown(source: Session | Database) -> str | None:
+    """Return in sentences what is unknown, since lines are missing or events were off; None if every line is there."""
+    found = [lost_text(source), unseen_text(abouts(source))]
+    return " ".join(text[0].upper() + text[1:] if i else text for i, text in enumerate(filter(None, found))) or None
+
+
+def abouts(source: Session | Database) -> Sequence[Mapping[str, Any]]:
+    """Return what sessions say of themselves."""
+    return source.abouts if hasattr(source, "abouts") else [source.about]
+
+
+def lost_text(source: Session | Database) -> str | None:
+    """Return in sentences what losses leave unknown, or None if every line is there."""
+    account = source.accounting
+    halves = account.lines_by_kind.get("half", 0)
+    parts = []
+    if account.lossy:
+        where = sorted({*account.lost_by_cpu, *account.losses_of_unknown_size})
+        many = count(account.lost, "event was", "events were")
+        if account.losses_of_unknown_size:
+            many = (f"{count(account.lost, 'event')} and " if account.lost else "") + "an unknown number"
+            many += " more were" if account.lost else " of events were"
+        parts.append(f"{many} lost on CPU {', '.join(map(str, where))}, so calls made there are missing")
+    if source.lost_by_kernel_count > account.lost:
+        more = count(source.lost_by_kernel_count - account.lost, "lost event")
+        parts.append(f"the kernel counted {more} that no line of the log mentions")
+    if halves:
+        half = count(halves, "call has", "calls have")
+        parts.append(f"{half} only one of two lines, so the signal or the target is not known")
+    if (malformed := account.lines_by_kind.get("malformed", 0)) or account.layouts:
+        unread = malformed + account.lines_by_kind.get("unstitchable", 0)
+        parts.append(f"{count(unread, 'line')} could not be read")
+    if not parts:
+        return None
+    why = "events were lost" if account.lossy or source.lost_by_kernel_count else "lines are missing or unreadable"
+    return f"{'; '.join(parts)}. Other senders cannot be ruled out, because {why}."

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace import analyze
 from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
-from sigtrace.output import terminal
-from sigtrace.output.sentence import sentence, source_text
+from sigtrace.output.sentence import sentence, source_text, unknown
 from sigtrace.questions import counts as call_counts
 from sigtrace.questions.database import Database
 from sigtrace.questions.deaths import Deaths
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     import duckdb
 
+    from sigtrace.questions.deaths import Pair
     from sigtrace.store.session import Session
 
 _MOST = 1_000
@@ -26,12 +28,13 @@ def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, A
     """Return what sessions say of their calls and deaths, as JSON can hold it.
 
     Keys: session; logs (of each its name, and a moment by its clock as `ts` and in UTC as `time`); verdicts (how many
-    deaths of each); deaths (a list of the objects of `sigtrace.who`, each with a `sentence`, and with the rows that it
-    rests on as `evidence`); calls, failed, probes; found (of the probes); seconds (null for a clock of bare ticks,
-    and for several logs); senders, targets, signals, failures, probed, storms, escalations, matrix, losses (each a list
-    of objects, the most first); timeline (`step_us`, and `rows`: none without); halves, lost; unknown (a sentence, or
-    null if nothing was lost); accounting. Each list has at most 1,000 objects, and `counts` says by its key how many
-    there are.
+    deaths of each); exits_that_failed (how many exited with a status other than 0 though nobody asked them); deaths (a
+    list of the objects of `sigtrace.who`, each with a `sentence`, and with the rows that it rests on as `evidence`);
+    calls, failed, probes; found (of the probes); seconds (null for a clock of bare ticks, and for several logs);
+    senders, targets, signals, failures, probed, storms, escalations, matrix, askers, losses (each a list of objects,
+    the most first); timeline (`step_us`, and `rows`: none without); halves, lost; unknown (in sentences, or null if
+    nothing was lost and all events were on); accounting. Each list has at most 1,000 objects, and `counts` says by its
+    key how many there are.
     """
     if not isinstance(source, Database):
         with Database(source) as database:
@@ -46,9 +49,10 @@ def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, A
 
 def _of_both(database: Database, counts: dict[str, int], *, timeline: bool) -> dict[str, Any]:
     escalations = _most(database, counts, "escalations", database.escalations(), "grace_us")
+    names = _target_names(database, "escalations")
     return {
         "storms": _most(database, counts, "storms", database.storms(), "calls DESC"),
-        "escalations": [{**row, "asked": signal_name(row["asked_sig"])} for row in escalations],
+        "escalations": [{**_explained(row, names), "asked": signal_name(row["asked_sig"])} for row in escalations],
         "timeline": _timeline(database) if timeline else {"step_us": 1, "rows": []},
         "halves": database.accounting.lines_by_kind.get("half", 0),
         "lost": database.accounting.lost,
@@ -61,23 +65,31 @@ def _of_both(database: Database, counts: dict[str, int], *, timeline: bool) -> d
 def _of_deaths(database: Database, counts: dict[str, int]) -> dict[str, Any]:
     deaths = Deaths(database, _MOST)
     counts["deaths"] = deaths.verdicts.total() - deaths.verdicts["exited"]
-    counts["matrix"] = len(deaths.matrix)
+    counts["matrix"], counts["askers"] = len(deaths.matrix), len(deaths.askers)
     return {
         "verdicts": {verdict: n for verdict, n in deaths.verdicts.items() if n},
+        "exits_that_failed": deaths.failed,
         "deaths": [{**death, "sentence": sentence(death, database)} for death in deaths.first],
-        "matrix": [
-            {
-                "killer": source_text(source) if killer is None else killer,
-                "victim": victim or "?",
-                "signal": None if sig is None else signal_name(sig),
-                "deaths": n,
-            }
-            # Ties in the order of the names, so that two runs say the same.
-            for (killer, source, victim, sig), n in sorted(
-                deaths.matrix.items(), key=lambda entry: (-entry[1], *map(str, entry[0]))
-            )[:_MOST]
+        "matrix": _pairs(deaths.matrix),
+        "askers": [
+            {"asker": pair["killer"], "victim": pair["victim"], "signal": pair["signal"], "asks": pair["deaths"]}
+            for pair in _pairs(deaths.askers)
         ],
     }
+
+
+def _pairs(counted: Counter[Pair]) -> list[dict[str, Any]]:
+    # Ties in the order of the names, so that two runs say the same.
+    most = sorted(counted.items(), key=lambda entry: (-entry[1], *map(str, entry[0])))[:_MOST]
+    return [
+        {
+            "killer": source_text(source) if killer is None else killer,
+            "victim": victim or "?",
+            "signal": None if sig is None else signal_name(sig),
+            "deaths": n,
+        }
+        for (killer, source, victim, sig), n in most
+    ]
 
 
 def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
@@ -92,6 +104,7 @@ def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
         "probed": call_counts.probed(calls),
     }
     rows = {key: _most(database, counts, key, found, "calls DESC") for key, found in by.items()}
+    names = _target_names(database, "targets")
     return {
         "logs": _logs(database, counts),
         "calls": total["calls"],
@@ -99,7 +112,7 @@ def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
         "probes": total["probes"],
         "found": database.rows("SELECT coalesce(sum(found), 0)::BIGINT AS found FROM found_probed")[0]["found"],
         "seconds": (total["last_ts"] - total["first_ts"]) / 1e6 if timed else None,
-        **{key: [_explained(row) for row in found] for key, found in rows.items()},
+        **{key: [_explained(row, names) for row in found] for key, found in rows.items()},
     }
 
 
@@ -113,10 +126,22 @@ def _logs(database: Database, counts: dict[str, int]) -> list[dict[str, Any]]:
     return [found.get(log, {"log": log, "ts": None, "time": None}) for log in database.logs[:_MOST]]
 
 
-def _explained(row: dict[str, Any]) -> dict[str, Any]:
+def _target_names(database: Database, key: str) -> dict[tuple[str | None, int], str]:
+    # A target is a pid of its caller's namespace. It has a name if a signal of that caller hit a process of that pid.
+    rows = database.rows(
+        f"SELECT log, target, min(target_comm) AS comm FROM events AS hit WHERE event = 'signal_generate'"
+        f" AND target IN (SELECT target FROM (FROM found_{key} LIMIT {_MOST}))"
+        " AND EXISTS (FROM tallied AS sent WHERE sent.log IS NOT DISTINCT FROM hit.log AND sent.target = hit.target"
+        " AND sent.sig = hit.sig AND sent.pid = coalesce(hit.pid, hit.tid)) GROUP BY ALL HAVING comm IS NOT NULL"
+    )
+    return {(row["log"], row["target"]): row["comm"] for row in rows}
+
+
+def _explained(row: dict[str, Any], names: dict[tuple[str | None, int], str]) -> dict[str, Any]:
     said = dict(row)
     if "target" in row:
-        said["means"] = target_name(row["target"])
+        comm = names.get((row["log"], row["target"]))
+        said["means"] = target_name(row["target"]) if comm is None else f"{comm} ({row['target']})"
     if "sig" in row:
         said["signal"] = signal_name(row["sig"])
     if "ret" in row:
@@ -154,30 +179,3 @@ def _timeline(database: Database) -> dict[str, Any]:
     step = (span["last"] - span["first"]) // _STEPS + 1
     rows = _narrowed(analyze.timeline(shown, step)).order("ts").to_arrow_table().to_pylist()
     return {"step_us": step, "rows": rows}
-
-
-def unknown(source: Session | Database) -> str | None:
-    """Return in a sentence what losses leave unknown, or None if every line is there."""
-    account = source.accounting
-    halves = account.lines_by_kind.get("half", 0)
-    parts = []
-    if account.lossy:
-        where = sorted({*account.lost_by_cpu, *account.losses_of_unknown_size})
-        many = terminal.count(account.lost, "event was", "events were")
-        if account.losses_of_unknown_size:
-            many = (f"{terminal.count(account.lost, 'event')} and " if account.lost else "") + "an unknown number"
-            many += " more were" if account.lost else " of events were"
-        parts.append(f"{many} lost on CPU {', '.join(map(str, where))}, so calls made there are missing")
-    if source.lost_by_kernel_count > account.lost:
-        more = terminal.count(source.lost_by_kernel_count - account.lost, "lost event")
-        parts.append(f"the kernel counted {more} that no line of the log mentions")
-    if halves:
-        half = terminal.count(halves, "call has", "calls have")
-        parts.append(f"{half} only one of two lines, so the signal or the target is not known")
-    if (malformed := account.lines_by_kind.get("malformed", 0)) or account.layouts:
-        unread = malformed + account.lines_by_kind.get("unstitchable", 0)
-        parts.append(f"{terminal.count(unread, 'line')} could not be read")
-    if not parts:
-        return None
-    why = "events were lost" if account.lossy or source.lost_by_kernel_count else "lines are missing or unreadable"
-    return f"{'; '.join(parts)}. Other senders cannot be ruled out, because {why}."

@@ -41,6 +41,11 @@ def count(n: int, noun: str, nouns: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
 
 
+def listed(parts: Sequence[str], word: str) -> str:
+    """Return parts as a list in words: `a, b and c`; `word` stands before the last."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
 def write_title(text: str) -> None:
     """Print the sentence that stands over a table or a list, on a terminal in bold."""
     lines = textwrap.wrap(text, width(), break_on_hyphens=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from sigtrace.facts.rules import ends_process_expression
+from sigtrace.facts.rules import ASKING, STORM_CALLS, STORM_GAP_US, ends_process_expression
 from sigtrace.questions import counts
 from sigtrace.questions.windows import over, with_since
 
@@ -20,23 +20,10 @@ _PROBE = nw.col("sig") == 0
 _KILL = 9
 _NAMED = ["log", "target"]
 
-ASKING = (1, 2, 3, 15)
-"""SIGHUP, SIGINT, SIGQUIT, SIGTERM: the signals with which a process is asked to end, before SIGKILL."""
-
-STORM_GAP_US = 10_000
-"""In a storm, unless told otherwise, a call comes no later than this after the one before."""
-
-STORM_CALLS = 100
-"""So many calls are a storm, unless told otherwise."""
-
-
-def _calls(events: FrameT) -> FrameT:
-    return events.filter(nw.col("event") == "kill")
-
 
 def _counted(events: FrameT) -> FrameT:
     # Booleans as numbers beforehand: pyarrow aggregates nothing but plain columns.
-    return _calls(events).with_columns(
+    return counts.calls(events).with_columns(
         failed=_FAILED.cast(nw.Int64),
         probes=_PROBE.cast(nw.Int64),
         found=nw.col("ret").is_in([0, -1]).cast(nw.Int64),
@@ -49,7 +36,7 @@ def calls(events: FrameT) -> FrameT:
 
     Columns: those of the session. docs/schema.md says what they are.
     """
-    return _calls(events)
+    return events.filter(nw.col("event") == "kill")
 
 
 def totals(events: Any) -> Any:  # noqa: ANN401
@@ -150,7 +137,7 @@ def names(events: FrameT) -> FrameT:
 
     Columns: log, pid, comm. Two lines name their sender only; the kernel's events name victims and the dead as well.
     """
-    senders = _calls(events).select("log", "pid", "comm")
+    senders = counts.calls(events).select("log", "pid", "comm")
     hit = events.filter(nw.col("event") == "signal_generate").select("log", pid="target", comm="target_comm")
     dead = events.filter(nw.col("event") == "sched_process_exit").select("log", "pid", "comm")
     return nw.concat([senders, hit, dead]).drop_nulls(["pid", "comm"]).unique()
@@ -220,7 +207,9 @@ def escalations(events: FrameT, within_us: int = 600_000_000) -> FrameT:
     first of them, and `grace_us` the time from it. `pid` and `comm` are who sent the SIGKILL. That a plain log tells
     too; whether the process ended of it, `deaths` knows. Of target 0, each caller's own group, there is none.
     """
-    reached = _calls(events).filter(nw.col("ret") == 0, nw.col("target") != 0, nw.col("sig").is_in([*ASKING, _KILL]))
+    reached = counts.calls(events).filter(
+        nw.col("ret") == 0, nw.col("target") != 0, nw.col("sig").is_in([*ASKING, _KILL])
+    )
     placed = reached.with_columns(_killed=(nw.col("sig") == _KILL).cast(nw.Int64))
     # A SIGKILL ends a run of askings, and the next run begins after it. Joins leave out null keys.
     killed_yet = over(nw.col("_killed").cum_sum(), placed, _NAMED, _ORDER)
@@ -251,7 +240,7 @@ def compare(before: FrameT, after: FrameT) -> FrameT:
     host B; pids mean nothing between them, so a row is the calls by a name, with a signal and a result.
     """
     sides = [
-        _calls(events).select("comm", "sig", "ret", calls_before=nw.lit(n), calls_after=nw.lit(1 - n))
+        counts.calls(events).select("comm", "sig", "ret", calls_before=nw.lit(n), calls_after=nw.lit(1 - n))
         for events, n in ((before, 1), (after, 0))
     ]
     return (

@@ -19,16 +19,24 @@ _SPAN = (nw.col("first_ts").min(), nw.col("last_ts").max())
 _COUNTS = ("calls", "failed", "probes")
 
 
+def calls(events: FrameT) -> FrameT:
+    """Return the calls of a session, each with a `pid`: the thread's number if no line says its process."""
+    return events.filter(nw.col("event") == "kill").with_columns(pid=nw.coalesce("pid", "tid"))
+
+
 @nw.narwhalify
 def of(events: FrameT) -> FrameT:
     """Return the counts of the calls in a session: the columns of `sigtrace.analyze.sent`."""
-    calls = events.filter(nw.col("event") == "kill")
-    return calls.group_by("log", "pid", "comm", "sig", "target", "ret").agg(
-        nw.len().alias("calls"),
-        nw.col("ts").min().alias("first_ts"),
-        nw.col("ts").max().alias("last_ts"),
-        nw.col("time").min().alias("first_time"),
-        nw.col("line").min().alias("first_line"),
+    return (
+        calls(events)
+        .group_by("log", "pid", "comm", "sig", "target", "ret")
+        .agg(
+            nw.len().alias("calls"),
+            nw.col("ts").min().alias("first_ts"),
+            nw.col("ts").max().alias("last_ts"),
+            nw.col("time").min().alias("first_time"),
+            nw.col("line").min().alias("first_line"),
+        )
     )
 
 

@@ -7,7 +7,8 @@ import re
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import pyarrow as pa
 
@@ -15,10 +16,8 @@ from sigtrace.causes import feed
 from sigtrace.causes.endings import SCHEMA, track
 from sigtrace.causes.verdict import Judge
 from sigtrace.errors import Error, SessionError
-from sigtrace.facts.rules import ASKED_WITHIN_US
+from sigtrace.facts.rules import ASKED_WITHIN_US, ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.facts.schema import ADDED, PLAIN, VERSION
-from sigtrace.questions import calls, counts
-from sigtrace.questions.calls import ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.store.sessions import find
 from sigtrace.trace.accounting import Accounting
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     Ended = Callable[[str | None, Judge, Process, bool], Any]
     Settled = Callable[[str | None, Signal], Any]
 
-_OF_A_CALL = "event, ts, line, log, pid, comm, sig, target, ret"  # what analyze asks of one
+_OF_A_CALL = "event, ts, line, log, pid, tid, comm, sig, target, ret"  # what analyze asks of one
 _MEMORY = "1GB"  # what does not fit goes to a temporary folder
 _PIECE = 1 << 12
 _TYPES = {"int32": "INTEGER", "int64": "BIGINT", "string": "VARCHAR"}
@@ -57,21 +56,28 @@ GROUP BY ALL HAVING bool_or(sig = 9) AND bool_or(sig IN {ASKING})
 """
 
 
+class Exits(NamedTuple):
+    """How many processes exited, and how many of them with a status other than 0, as far as statuses are known."""
+
+    exited: int
+    failed: int
+
+
 class Database:
     """Sessions that can be asked, in DuckDB's SQL by the views `events`, `kills` and `deaths`.
 
     `sources` are recordings, Parquet files that sigtrace wrote, raw logs, folders of these, globs, or a `Session`. Of
     several sessions, those whose rows name no log, or the same one as others, have their path for `log`. `events` are
     all rows, `kills` the whole calls. `deaths` has the columns of `sigtrace.analyze.deaths`; it is made when a query
-    first reads it. A context manager; raw logs are parsed into a temporary folder, which goes with it. Raises
-    `SessionError` and `LogError` if something cannot be opened.
+    first reads it, and DuckDB is started when it is first asked. A context manager; raw logs are parsed into a
+    temporary folder, which goes with it. Raises `SessionError` and `LogError` if something cannot be opened.
     """
 
     def __init__(self, *sources: str | os.PathLike[str] | Session, asked_within_us: int = ASKED_WITHIN_US) -> None:
-        import duckdb
-
         self._asked_within_us = asked_within_us
-
+        self._connected: duckdb.DuckDBPyConnection | None = None
+        self._connecting = Lock()
+        self._made: set[str] = set()
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
         try:
             # A session that two sources stand for is one.
@@ -81,26 +87,37 @@ class Database:
             self.name = ", ".join(one if isinstance(one, str) else str(getattr(one, "name", one)) for one in sources)
             self.abouts = [one.about for one in self._sessions]
             self.accounting = sum((Accounting.from_dict(about) for about in self.abouts), Accounting())
-            self._connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
-            self._open()
-        except duckdb.Error as error:
-            self._scratch.cleanup()
-            raise SessionError(f"{self.name}: {_reason(error)}") from error
         except BaseException:
             self._scratch.cleanup()
             raise
-        self._made: set[str] = set()
 
-    def _open(self) -> None:
-        self._connection.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        with self._connecting:
+            if self._connected is None:
+                self._connected = self._connect()
+            return self._connected
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        try:
+            made = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
+            self._open(made)
+        except duckdb.Error as error:
+            raise SessionError(f"{self.name}: {_reason(error)}") from error
+        return made
+
+    def _open(self, made: duckdb.DuckDBPyConnection) -> None:
+        made.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
         for number, one in enumerate(self._sessions):
             if one.rows is not None:
-                self._connection.register("rows", one.rows)
-                self._connection.execute(f"CREATE TABLE rows_{number} AS FROM rows; DROP VIEW rows")
-        self._create_events()
-        self._connection.execute("CREATE VIEW kills AS SELECT * FROM events WHERE event = 'kill'")
-        self._connection.register("none", SCHEMA.empty_table())
-        self._connection.execute("CREATE TABLE deaths AS FROM none; DROP VIEW none")
+                made.register("rows", one.rows)
+                made.execute(f"CREATE TABLE rows_{number} AS FROM rows; DROP VIEW rows")
+        made.execute(f"CREATE VIEW events AS {self._events_sql()}")
+        made.execute("CREATE VIEW kills AS SELECT * FROM events WHERE event = 'kill'")
+        made.register("none", SCHEMA.empty_table())
+        made.execute("CREATE TABLE deaths AS FROM none; DROP VIEW none")
 
     def __enter__(self) -> Self:
         return self
@@ -110,13 +127,19 @@ class Database:
 
     def close(self) -> None:
         """Close the connection, and remove what was parsed into the temporary folder."""
-        self._connection.close()
+        if self._connected is not None:
+            self._connected.close()
         self._scratch.cleanup()
 
     @property
     def logs(self) -> list[str | None]:
         """The names that the rows have for their logs."""
         return [log for number in range(len(self._sessions)) for log in self._logs(number)]
+
+    @property
+    def about_by_log(self) -> dict[str | None, dict[str, Any]]:
+        """What the session of each log says of itself."""
+        return {log: one.about for number, one in enumerate(self._sessions) for log in self._logs(number)}
 
     @property
     def lost_by_kernel_count(self) -> int:
@@ -169,32 +192,38 @@ class Database:
         *,
         all_endings: bool = True,
         among: Collection[str | None] | None = None,
-    ) -> int:
+    ) -> Exits:
         """Have the process tracker follow the sessions; return how many processes exited and were not worth a call.
 
-        `ended` and `settled` are called as by `sigtrace.causes.tracking.tracker.Tracker`, with the log first. Of logs
+        `ended` and `settled` are called as by `sigtrace.causes.tracking.tracker.Tracker`, with the log first. Without
+        `all_endings`, `ended` is not called for those who just exited, if their log would show it otherwise. Of logs
         not `among` these, nothing is followed.
         """
-        exited = 0
+        exits = Exits(0, 0)
         for number, one in enumerate(self._sessions):
             logs = self._logs(number)
             if among is not None and not set(logs) & set(among):
                 continue
             for log, rows in _rows(one, logs):
                 if among is None or log in among:
-                    exited += _follow(
+                    more = _follow(
                         log, rows, ended, settled, all_endings=all_endings, asked_within_us=self._asked_within_us
                     )
-        return exited
+                    exits = Exits(exits.exited + more.exited, exits.failed + more.failed)
+        return exits
 
     def counted(self) -> duckdb.DuckDBPyRelation:
         """Return the calls, counted by who sent what to whom with what result: see `sigtrace.questions.counts`."""
+        from sigtrace.questions import counts
+
         if "tallied" not in self._made:
             self.keep("tallied", counts.of(self.events))
         return self._connection.table("tallied")
 
     def storms(self) -> duckdb.DuckDBPyRelation:
         """Return `sigtrace.analyze.storms`, looked for only in logs in which so many calls come so fast at all."""
+        from sigtrace.questions import calls
+
         self._connection.execute(_DENSE)
         dense = self._connection.sql(f"SELECT {_OF_A_CALL} FROM kills WHERE coalesce(log, '') IN (FROM dense)")
         found: duckdb.DuckDBPyRelation = calls.storms(self.keep("stormy", dense))
@@ -202,6 +231,8 @@ class Database:
 
     def escalations(self) -> duckdb.DuckDBPyRelation:
         """Return `sigtrace.analyze.escalations`, looked for only among those that got SIGKILL and something milder."""
+        from sigtrace.questions import calls
+
         self.counted()
         self._connection.execute(_ASKED)
         both = self._connection.sql(
@@ -239,7 +270,7 @@ class Database:
         self._connection.unregister("found")
         self._made.add("deaths")
 
-    def _create_events(self) -> None:
+    def _events_sql(self) -> str:
         selects = []
         files: dict[int, list[str]] = {}
         for number, one in enumerate(self._sessions):
@@ -252,7 +283,7 @@ class Database:
         selects += [
             f"SELECT {_columns('log', version)} FROM {_parquet(of_version)}" for version, of_version in files.items()
         ]
-        self._connection.execute(f"CREATE VIEW events AS {' UNION ALL '.join(selects)}")
+        return " UNION ALL ".join(selects)
 
     def _renamed(self, number: int) -> bool:
         return len(self._sessions) > 1 and any(
@@ -264,7 +295,7 @@ class Database:
         if not self._renamed(number):
             return "log"
         one = self._sessions[number]
-        return _quoted(one.path) if len(one.logs) == 1 else f"{_quoted(one.path + ':')} || coalesce(log, '')"
+        return quoted(one.path) if len(one.logs) == 1 else f"{quoted(one.path + ':')} || coalesce(log, '')"
 
     def _logs(self, number: int) -> Sequence[str | None]:
         one = self._sessions[number]
@@ -300,7 +331,7 @@ def _follow(
     *,
     all_endings: bool,
     asked_within_us: int,
-) -> int:
+) -> Exits:
     judge = Judge(witnessed=rows.witnessed, asked_within_us=asked_within_us)
     tracker = track(
         rows,
@@ -308,7 +339,7 @@ def _follow(
         settled=None if settled is None else lambda signal: settled(log, signal),
         all_endings=all_endings or not rows.witnessed,  # without a witness, nobody is known to have just exited
     )
-    return int(tracker.exited)
+    return Exits(tracker.exited, tracker.failed)
 
 
 def _reason(error: Exception) -> str:
@@ -325,11 +356,12 @@ def _columns(log: str, version: int) -> str:
     return ", ".join(f"{values.get(name, name)} AS {name}" for name in PLAIN.names)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as SQL has it."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _parquet(files: list[str]) -> str:
     # A file's name is no pattern, whatever is in it.
-    names = (_quoted(re.sub(r"([*?[])", r"[\1]", file)) for file in files)
+    names = (quoted(re.sub(r"([*?[])", r"[\1]", file)) for file in files)
     return f"read_parquet([{', '.join(names)}], hive_partitioning = false)"

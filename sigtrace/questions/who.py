@@ -2,165 +2,208 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.causes.victims import victim
 from sigtrace.errors import SessionError
-from sigtrace.facts.signals import error_name, signal_name, target_name
-from sigtrace.questions import calls
-from sigtrace.questions.database import Database
-from sigtrace.questions.deaths import in_time, time, told
+from sigtrace.facts.witness import missing
+from sigtrace.questions import sent
+from sigtrace.questions.choice.lines import Alike, Lines
+from sigtrace.questions.choice.matching import Matcher, Names
+from sigtrace.questions.choice.period import Period
+from sigtrace.questions.database import Database, Exits
+from sigtrace.questions.deaths import time, told
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    import duckdb
 
     from sigtrace.causes.tracking.process import Process, Signal
     from sigtrace.causes.verdict import Judge
     from sigtrace.store.session import Session
 
-    Answer = dict[str, Any]
+    Object = dict[str, Any]
+
+_NONE = Exits(0, 0)
 
 
-def who(source: Session | Database, asked: str = "all", *, exits: bool = True) -> list[dict[str, Any]]:
-    """Return how `asked` ended: a pid, a name, or `all`; in the order of time.
+class Question(NamedTuple):
+    """Whom an answer is about: `asked` and `by` are as `Matcher` takes them, `since` and `until` as `Period`."""
 
-    Where the session has the kernel's events, an object is a death, with the columns of `sigtrace.analyze.deaths` and
-    `signal` by name; of one that did not end, a signal that it got, with `verdict` alive and its `fate`. Where the
-    session has none, an object is a kind of calls that named it, or a group that it may have been in: with `verdict`
-    unknown, for two lines do not say who died, and `result` and `calls` besides. Every object has log, victim_pid,
-    victim_comm, time, ts, signal, verdict, killer_pid, killer_comm, group, ancestors, lost and lines; what is not known
-    is null. Of `all`, `exits` says whether those that only exited are among them. Raises `SessionError` where nobody of
-    that name is known.
+    asked: str = "all"
+    by: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+
+class Answer(NamedTuple):
+    """What a question brought: answers, each or many alike, and how many processes exited that are not among them."""
+
+    lines: list[Object | Alike]
+    exits: Exits
+
+
+def who(
+    source: Session | Database,
+    asked: str = "all",
+    *,
+    by: str | None = None,
+    exits: bool = True,
+    since: str | None = None,
+    until: str | None = None,
+) -> list[Object]:
+    """Return how `asked` ended, in the order of time: a pid, a name, or `all`; or what it got from `by`.
+
+    `asked` can be a pid, the name of a process or thread, a word of its command line, a unit, a container's id or
+    pod's uid or its beginning, or a user. If the session has the kernel's events, an object is a death, with the
+    columns of `sigtrace.analyze.deaths` and `signal` by name; of one that did not end, a signal that it got, with
+    `verdict` alive and its `fate`. If the session has none, an object is a kind of calls that named it, or a group that
+    it may have been in: with `verdict` unknown, for two lines do not say who died, and `result` and `calls` besides.
+    Every object has log, victim_pid, victim_comm, time, ts, signal, verdict, killer_pid, killer_comm, group, ancestors,
+    lost and lines; what is not known is null. Of `all`, `exits` says whether those that only exited are among them.
+
+    `by` is like `asked`, of the sender: an object is a signal that it sent, with its `fate`, `outcome` (ended, asked,
+    ended later, lived on, unknown), and the `verdict` and `exit_status` of who got it; or a kind of calls that failed
+    or only asked. `since` and `until` are as `sigtrace.questions.choice.period.Period` takes them. Raises
+    `SessionError` if nobody of that name is known, and `Error` if a time is none.
     """
     if not isinstance(source, Database):
         with Database(source) as database:
-            return who(database, asked, exits=exits)
-    return ask(source, asked, exits=exits)[0]
+            return who(database, asked, by=by, exits=exits, since=since, until=until)
+    lines = ask(source, Question(asked, by, since, until), each=True, exits=exits).lines
+    return [one for one in lines if not isinstance(one, Alike)]
 
 
-def ask(database: Database, asked: str, *, exits: bool) -> tuple[list[Answer], int]:
-    """Return what `who` does, and how many processes exited that are not among it."""
-    if asked == "all":
-        found = _Found(None)
-        exited = database.follow(found.ended, all_endings=exits)
-        if found.deaths or exited:
-            return found.in_time(), exited
-        return _sent(database, None), 0
-    found = _Found(asked)
-    logs = _logs_with(database, int(asked)) if asked.isdigit() else None
+def ask(database: Database, question: Question, *, each: bool, exits: bool) -> Answer:
+    """Return what `who` does; unless `each` is told, many alike are one."""
+    period = Period(database, question.since, question.until)
+    matcher = None if question.asked == "all" else Matcher(question.asked)
+    if question.by is not None:
+        return _by(database, Matcher(question.by), matcher, period, each=each)
+    found = _Found(database, matcher, period, each=each)
+    if matcher is None:
+        # If no log shows who ended, whom a signal hit is all there is.
+        dying = any("sched_process_exit" not in missing(about) for about in database.abouts)
+        settled = None if dying else found.settled
+        more = database.follow(found.ended, settled, all_endings=exits or not period.open)
+        if found.lines.n or more.exited:
+            return Answer(_told(found.lines), more)
+        return Answer(_calls(database, period, None), _NONE)
+    logs = _logs_with(database, matcher.pid)
     database.follow(found.ended, found.settled, among=logs)
-    if found.deaths:
-        return found.in_time(), 0
-    if found.hits:
-        return [_survived(hit, lossy=database.accounting.lossy) for hit in sorted(found.hits, key=in_time)], 0
-    if asked.isdigit():
-        return _sent(database, {(log, int(asked)) for log in logs or database.logs}), 0
-    pids = {(log, pid) for (log, pid), names in _names(database.events).items() if asked in names}
-    if not pids:
-        raise SessionError(
-            f"{database.name}: no process called {asked} is known by that name here: ask by pid, or `who` for all"
-        )
-    return _sent(database, pids), 0
+    if found.lines.n:
+        return Answer(_told(found.lines), _NONE)
+    if matcher.pid is not None:
+        return Answer(_calls(database, period, {(log, matcher.pid) for log in logs or database.logs}), _NONE)
+    pids = _known(database, matcher, found.names)
+    return Answer(_calls(database, period, pids), _NONE)
 
 
 class _Found:
-    """Deaths, and signals that hit, of one who is asked for by pid or by name, or of all."""
+    """Deaths, and signals that hit, of those who are asked for, or of all."""
 
-    def __init__(self, asked: str | None) -> None:
-        self.deaths: list[Answer] = []
-        self.hits: list[Answer] = []
-        self._name = asked
-        self._pid = int(asked) if asked is not None and asked.isdigit() else None
+    def __init__(self, database: Database, matcher: Matcher | None, period: Period, *, each: bool) -> None:
+        self.lines = Lines(each=each)
+        self.names = Names()
+        self._matcher = matcher
+        self._period = period
+        self._each = each
+        self._lossy = database.accounting.lossy
+        self._abouts = database.about_by_log
+        self._died = False
 
     def ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
-        if self._is(process):
-            self.deaths.append({"log": log, **judge.ending(process, lost)})
+        died = process.died
+        if died is None or not self._period.holds(log, died.ts):
+            return
+        if self._matcher is not None:
+            fatal = process.fatal
+            if not self._matcher.matches(process, died.comm, None if fatal is None else fatal.comm):
+                if self._matcher.pid is None:
+                    self.names.see(process)
+                return
+        if not self._died:
+            self._died, self.lines = True, Lines(each=self._each)  # who died is not asked for what it survived
+        key = None if self._each else (log, process.name(), process.status, judge.brief(process, lost))
+        at = None if died.time == NO_TIME else died.time
+        self.lines.add(key, died.ts, at, lambda: {"log": log, **judge.ending(process, lost)})
 
     def settled(self, log: str | None, signal: Signal) -> None:
-        if self._is(signal.victim):
-            self.hits.append({"log": log, **victim(signal)})
+        if self._died or not self._period.holds(log, signal.row.ts):
+            return
+        if self._matcher is not None and not self._matcher.matches(signal.victim, signal.row.target_comm):
+            return
+        one = self._survived(log, victim(signal))
+        key = one["killer_pid"], one["killer_comm"], one["sig"], one["source"], one["victim_comm"], one["fate"]
+        self.lines.add((log, *key), one["ts"], one["time"], lambda: one)
 
-    def in_time(self) -> list[Answer]:
-        return [told(death) for death in sorted(self.deaths, key=in_time)]
+    def _survived(self, log: str | None, hit: Object) -> Object:
+        unseen = missing(self._abouts[log])
+        fate = None if hit["fate"] == "delivered" and "signal_deliver" in unseen else hit["fate"]
+        return {
+            "log": log,
+            "victim_pid": hit["victim_pid"],
+            "victim_comm": hit["victim_comm"],
+            "time": hit["time"],
+            "ts": hit["ts"],
+            "sig": hit["sig"],
+            "verdict": "unknown" if "sched_process_exit" in unseen else "alive",
+            "source": hit["source"],
+            "killer_pid": hit["sender_pid"],
+            "killer_comm": hit["sender_comm"],
+            "group": hit["group"],
+            "ancestors": [],
+            "lost": self._lossy,
+            "lines": [line for line in (hit["line"], hit["call_line"]) if line is not None],
+            "fate": fate,
+        }
 
-    def _is(self, process: Process) -> bool:
-        if self._name is None or self._pid is not None:
-            return self._pid is None or process.pid == self._pid
-        return self._name in (process.name(), _file(process.filename), _file(process.command))
+
+def _told(lines: Lines) -> list[Object | Alike]:
+    return [one._replace(first=told(one.first)) if isinstance(one, Alike) else told(one) for one in lines.told()]
 
 
-def _logs_with(database: Database, pid: int) -> Collection[str | None]:
-    if len(database.logs) == 1:
-        return database.logs
+def _logs_with(database: Database, pid: int | None) -> Collection[str | None] | None:
+    if pid is None or len(database.logs) == 1:
+        return None
     where = f"pid = {pid} OR target = {pid} OR (tid = {pid} AND pid IS NULL)"
     return [row["log"] for row in database.rows(f"SELECT DISTINCT log FROM events WHERE {where}")]
 
 
-def _survived(hit: Answer, *, lossy: bool) -> Answer:
-    return {
-        "log": hit["log"],
-        "victim_pid": hit["victim_pid"],
-        "victim_comm": hit["victim_comm"],
-        "time": time(hit["time"]),
-        "ts": hit["ts"],
-        "sig": hit["sig"],
-        "signal": signal_name(hit["sig"]),
-        "verdict": "alive",
-        "source": hit["source"],
-        "killer_pid": hit["sender_pid"],
-        "killer_comm": hit["sender_comm"],
-        "group": hit["group"],
-        "ancestors": [],
-        "lost": lossy,
-        "lines": [line for line in (hit["line"], hit["call_line"]) if line is not None],
-        "fate": hit["fate"],
-    }
-
-
-def _sent(database: Database, pids: Collection[tuple[str | None, int]] | None) -> list[dict[str, Any]]:
-    names = _names(database.events)
-    database.keep("sent", calls.sent(database.events))
+def _calls(database: Database, period: Period, pids: Collection[tuple[str | None, int]] | None) -> list[Object | Alike]:
+    # Whom a call to a group reached is not known if the log does not show the signals; one that failed reached nobody.
+    dark = [log for log, about in database.about_by_log.items() if "signal_generate" in missing(about)]
     return [
-        {
-            "log": row["log"],
-            "victim_pid": row["target"] if row["target"] > 0 else None,
-            "victim_comm": min(names.get((row["log"], row["target"]), []), default=None),
-            "time": row["first_time"],
-            "ts": row["first_ts"],
-            "sig": row["sig"],
-            "signal": signal_name(row["sig"]),
-            "verdict": "unknown",
-            "killer_pid": row["pid"],
-            "killer_comm": row["comm"],
-            "group": row["target"] <= 0,
-            "ancestors": [],
-            "lost": database.accounting.lossy,
-            "lines": [row["first_line"]],
-            "target": row["target"],
-            "means": target_name(row["target"]),
-            "ret": row["ret"],
-            "result": error_name(row["ret"]),
-            "calls": row["calls"],
-            "last_ts": row["last_ts"],
-        }
-        for row in database.rows("FROM sent ORDER BY first_time, first_ts, log, first_line")
-        # A call to a group that failed reached nobody.
-        if pids is None or (row["log"], row["target"]) in pids or (row["target"] <= 0 <= row["ret"])
+        {**one, "time": time(one["time"])}
+        for one in sent.calls(database, period)
+        if pids is None
+        or (one["log"], one["target"]) in pids
+        or (one["target"] <= 0 <= one["ret"] and one["log"] in dark)
     ]
 
 
-def _names(events: duckdb.DuckDBPyRelation) -> dict[tuple[str | None, int], list[str]]:
-    names: dict[tuple[str | None, int], list[str]] = {}
-    for row in calls.names(events).to_arrow_table().to_pylist():
-        names.setdefault((row["log"], row["pid"]), []).append(row["comm"])
-    return names
+def _by(database: Database, by: Matcher, matcher: Matcher | None, period: Period, *, each: bool) -> Answer:
+    found = sent.Sent(database, by, matcher, period)
+    logs = _logs_with(database, by.pid)
+    database.follow(found.ended, found.settled, among=logs)
+    pids = set() if by.pid is not None else _known(database, by, None)
+    lines = found.lines(pids, each=each)
+    if not lines.n and by.pid is None:
+        _known(database, by, Names())  # nobody of that name is another answer than nothing
+    return Answer(_told(lines), _NONE)
 
 
-def _signal(sig: int | None) -> str | None:
-    return None if sig is None else signal_name(sig)
-
-
-def _file(command: str | None) -> str | None:
-    return None if not command else command.split(" ", 1)[0].rsplit("/", 1)[-1]
+def _known(database: Database, matcher: Matcher, names: Names | None) -> set[tuple[str | None, int]]:
+    # Those who neither ended nor got a signal are known by other rows.
+    rows = sent.known(database)
+    found = {(row["log"], row["pid"]) for row in rows if matcher.matches_row(row)}
+    if not found and names is not None:
+        for row in rows:
+            names.see_row(row)
+        like = names.like(matcher.asked)
+        meant = f" did you mean {' or '.join(like)}?" if like else ""
+        raise SessionError(
+            f"{database.name}: no process called {matcher.asked} is known by that name here:{meant}"
+            " ask by pid, or `who` for all"
+        )
+    return found

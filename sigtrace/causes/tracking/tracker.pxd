@@ -13,7 +13,7 @@ cdef const long long _CALLED_WITHIN
 
 
 cdef class Tracker(Follower):
-    cdef public long long exited, passed_over
+    cdef public long long exited, failed, passed_over
     cdef public list processes
     cdef object _ended, _settled
     cdef Gaps _gaps
@@ -65,6 +65,7 @@ cdef class Tracker(Follower):
     cdef _left(self, Chunk chunk, Py_ssize_t i, Process process, bint whole)
     @cython.locals(tid=int, dead=int, died=Row)
     cdef _exited(self, Chunk chunk, Py_ssize_t i, Process process)
+    cdef _count_exit(self, Process process)
     @cython.locals(signal=Signal, died=Row)
     cdef _died_unseen(self, Process process)
     @cython.locals(oldest=Process)

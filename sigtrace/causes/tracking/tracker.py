@@ -55,10 +55,10 @@ class Tracker(Follower):
     """Follow the rows of one log: `follow` or `follow_all` of them, then `end`.
 
     `ended` is called with each process that ended, and whether events were lost that bear on it. Without `all_endings`
-    it is not called for those who just exited, without a signal and without a loss: `exited` counts them. `settled` is
-    called with each signal once it is known what became of it. `gaps` are the log's. They are known beforehand; with
-    `live` they are found as the rows come, and endings wait for `settle`. `pid` is one whose processes are kept, as
-    `processes`.
+    it is not called for those who just exited, without a signal and without a loss: `exited` counts them, and `failed`
+    those of them whose status was not 0. `settled` is called with each signal once it is known what became of it.
+    `gaps` are the log's. They are known beforehand; with `live` they are found as the rows come, and endings wait for
+    `settle`. `pid` is one whose processes are kept, as `processes`.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Tracker(Follower):
     ) -> None:
         super().__init__()
         self.exited = 0
+        self.failed = 0
         self.passed_over = 0
         self.processes: list[Process] = []
         self._ended = ended
@@ -387,7 +388,7 @@ class Tracker(Follower):
             return
         self._buried(process)
         if process.signals is None and process.fatal is None and self._gaps is None and not self._all_endings:
-            self.exited += 1
+            self._count_exit(process)
         else:
             died = chunk.row(i)
             process.died = died
@@ -395,6 +396,11 @@ class Tracker(Follower):
             self._waiting.append(process)
 
     # Endings
+
+    def _count_exit(self, process: Process) -> None:
+        self.exited += 1
+        if process.status > 0:
+            self.failed += 1
 
     def _died_unseen(self, process: Process) -> None:
         # A fatal signal was delivered to it, and its exit is not in the rows.
@@ -426,7 +432,7 @@ class Tracker(Follower):
             self._waiting.popleft()
             lost = process.died is not None and self._lost(process.died, signal)
             if not self._all_endings and process.signals is None and process.fatal is None and not lost:
-                self.exited += 1
+                self._count_exit(process)
             else:
                 self._ended(process, lost)
             process.judged = True

@@ -1,0 +1,32 @@
+"""Witness: which events a log must hold before an answer may deny something, and which of them it lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CALLS = "calls of kill"
+"""What the calls are called among the events: two programs print them, each in its own words."""
+
+SHOWN = {
+    CALLS: "the calls that failed",
+    "signal_generate": "who else sent a signal",
+    "signal_deliver": "what became of a signal",
+    "sched_process_exit": "who ended",
+}
+"""Of each event that a denial needs, what is unknown without it."""
+
+
+def missing(about: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which events of `SHOWN` were off in a session, by what it says of itself.
+
+    A recording knows which events were on. A raw log must hold them.
+    """
+    kinds = about["lines_by_kind"]
+    recorded = about.get("events") or ()
+    found = {event.rsplit(":", 1)[-1] for event in recorded} | set(kinds)
+    if recorded or not {"kill", "half", "repeated"}.isdisjoint(kinds):
+        found.add(CALLS)
+    return tuple(event for event in SHOWN if event not in found)

@@ -1,0 +1,98 @@
+"""Period: the time that a question is about, from one moment to another, in each log by its own clock."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.errors import Error
+from sigtrace.questions.database import quoted
+
+if TYPE_CHECKING:
+    from sigtrace.questions.database import Database
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)([smhd])")
+_SECONDS = re.compile(r"\d+(?:\.\d+)?")
+_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d{1,6})?)?")
+_FORMS = "give 2026-11-22T14:02:47 or 14:02:47 in UTC, seconds of the trace clock, or -15m before the end"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -(1 << 62), 1 << 62
+
+
+class Period:
+    """From `since` to `until`, both included; None is open.
+
+    Each is a time in UTC (`2026-11-22T14:02:47`, or `14:02:47` of the day on which the recording began), seconds of
+    the trace clock, or `-15m`: that long before the end of the record (s, m, h, d). Raises `Error` if it is none of
+    these, or if a log does not know UTC.
+    """
+
+    def __init__(self, database: Database, since: str | None = None, until: str | None = None) -> None:
+        self.open = since is None and until is None
+        self._database = database
+        self._ends: dict[str | None, int] = {}
+        self._bounds: dict[str | None, tuple[int, int]] = {}
+        if not self.open:
+            for log, about in database.about_by_log.items():
+                first = _FIRST if since is None else self._ts(since, log, about)
+                last = _LAST if until is None else self._ts(until, log, about)
+                self._bounds[log] = first, last
+
+    def holds(self, log: str | None, ts: int) -> bool:
+        """Tell whether a log's `ts` is in it."""
+        if self.open:
+            return True
+        first, last = self._bounds[log]
+        return first <= ts <= last
+
+    def sql(self) -> str:
+        """Return it as a condition in SQL."""
+        if self.open:
+            return "true"
+        return " OR ".join(
+            f"(log IS NOT DISTINCT FROM {'NULL' if log is None else quoted(log)} AND ts BETWEEN {first} AND {last})"
+            for log, (first, last) in self._bounds.items()
+        )
+
+    def _ts(self, text: str, log: str | None, about: dict[str, Any]) -> int:
+        relative = _RELATIVE.fullmatch(text)
+        if relative is not None:
+            return self._end(log) - round(float(relative[1]) * _UNITS[relative[2]] * 1e6)
+        if _SECONDS.fullmatch(text):
+            return round(float(text) * 1e6) if about.get("ts_unit", "us") == "us" else round(float(text))
+        offset = about.get("utc_offset_us")
+        moment = _moment(text, about)
+        if offset is None:
+            named = "this log" if log is None else log
+            raise Error(
+                f"{text}: {named} does not say what time of day it was: give seconds of the trace clock, or -15m"
+            )
+        return round((moment - _EPOCH) / timedelta(microseconds=1)) - int(offset)
+
+    def _end(self, log: str | None) -> int:
+        # The clocks of logs compare in UTC only.
+        if not self._ends:
+            rows = self._database.rows(
+                "SELECT log, max(ts) AS ts FROM events WHERE event NOT IN ('process', 'cgroup', 'lost') GROUP BY log"
+            )
+            self._ends = {row["log"]: row["ts"] for row in rows}
+        abouts = self._database.about_by_log
+        offset = abouts[log].get("utc_offset_us")
+        if offset is None:
+            return self._ends.get(log, 0)
+        known = [(ts, abouts[one].get("utc_offset_us")) for one, ts in self._ends.items()]
+        return int(max((ts + own for ts, own in known if own is not None), default=offset) - offset)
+
+
+def _moment(text: str, about: dict[str, Any]) -> datetime:
+    try:
+        if _OF_DAY.fullmatch(text):
+            began = datetime.fromisoformat(about["started"]) if "started" in about else _EPOCH
+            hour, rest = text.split(":", 1)
+            text = f"{began.astimezone(UTC):%Y-%m-%d}T{int(hour):02}:{rest}"
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Error(f"{text}: no time that is known here: {_FORMS}") from error
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
