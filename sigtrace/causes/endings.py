@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sigtrace.causes import feed
-from sigtrace.causes.tracking.gaps import Gaps
+from sigtrace.causes.gaps import Gaps
 from sigtrace.causes.tracking.tracker import Tracker
-from sigtrace.causes.verdict import Judge
+from sigtrace.causes.judging.verdict import Judge
 from sigtrace.facts.rules import ASKED_WITHIN_US
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sigtrace.causes import feed
 from sigtrace.causes.endings import table, track
-from sigtrace.causes.origin import origin
+from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.rows import NO_TIME
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sigtrace.causes import feed
 from sigtrace.causes.endings import SCHEMA, track
-from sigtrace.causes.verdict import Judge
+from sigtrace.causes.judging.verdict import Judge
 from sigtrace.errors import Error, SessionError
 from sigtrace.facts.rules import ASKED_WITHIN_US, ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.facts.schema import ADDED, PLAIN, VERSION

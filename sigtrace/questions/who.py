@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sigtrace.causes.tracking.process import Process, Signal
-    from sigtrace.causes.verdict import Judge
+    from sigtrace.causes.judging.verdict import Judge
     from sigtrace.store.session import Session
 
     Object = dict[str, Any]

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigtrace import Accounting, Session, analyze
-from sigtrace.causes import endings, feed, verdict, victims
+from sigtrace.causes import endings, feed, victims
+from sigtrace.causes.judging import verdict
 from sigtrace.causes.tracking import tracker
 from sigtrace.facts.schema import PLAIN, SCHEMA
 from sigtrace.questions.database import Database

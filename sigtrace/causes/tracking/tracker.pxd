@@ -1,7 +1,7 @@
 # The C types of tracker.py, for Cython; it runs without them.
 cimport cython
 
-from sigtrace.causes.tracking.gaps cimport Gaps
+from sigtrace.causes.gaps cimport Gaps
 from sigtrace.causes.tracking.pids cimport Pids
 from sigtrace.causes.tracking.process cimport Process, Signal
 from sigtrace.causes.tracking.rows cimport Chunk, Follower, Row

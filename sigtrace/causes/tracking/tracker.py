@@ -24,7 +24,7 @@ from sigtrace.facts.signals import DEADLY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sigtrace.causes.tracking.gaps import Gaps
+    from sigtrace.causes.gaps import Gaps
 
 # Their places in sigtrace.causes.tracking.rows.KINDS.
 _PROCESS = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.causes.identity import identity
+from sigtrace.causes.judging.identity import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sigtrace.causes.actor import actor
-from sigtrace.causes.asking import ENDED, SENT, asked, hops, raised_anew
-from sigtrace.causes.identity import identity
-from sigtrace.causes.origin import origin
+from sigtrace.causes.judging.actor import actor
+from sigtrace.causes.judging.asking import ENDED, SENT, asked, hops, raised_anew
+from sigtrace.causes.judging.identity import identity
+from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
 from sigtrace.causes.tracking.rows import NO_TIME, NONE
 from sigtrace.facts.rules import ASKED_WITHIN_US

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigtrace.causes.actor import is_messenger
-from sigtrace.causes.origin import origin
+from sigtrace.causes.judging.actor import is_messenger
+from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
 from sigtrace.facts.rules import ASKED_WITHIN_US
 from sigtrace.facts.signals import NEVER_ASK
