@@ -18,6 +18,7 @@ from sigtrace.cli import main
 from sigtrace.output import notebook
 from sigtrace.output import summary as report
 from sigtrace.output.clock import Clock
+from sigtrace.output.sentence import unknown
 from sigtrace.questions.database import Database
 from tests.pseudo_terminal import in_a_terminal
 
@@ -249,11 +250,11 @@ def test_one_of_a_kind_is_said_in_the_singular() -> None:
     session = sigtrace.read(log)
     session.accounting.lost_by_cpu[3] = 1
     session.accounting.lines_by_kind["half"] = 1
-    said = report.unknown(session)
+    said = unknown(session)
     assert said is not None
     assert said.startswith("1 event was lost on CPU 3, so calls made there are missing; 1 call has only one of two")
     session.accounting.losses_of_unknown_size[2] = 1
-    assert str(report.unknown(session)).startswith("1 event and an unknown number more were lost on CPU 2, 3")
+    assert str(unknown(session)).startswith("1 event and an unknown number more were lost on CPU 2, 3")
 
 
 def test_a_notebook_shows_a_session_s_first_deaths_in_sentences() -> None:
