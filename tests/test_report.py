@@ -79,7 +79,10 @@ def test_a_log_of_calls_alone_says_that_deaths_are_not_in_it(capsys: pytest.Capt
 def test_a_log_without_a_call_says_whose_its_lines_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert text(capsys, OTHERS) == (
         f"{OTHERS}: No complete call in 28 lines (28 of other programs); "
-        "this log does not say whether any process ended.\nNothing was lost.\n"
+        "this log does not say whether any process ended.\n"
+        "Unknown: this log has no calls of kill, signal_generate, signal_deliver or sched_process_exit, which would "
+        "show the calls that failed, who else sent a signal, what became of a signal and who ended; "
+        "record with `sigtrace record`.\n"
     )
 
 
