@@ -21,8 +21,9 @@ from sigtrace import Log, LogError, SessionError, analyze
 from sigtrace.errors import Error
 from sigtrace.facts.schema import SCHEMA
 from sigtrace.questions import who
+from sigtrace.questions.choice.lines import in_time
 from sigtrace.questions.database import Database
-from sigtrace.questions.deaths import Deaths, in_time
+from sigtrace.questions.deaths import Deaths
 from sigtrace.store import row_groups
 from sigtrace.store.conversion import convert
 from sigtrace.store.part import Part

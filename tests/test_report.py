@@ -18,6 +18,7 @@ from sigtrace.cli import main
 from sigtrace.output import notebook
 from sigtrace.output import summary as report
 from sigtrace.output.clock import Clock
+from sigtrace.output.sentence import unknown
 from sigtrace.questions.database import Database
 from tests.pseudo_terminal import in_a_terminal
 
@@ -78,7 +79,10 @@ def test_a_log_of_calls_alone_says_that_deaths_are_not_in_it(capsys: pytest.Capt
 def test_a_log_without_a_call_says_whose_its_lines_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert text(capsys, OTHERS) == (
         f"{OTHERS}: No complete call in 28 lines (28 of other programs); "
-        "this log does not say whether any process ended.\nNothing was lost.\n"
+        "this log does not say whether any process ended.\n"
+        "Unknown: this log has no calls of kill, signal_generate, signal_deliver or sched_process_exit, which would "
+        "show the calls that failed, who else sent a signal, what became of a signal and who ended; "
+        "record with `sigtrace record`.\n"
     )
 
 
@@ -249,11 +253,11 @@ def test_one_of_a_kind_is_said_in_the_singular() -> None:
     session = sigtrace.read(log)
     session.accounting.lost_by_cpu[3] = 1
     session.accounting.lines_by_kind["half"] = 1
-    said = report.unknown(session)
+    said = unknown(session)
     assert said is not None
     assert said.startswith("1 event was lost on CPU 3, so calls made there are missing; 1 call has only one of two")
     session.accounting.losses_of_unknown_size[2] = 1
-    assert str(report.unknown(session)).startswith("1 event and an unknown number more were lost on CPU 2, 3")
+    assert str(unknown(session)).startswith("1 event and an unknown number more were lost on CPU 2, 3")
 
 
 def test_a_notebook_shows_a_session_s_first_deaths_in_sentences() -> None:

@@ -23,6 +23,7 @@ examples:
   sudo sigtrace record -o s.parquet             # until ^C
   sudo sigtrace record -o 'fleet/host={host}/date={date}/{time}.parquet'  # for a place that many hosts share
   sudo sigtrace watch -x                        # a line a call that fails, as it happens
+  sudo sigtrace watch --deaths                  # a sentence a process that is killed or asked to end
   sudo sigtrace watch -s TERM,KILL -o s.parquet # only these are shown; all are recorded
   sigtrace parse trace.log -o trace.parquet     # a log that was read from trace_pipe, to Parquet
   zcat *.gz | sigtrace parse - -o all.parquet   # from a pipe
@@ -100,13 +101,20 @@ def parser() -> argparse.ArgumentParser:
         "argv", nargs="*", metavar="-- COMMAND ARGS", help="record while it runs; pass its exit code on"
     )
 
-    watch = _command(commands, "watch", _watch, "print a line a call, as it happens")
+    watch = _command(commands, "watch", _watch, "print a line a call, or a sentence a death, as it happens")
     watch.add_argument("-p", "--pid", type=int, metavar="PID", help="only calls by this process")
     watch.add_argument("-T", "--target", type=int, metavar="PID", help="only calls that name this target")
     watch.add_argument(
         "-s", "--signal", type=_signals, default=frozenset(), metavar="SIG,...", help="only these signals"
     )
-    watch.add_argument("-x", "--failed", action="store_true", help="only calls that fail")
+    shown = watch.add_mutually_exclusive_group()
+    shown.add_argument("-x", "--failed", action="store_true", help="only calls that fail")
+    shown.add_argument(
+        "--deaths",
+        action="store_true",
+        help="print a sentence for each process that is killed, asked to end, or dies of a fault or for want of memory;"
+        " -p is then who did it, -T who ended",
+    )
     watch.add_argument(
         "-o",
         "--output",
@@ -254,10 +262,17 @@ def _probe(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from sigtrace.commands.watch import Calls, Wanted, watch
+    from sigtrace.commands.watch import Calls, Endings, Wanted, watch
 
+    if arguments.deaths and arguments.no_evidence:
+        raise Error("watch --deaths needs the kernel's events: leave --no-evidence out")
     wanted = Wanted(arguments.pid, arguments.target, arguments.signal, arguments.failed)
-    watch(Calls(wanted), arguments.output, duration=arguments.duration, **_probe(arguments))
+    watch(
+        Endings(wanted) if arguments.deaths else Calls(wanted),
+        arguments.output,
+        duration=arguments.duration,
+        **_probe(arguments),
+    )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Watch: a line a call, as it happens."""
+"""Watch: a line a call, or a sentence an ending, as it happens."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sigtrace.capture import cgroup, proc, users
 from sigtrace.capture.probe import BUFFER_MB, Probe
+from sigtrace.causes import feed
+from sigtrace.causes.tracking.gaps import Gaps
+from sigtrace.causes.tracking.tracker import Tracker
+from sigtrace.causes.verdict import Judge
 from sigtrace.commands.record import Run, record
 from sigtrace.facts.signals import error_name, signal_name, target_name
+from sigtrace.output.clock import time_of_day_text, time_text
+from sigtrace.output.sentence import death_pieces, plain
 from sigtrace.output.terminal import escaped
+from sigtrace.store import snapshot
 from sigtrace.trace.parser import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sigtrace.causes.tracking.process import Process
+
 _LINE = "{:<12} {:>7} {:<16} {:<12} {:>7} {}"
 _COLUMNS = ["event", "ts", "cpu", "pid", "comm", "sig", "target", "ret", "lost"]
 _KILL, _LOST = pa.scalar("kill"), pa.scalar("lost")
+_LAST_LINE = 1 << 62
+_SETTLED_SECONDS = 0.5
 _HEADER = _LINE.format("TIME", "PID", "COMM", "SIGNAL", "TARGET", "RESULT")
 
 
@@ -36,6 +47,14 @@ class Wanted:
     target: int | None = None
     signals: frozenset[int] = frozenset()
     failed: bool = False
+
+    def ending(self, victim: int, killer: int | None, sig: int | None) -> bool:
+        """Tell whether an ending is to be shown; the sender and the signal are those that brought it about."""
+        return (
+            self.sender in (None, killer)
+            and self.target in (None, victim)
+            and (not self.signals or sig in self.signals)
+        )
 
     def among(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the rows of a batch that are to be shown: these calls, and what was lost."""
@@ -64,6 +83,13 @@ class Calls:
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
 
+    def begin(self, _: Probe, *, arguments: bool) -> None:
+        """Begin with what is known before the first batch: nothing."""
+
+    def settled(self) -> Iterator[str]:
+        """Yield the lines that waited until all was read: none."""
+        yield from ()
+
     def lines(self, batch: pa.RecordBatch) -> Iterator[str]:
         """Yield the lines for the next batch."""
         chosen = self._wanted.among(batch)
@@ -71,17 +97,64 @@ class Calls:
         times = chosen.column("time").cast(pa.int64()).to_pylist()  # datetimes take longer than all the rest
         for row, time_us in zip(chosen.select(_COLUMNS).to_pylist(), times, strict=True):
             if row["event"] == "lost":
-                many = "events" if row["lost"] is None else f"{row['lost']:,} events"
-                yield f"CPU {row['cpu']} lost {many}: calls are missing here"
+                yield _loss(row, "calls")
             elif not row["pid"] == row["target"] == own:
                 yield _line(row, time_us)
+
+
+class Endings:
+    """What watch shows of a stream of record batches: a sentence for each ending that is `wanted`, and for each loss.
+
+    An ending is told when all that happened up to it has been read: whoever only exited is passed over.
+    """
+
+    header = f"{'TIME':<12} ENDING"
+    evidence = True
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._judge = Judge()
+        self._said: list[str] = []
+        self._tracker = Tracker(self._ended, Gaps(), live=True)
+
+    def begin(self, probe: Probe, *, arguments: bool) -> None:
+        """Begin with the processes that run, so that they and their children have names and ancestors."""
+        cgroups = cgroup.existing()
+        known = proc.snapshot(cgroups, arguments=arguments) if probe.clock == "boot" else []
+        if known or cgroups:
+            self._follow(snapshot.batch(known, cgroups, "", probe.utc_offset_us))
+
+    def lines(self, batch: pa.RecordBatch) -> Iterator[str]:
+        """Follow the next batch, and yield the losses in it."""
+        order = pc.sort_indices(batch.column("line"))  # of a call, it is that of the first of its two lines
+        self._follow(batch.take(order))
+        lost = batch.filter(pc.equal(batch.column("event").cast(pa.string()), _LOST))
+        for row in lost.select(["cpu", "lost"]).to_pylist():
+            yield _loss(row, "endings")
+
+    def settled(self) -> Iterator[str]:
+        """Yield the sentences of those who ended before all that was read."""
+        self._tracker.settle()
+        yield from self._said
+        self._said.clear()
+
+    def _follow(self, batch: pa.RecordBatch) -> None:
+        self._tracker.follow(feed.chunk(batch), _LAST_LINE)
+
+    def _ended(self, process: Process, lost: bool) -> None:  # noqa: FBT001
+        brief = self._judge.brief(process, lost)
+        if brief.verdict in {"exited", "unknown"} or not self._wanted.ending(process.pid, brief.killer_pid, brief.sig):
+            return
+        death = self._judge.ending(process, lost)
+        at = time_text(death["ts"], None, "us") if death["time"] is None else time_of_day_text(death["time"])
+        self._said.append(f"{at} {plain(death_pieces(death, 'us'))}")
 
 
 class Stream:
     """Trace_pipe's bytes, fed in any pieces, as record batches that wait for nothing."""
 
     def __init__(self, utc_offset_us: int | None) -> None:
-        self._parser = Parser(utc_offset_us=utc_offset_us)
+        self._parser = Parser(utc_offset_us=utc_offset_us, user_of=users.name)
 
     def batches(self, chunk: bytes) -> Iterator[pa.RecordBatch]:
         """Feed the next bytes, and yield all rows that they complete."""
@@ -90,22 +163,53 @@ class Stream:
             yield batch
 
 
+def _loss(row: dict[str, Any], what: str) -> str:
+    many = "events" if row["lost"] is None else f"{row['lost']:,} events"
+    return f"CPU {row['cpu']} lost {many}: {what} are missing here"
+
+
 def _line(row: dict[str, Any], time_us: int | None) -> str:
-    if time_us is None:
-        when = f"{row['ts'] / 1e6:.6f}"
-    else:
-        when = f"{_clock(time_us // 1_000_000)}.{time_us // 1000 % 1000:03}"
+    when = time_text(row["ts"], None, "us") if time_us is None else time_of_day_text(time_us)
     target = str(row["target"]) if row["target"] > 0 else target_name(row["target"])
     return _LINE.format(when, row["pid"], escaped(row["comm"]), signal_name(row["sig"]), target, error_name(row["ret"]))
 
 
-@lru_cache(maxsize=16)
-def _clock(second: int) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(second))
+class _Shown:
+    """A view of a probe's stream on stdout."""
+
+    def __init__(self, view: Calls | Endings, *, arguments: bool) -> None:
+        self._view = view
+        self._arguments = arguments
+        self._stream: Stream | None = None
+        self._settled = 0.0
+
+    def begin(self, probe: Probe) -> Stream:
+        """Begin before the first chunk, if that is not to do it."""
+        self._view.begin(probe, arguments=self._arguments)
+        print(self._view.header, flush=True)
+        self._stream = Stream(probe.utc_offset_us)
+        return self._stream
+
+    def show(self, probe: Probe, chunk: bytes) -> None:
+        """Print the lines of a chunk; an empty one says that all there was has been read."""
+        try:
+            for batch in (self._stream or self.begin(probe)).batches(chunk):
+                for line in self._view.lines(batch):
+                    print(line)
+            # On a host where there is always more to read, it is as good as all after a while.
+            if not chunk or time.monotonic() - self._settled > _SETTLED_SECONDS:
+                self._settled = time.monotonic()
+                for line in self._view.settled():
+                    print(line)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Nobody watches any more. What is recorded ends well, and Python must not complain when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            probe.stop()
 
 
 def watch(
-    view: Calls,
+    view: Calls | Endings,
     output: Path | None = None,
     *,
     duration: float | None = None,
@@ -118,31 +222,17 @@ def watch(
     `evidence` and `arguments` are as of `sigtrace.commands.record.record`. Raises `ProbeError` if something that
     watching needs is missing.
     """
-    stream: Stream | None = None
-
-    def show(probe: Probe, chunk: bytes) -> None:
-        nonlocal stream
-        try:
-            if stream is None:
-                stream = Stream(probe.utc_offset_us)
-                print(view.header)
-            for batch in stream.batches(chunk):
-                for line in view.lines(batch):
-                    print(line)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Nobody watches any more. What is recorded ends well, and Python must not complain when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            probe.stop()
-
+    shown = _Shown(view, arguments=arguments)
     if output is not None:
-        record(output, duration=duration, buffer_mb=buffer_mb, evidence=evidence, arguments=arguments, seen=show)
+        record(output, duration=duration, buffer_mb=buffer_mb, evidence=evidence, arguments=arguments, seen=shown.show)
         return
     with (
         Run((), duration) as run,
         Probe(buffer_mb=buffer_mb, evidence=view.evidence, arguments=arguments) as probe,
     ):
         run.stop = probe.stop
+        shown.begin(probe)
         run.begin()
         for chunk in probe:
-            show(probe, chunk)
+            shown.show(probe, chunk)
+        shown.show(probe, b"")

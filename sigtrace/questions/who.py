@@ -80,12 +80,13 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
     matcher = None if question.asked == "all" else Matcher(question.asked)
     if question.by is not None:
         return _by(database, Matcher(question.by), matcher, period, each=each)
-    found = _Found(database, matcher, period, each=each)
+    found = _Found(database, matcher, period, each=each, exits=exits or matcher is not None)
     if matcher is None:
         # If no log shows who ended, whom a signal hit is all there is.
         dying = any("sched_process_exit" not in missing(about) for about in database.abouts)
         settled = None if dying else found.settled
         more = database.follow(found.ended, settled, all_endings=exits or not period.open)
+        more = Exits(more.exited + found.exits.exited, more.failed + found.exits.failed)
         if found.lines.n or more.exited:
             return Answer(_told(found.lines), more)
         return Answer(_calls(database, period, None), _NONE)
@@ -102,8 +103,10 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
 class _Found:
     """Deaths, and signals that hit, of those who are asked for, or of all."""
 
-    def __init__(self, database: Database, matcher: Matcher | None, period: Period, *, each: bool) -> None:
+    def __init__(self, database: Database, matcher: Matcher | None, period: Period, *, each: bool, exits: bool) -> None:
         self.lines = Lines(each=each)
+        self.exits = _NONE
+        self._exits = exits
         self.names = Names()
         self._matcher = matcher
         self._period = period
@@ -124,7 +127,11 @@ class _Found:
                 return
         if not self._died:
             self._died, self.lines = True, Lines(each=self._each)  # who died is not asked for what it survived
-        key = None if self._each else (log, process.name(), process.status, judge.brief(process, lost))
+        brief = judge.brief(process, lost)
+        if brief.verdict == "exited" and not self._exits:
+            self.exits = Exits(self.exits.exited + 1, self.exits.failed + (process.status > 0))
+            return
+        key = log, process.name(), process.status, brief
         at = None if died.time == NO_TIME else died.time
         self.lines.add(key, died.ts, at, lambda: {"log": log, **judge.ending(process, lost)})
 

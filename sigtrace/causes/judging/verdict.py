@@ -55,8 +55,9 @@ class Judge:
             return Brief("unknown", None, None, None, None)
         cause = self._cause(process, process.died, lost)
         killer = self._killer(process, cause)
-        named = (None, None) if killer is None else (killer.pid, _named(killer, cause.signal))
-        return Brief(cause.verdict, cause.source, *named, _sig(process, cause))
+        pid = None if killer is None else killer.pid
+        name = None if killer is None else _named(killer, cause.signal)
+        return Brief(cause.verdict, cause.source, pid, name, _sig(process, cause))
 
     def ending(self, process: Process, lost: bool) -> dict[str, Any]:  # noqa: FBT001
         """Return an ending with the columns of `sigtrace.causes.endings.SCHEMA` but `log`."""
