@@ -2,28 +2,22 @@
 cimport cython
 
 from sigtrace.causes.gaps cimport Gaps
-from sigtrace.causes.tracking.pids cimport Pids
+from sigtrace.causes.tracking.population cimport Population, name_of
 from sigtrace.causes.tracking.process cimport Process, Signal
-from sigtrace.causes.tracking.rows cimport Chunk, Follower, Row
+from sigtrace.causes.tracking.rows cimport Chunk, Row
 
 cdef const int _PROCESS, _LOST, _KILL, _KILL_HALF, _GENERATE, _DELIVER, _FORK, _EXEC, _EXIT, _OOM
-cdef const int _EXIT_GROUP, _EXIT_THREAD, _EXEC_SAFE, _ARGS, _ATTACH, _MKDIR, _CGROUP, _CGROUPS, _STANDARD
-cdef const int _ZOMBIES
+cdef const int _EXIT_GROUP, _EXIT_THREAD, _EXEC_SAFE, _ARGS, _ATTACH, _MKDIR, _CGROUP, _STANDARD
 cdef const long long _CALLED_WITHIN
 
 
-cdef class Tracker(Follower):
+cdef class Tracker(Population):
     cdef public long long exited, failed, passed_over
-    cdef public list processes
     cdef object _ended, _settled
     cdef Gaps _gaps
     cdef bint _all_endings, _live
-    cdef int _kept_pid
-    cdef Pids _known
-    cdef dict _pid_of, _parents_to_come, _unsettled, _cgroups
-    cdef list _zombies
+    cdef dict _parents_to_come, _unsettled
     cdef object _waiting
-    cdef Py_ssize_t _died
     cdef long long _line
 
     cpdef settle(self)
@@ -32,13 +26,6 @@ cdef class Tracker(Follower):
 
     @cython.locals(kind=int, tid=int, process=Process)
     cpdef step(self, Chunk chunk, Py_ssize_t i)
-    @cython.locals(process=Process)
-    cdef Process _living(self, int tid, int pid, int kind)
-    cdef Process _new(self, int pid, long long start, Process parent)
-    @cython.locals(thread=Process, process=Process, signal=Signal)
-    cdef _was_a_thread(self, int tid, int pid)
-    @cython.locals(process=Process, pid=int)
-    cdef Process _hit(self, int target)
     @cython.locals(target=int, child=Process)
     cdef _ran(self, Chunk chunk, Py_ssize_t i, Process process)
     @cython.locals(code=int, sig=int, signal=Signal, row=Row)
@@ -57,9 +44,6 @@ cdef class Tracker(Follower):
     cdef _forked(self, Chunk chunk, Py_ssize_t i, Process parent)
     @cython.locals(old=int)
     cdef _executed(self, Chunk chunk, Py_ssize_t i, Process process)
-    cdef _described(self, Chunk chunk, Py_ssize_t i, Process process)
-    cdef _moved(self, Chunk chunk, Py_ssize_t i)
-    cdef _know_cgroup(self, Chunk chunk, Py_ssize_t i)
     @cython.locals(victim=Process)
     cdef _chosen(self, Chunk chunk, Py_ssize_t i, Process asker)
     cdef _left(self, Chunk chunk, Py_ssize_t i, Process process, bint whole)
@@ -68,8 +52,6 @@ cdef class Tracker(Follower):
     cdef _count_exit(self, Process process)
     @cython.locals(signal=Signal, died=Row)
     cdef _died_unseen(self, Process process)
-    @cython.locals(oldest=Process)
-    cdef _buried(self, Process process)
     @cython.locals(process=Process, signal=Signal, one=Signal, lost=bint)
     cdef _judge(self, bint everything)
     cdef bint _is_settled(self, Signal signal)
@@ -77,5 +59,3 @@ cdef class Tracker(Follower):
     cdef bint _lost(self, Row died, Signal signal)
     cdef _tell(self, Signal signal, bint over)
 
-
-cdef object _name(list names, int code)

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.causes.tracking.pids import Pids
-from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN, Process, Signal
-from sigtrace.causes.tracking.rows import NONE, Chunk, Follower, Row
+from sigtrace.causes.tracking.population import Population, name_of
+from sigtrace.causes.tracking.process import PENDING, TAKEN, Process, Signal
+from sigtrace.causes.tracking.rows import NONE, Chunk, Row
 from sigtrace.facts.rules import JUST_BEFORE_US, ends_process
 from sigtrace.facts.signals import DEADLY
 
@@ -45,13 +45,11 @@ _ATTACH = 14
 _MKDIR = 15
 _CGROUP = 16
 
-_ZOMBIES = 4096  # of the latest dead: what names their pid means them, until it is given away again
-_CGROUPS = 1 << 16  # paths that are kept by their ids
 _STANDARD = 32  # signals below are queued once; real-time signals, as often as they come
 _CALLED_WITHIN = 1 << 14  # lines: a call returns sooner after it has sent a signal
 
 
-class Tracker(Follower):
+class Tracker(Population):
     """Follow the rows of one log: `follow` or `follow_all` of them, then `end`.
 
     `ended` is called with each process that ended, and whether events were lost that bear on it. Without `all_endings`
@@ -71,25 +69,18 @@ class Tracker(Follower):
         live: bool = False,
         pid: int = -1,
     ) -> None:
-        super().__init__()
+        super().__init__(lossy=gaps is not None, pid=pid)
         self.exited = 0
         self.failed = 0
         self.passed_over = 0
-        self.processes: list[Process] = []
         self._ended = ended
         self._settled = settled
         self._gaps = gaps
         self._all_endings = all_endings
         self._live = live
-        self._kept_pid = pid
-        self._known = Pids()
-        self._zombies: list[Process | None] = [None] * _ZOMBIES
-        self._died = 0
-        self._pid_of: dict[int, int] = {}
         self._parents_to_come: dict[int, list[Process]] = {}
         self._unsettled: dict[int, list[Signal]] = {}
         self._waiting: deque[Process] = deque()
-        self._cgroups: dict[int, str] = {}
         self._line = 0
 
     def settle(self) -> None:
@@ -157,64 +148,15 @@ class Tracker(Follower):
         if self._waiting:
             self._judge(False)
 
-    def _living(self, tid: int, pid: int, kind: int) -> Process:
-        # The process in whose context a row happened: it lives, and what its pid did before is over.
-        if pid < 0:
-            pid = self._pid_of.get(tid, tid)
-        elif tid != pid:
-            if self._pid_of.get(tid, -1) != pid:
-                if self._known.get(tid) is not None:
-                    self._was_a_thread(tid, pid)
-                self._pid_of[tid] = pid
-        elif self._gaps is not None and self._pid_of:
-            self._pid_of.pop(tid, None)  # its end as a thread may have been lost
-        process = self._known.get(pid)
-        if process is None:
-            return self._new(pid, UNKNOWN, None)
-        if process.dead and kind != _GENERATE:
-            # The dead send signals on their way out, and do nothing else: its pid's next life began unseen.
-            return self._new(pid, UNKNOWN, None)
-        return process
-
-    def _new(self, pid: int, start: int, parent: Process | None) -> Process:
-        process = Process.__new__(Process)
-        process.begin(pid, start, parent)
-        self._known.put(pid, process)
-        if pid == self._kept_pid:
-            self.processes.append(process)
-        return process
-
-    def _was_a_thread(self, tid: int, pid: int) -> None:
-        # A fork makes a process or a thread; which, its own rows say first.
-        thread = self._known.get(tid)
-        if thread is None or thread.dead:
-            return
-        self._known.remove(tid)
-        if thread in self.processes:
-            self.processes.remove(thread)
-        if thread.signals is not None:
-            process = self._known.get(pid)
-            if process is None:
-                process = self._new(pid, UNKNOWN, None)
-            for signal in thread.signals:
-                signal.victim = process
-                self._keep(process, signal)
-
-    def _hit(self, target: int) -> Process:
-        # Until its pid is given away again, what names it means the dead.
-        pid = self._pid_of.get(target, target)
-        process = self._known.get(pid)
-        return self._new(pid, UNKNOWN, None) if process is None else process
-
     def _ran(self, chunk: Chunk, i: int, process: Process) -> None:
         process.start = chunk.ts[i]
         process.ran = True
         process.named_by_file = False
-        process.comm = _name(chunk.comms, chunk.comm[i])
-        process.filename = _name(chunk.filenames, chunk.filename[i])
-        process.command = _name(chunk.commands, chunk.command[i])
-        process.cgroup = _name(chunk.cgroups, chunk.cgroup[i])
-        process.user = _name(chunk.users, chunk.user[i])
+        process.comm = name_of(chunk.comms, chunk.comm[i])
+        process.filename = name_of(chunk.filenames, chunk.filename[i])
+        process.command = name_of(chunk.commands, chunk.command[i])
+        process.cgroup = name_of(chunk.cgroups, chunk.cgroup[i])
+        process.user = name_of(chunk.users, chunk.user[i])
         process.ns_pid = chunk.ns_pid[i]
         # No line says them, and so they have no order.
         target = chunk.target[i]
@@ -305,7 +247,7 @@ class Tracker(Follower):
 
     def _forked(self, chunk: Chunk, i: int, parent: Process) -> None:
         child = chunk.target[i]
-        name = _name(chunk.target_comms, chunk.target_comm[i])
+        name = name_of(chunk.target_comms, chunk.target_comm[i])
         if parent.comm is None and not parent.named_by_file:
             parent.comm = name  # a child is born with its parent's name (dup_task_struct)
         if self._pid_of:
@@ -323,7 +265,7 @@ class Tracker(Follower):
         old = chunk.target[i]
         if old != process.pid and self._pid_of:
             self._pid_of.pop(old, None)  # a thread that executes takes the number of its process
-        process.filename = _name(chunk.filenames, chunk.filename[i])
+        process.filename = name_of(chunk.filenames, chunk.filename[i])
         process.command = None
         process.named_by_file = True
         # exec ends the other threads by a SIGKILL of its own (de_thread): nobody was killed.
@@ -332,35 +274,11 @@ class Tracker(Follower):
         process.took_fatal = None
         process.exited = None
 
-    def _described(self, chunk: Chunk, i: int, process: Process) -> None:
-        user = _name(chunk.users, chunk.user[i])
-        if user is None and chunk.uid[i] != NONE:
-            user = str(chunk.uid[i])
-        process.user = user
-        if chunk.command[i] >= 0:
-            process.command = chunk.commands[chunk.command[i]]
-        # The root of the v2 hierarchy says nothing on a host whose control groups are in another one.
-        cgroup = self._cgroups.get(chunk.cgroup_id[i])
-        if cgroup is not None and cgroup != "/":
-            process.cgroup = cgroup
-
-    def _moved(self, chunk: Chunk, i: int) -> None:
-        cgroup = _name(chunk.cgroups, chunk.cgroup[i])
-        if cgroup is not None and chunk.target[i] != NONE:
-            self._hit(chunk.target[i]).cgroup = cgroup
-
-    def _know_cgroup(self, chunk: Chunk, i: int) -> None:
-        path = _name(chunk.cgroups, chunk.cgroup[i])
-        if path is not None:
-            self._cgroups[chunk.cgroup_id[i]] = path
-            if len(self._cgroups) > _CGROUPS:
-                del self._cgroups[next(iter(self._cgroups))]
-
     def _chosen(self, chunk: Chunk, i: int, asker: Process) -> None:
         victim = self._hit(chunk.target[i])
         victim.oom = chunk.row(i)
         victim.oom_asker = asker
-        victim.oom_figures = _name(chunk.commands, chunk.command[i])
+        victim.oom_figures = name_of(chunk.commands, chunk.command[i])
 
     def _left(self, chunk: Chunk, i: int, process: Process, whole: bool) -> None:  # noqa: FBT001
         # The first exit_group(2) decides. If there is none, it is the last exit(2) of a thread; before Linux 5.17,
@@ -374,7 +292,7 @@ class Tracker(Follower):
     def _exited(self, chunk: Chunk, i: int, process: Process) -> None:
         tid = chunk.tid[i]
         if tid == process.pid:
-            process.comm = _name(chunk.comms, chunk.comm[i])
+            process.comm = name_of(chunk.comms, chunk.comm[i])
             process.named_by_file = False
         elif self._pid_of:
             self._pid_of.pop(tid, None)
@@ -411,17 +329,6 @@ class Tracker(Follower):
             process.died = died
             process.ended_by = signal
             self._waiting.append(process)
-
-    def _buried(self, process: Process) -> None:
-        process.dead = True
-        oldest = self._zombies[self._died]
-        if oldest is not None:
-            if oldest.judged:
-                oldest.signals = None  # else whoever is named by it would be kept, and so on
-            if self._known.get(oldest.pid) is oldest:
-                self._known.remove(oldest.pid)
-        self._zombies[self._died] = process
-        self._died = (self._died + 1) % _ZOMBIES
 
     def _judge(self, everything: bool) -> None:  # noqa: FBT001  (as C has it)
         while self._waiting:
@@ -461,7 +368,3 @@ class Tracker(Follower):
         if self._settled is not None and not signal.told and (over or (signal.settled and signal.fate != PENDING)):
             signal.told = True
             self._settled(signal)
-
-
-def _name(names: list[str], code: int) -> str | None:
-    return None if code < 0 else names[code]

@@ -1,0 +1,208 @@
+# cython: language_level=3, annotation_typing=False
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""Population: the processes that are known, by the numbers that rows call them by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sigtrace.causes.tracking.process import UNKNOWN, Process
+from sigtrace.causes.tracking.rows import NONE, Chunk, Follower
+
+if TYPE_CHECKING:
+    from sigtrace.causes.tracking.process import Signal
+
+_GENERATE = 4  # its place in sigtrace.causes.tracking.rows.KINDS
+_ZOMBIES = 4096  # of the latest dead: what names their pid means them, until it is given away again
+_CGROUPS = 1 << 16  # paths that are kept by their ids
+
+_FREE = -(1 << 31)
+_GOLDEN = 2654435769  # 2**32 by the golden ratio, which spreads neighbours (Knuth, 6.4)
+_LEAST = 1 << 12
+
+
+class Pids:
+    """Processes by their pids, with open addressing: whoever is looked for stands at its place, or a little behind.
+
+    A table of its own: Python's would make an object of each number that is looked up, a tenth of the tracker's time.
+    """
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._count = 0
+        self._keys = memoryview(bytearray()).cast("i")
+        self._processes: list[Process | None] = []
+        self._grow(_LEAST)
+
+    def get(self, pid: int) -> Process | None:
+        """Return the process that is known by a pid."""
+        return self._processes[self._place(pid)]
+
+    def put(self, pid: int, process: Process) -> None:
+        """Know a process by a pid, instead of the one before."""
+        if 2 * self._count > self._size:
+            self._grow(2 * self._size)
+        i = self._place(pid)
+        if self._keys[i] == _FREE:
+            self._keys[i] = pid
+            self._count += 1
+        self._processes[i] = process
+
+    def remove(self, pid: int) -> None:
+        """Know nobody by a pid."""
+        i = self._place(pid)
+        if self._keys[i] == _FREE:
+            return
+        self._count -= 1
+        # What stands behind moves up, as far as its own place lets it (Knuth, 6.4, algorithm R).
+        k = i
+        while True:
+            k = (k + 1) & (self._size - 1)
+            if self._keys[k] == _FREE:
+                break
+            own = self._own(self._keys[k])
+            if (k - own) & (self._size - 1) >= (k - i) & (self._size - 1):
+                self._keys[i] = self._keys[k]
+                self._processes[i] = self._processes[k]
+                i = k
+        self._keys[i] = _FREE
+        self._processes[i] = None
+
+    def all(self) -> list[Process]:
+        """Return all processes."""
+        return [process for process in self._processes if process is not None]
+
+    def _own(self, pid: int) -> int:
+        return ((pid * _GOLDEN) & 0xFFFFFFFF) >> self._shift
+
+    def _place(self, pid: int) -> int:
+        i = self._own(pid)
+        while self._keys[i] != _FREE and self._keys[i] != pid:
+            i = (i + 1) & (self._size - 1)
+        return i
+
+    def _grow(self, size: int) -> None:
+        keys, processes, before = self._keys, self._processes, self._size
+        self._size = size
+        self._shift = 32 - (size.bit_length() - 1)
+        self._keys = memoryview(bytearray(4 * size)).cast("i")
+        for i in range(size):
+            self._keys[i] = _FREE
+        self._processes = [None] * size
+        for k in range(before):
+            if keys[k] != _FREE:
+                i = self._place(keys[k])
+                self._keys[i] = keys[k]
+                self._processes[i] = processes[k]
+
+
+class Population(Follower):
+    """The processes of a log, and who they are; threads are known by their tid, and belong to a process.
+
+    `lossy`: whether rows may be missing. `pid` is one whose processes are kept, as `processes`.
+    """
+
+    def __init__(self, *, lossy: bool, pid: int) -> None:
+        super().__init__()
+        self.processes: list[Process] = []
+        self._lossy = lossy
+        self._kept_pid = pid
+        self._known = Pids()
+        self._zombies: list[Process | None] = [None] * _ZOMBIES
+        self._died = 0
+        self._pid_of: dict[int, int] = {}
+        self._cgroups: dict[int, str] = {}
+
+    def _living(self, tid: int, pid: int, kind: int) -> Process:
+        # The process in whose context a row happened: it lives, and what its pid did before is over.
+        if pid < 0:
+            pid = self._pid_of.get(tid, tid)
+        elif tid != pid:
+            if self._pid_of.get(tid, -1) != pid:
+                if self._known.get(tid) is not None:
+                    self._was_a_thread(tid, pid)
+                self._pid_of[tid] = pid
+        elif self._lossy and self._pid_of:
+            self._pid_of.pop(tid, None)  # its end as a thread may have been lost
+        process = self._known.get(pid)
+        if process is None:
+            return self._new(pid, UNKNOWN, None)
+        if process.dead and kind != _GENERATE:
+            # The dead send signals on their way out, and do nothing else: its pid's next life began unseen.
+            return self._new(pid, UNKNOWN, None)
+        return process
+
+    def _new(self, pid: int, start: int, parent: Process | None) -> Process:
+        process = Process.__new__(Process)
+        process.begin(pid, start, parent)
+        self._known.put(pid, process)
+        if pid == self._kept_pid:
+            self.processes.append(process)
+        return process
+
+    def _was_a_thread(self, tid: int, pid: int) -> None:
+        # A fork makes a process or a thread; which, its own rows say first.
+        thread = self._known.get(tid)
+        if thread is None or thread.dead:
+            return
+        self._known.remove(tid)
+        if thread in self.processes:
+            self.processes.remove(thread)
+        if thread.signals is not None:
+            process = self._known.get(pid)
+            if process is None:
+                process = self._new(pid, UNKNOWN, None)
+            for signal in thread.signals:
+                signal.victim = process
+                self._keep(process, signal)
+
+    def _keep(self, victim: Process, signal: Signal) -> None:
+        victim.keep(signal)
+
+    def _hit(self, target: int) -> Process:
+        # Until its pid is given away again, what names it means the dead.
+        pid = self._pid_of.get(target, target)
+        process = self._known.get(pid)
+        return self._new(pid, UNKNOWN, None) if process is None else process
+
+    def _buried(self, process: Process) -> None:
+        process.dead = True
+        oldest = self._zombies[self._died]
+        if oldest is not None:
+            if oldest.judged:
+                oldest.signals = None  # else whoever is named by it would be kept, and so on
+            if self._known.get(oldest.pid) is oldest:
+                self._known.remove(oldest.pid)
+        self._zombies[self._died] = process
+        self._died = (self._died + 1) % _ZOMBIES
+
+    # Who they are
+
+    def _described(self, chunk: Chunk, i: int, process: Process) -> None:
+        user = name_of(chunk.users, chunk.user[i])
+        if user is None and chunk.uid[i] != NONE:
+            user = str(chunk.uid[i])
+        process.user = user
+        if chunk.command[i] >= 0:
+            process.command = chunk.commands[chunk.command[i]]
+        # The root of the v2 hierarchy says nothing on a host whose control groups are in another one.
+        cgroup = self._cgroups.get(chunk.cgroup_id[i])
+        if cgroup is not None and cgroup != "/":
+            process.cgroup = cgroup
+
+    def _moved(self, chunk: Chunk, i: int) -> None:
+        cgroup = name_of(chunk.cgroups, chunk.cgroup[i])
+        if cgroup is not None and chunk.target[i] != NONE:
+            self._hit(chunk.target[i]).cgroup = cgroup
+
+    def _know_cgroup(self, chunk: Chunk, i: int) -> None:
+        path = name_of(chunk.cgroups, chunk.cgroup[i])
+        if path is not None:
+            self._cgroups[chunk.cgroup_id[i]] = path
+            if len(self._cgroups) > _CGROUPS:
+                del self._cgroups[next(iter(self._cgroups))]
+
+
+def name_of(names: list[str], code: int) -> str | None:
+    """Return the name that a code stands for, None for a null."""
+    return None if code < 0 else names[code]
