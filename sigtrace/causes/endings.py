@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from sigtrace.causes import feed
 from sigtrace.causes.gaps import Gaps
-from sigtrace.causes.tracking.tracker import Tracker
 from sigtrace.causes.judging.verdict import Judge
+from sigtrace.causes.tracking.tracker import Tracker
 from sigtrace.facts.rules import ASKED_WITHIN_US
 
 if TYPE_CHECKING:

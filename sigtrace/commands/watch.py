@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from sigtrace.capture import cgroup, proc, users
 from sigtrace.capture.probe import BUFFER_MB, Probe
 from sigtrace.causes import feed
-from sigtrace.causes.tracking.gaps import Gaps
+from sigtrace.causes.gaps import Gaps
+from sigtrace.causes.judging.verdict import Judge
 from sigtrace.causes.tracking.tracker import Tracker
-from sigtrace.causes.verdict import Judge
 from sigtrace.commands.record import Run, record
 from sigtrace.facts.signals import error_name, signal_name, target_name
 from sigtrace.output.clock import time_of_day_text, time_text

@@ -11,8 +11,8 @@ from sigtrace.facts.signals import signal_name
 from sigtrace.questions.choice.lines import in_time
 
 if TYPE_CHECKING:
-    from sigtrace.causes.tracking.process import Process
     from sigtrace.causes.judging.verdict import Judge
+    from sigtrace.causes.tracking.process import Process
     from sigtrace.questions.database import Database
 
     Death = dict[str, Any]
@@ -27,7 +27,7 @@ def time(us: int | None) -> datetime | None:
 
 
 def told(death: Death) -> Death:
-    """Return a death of `sigtrace.causes.judging.verdict` as an answer has it: its `time` in UTC, its `signal` by name."""
+    """Return a death of `sigtrace.causes.judging` as an answer has it: its `time` in UTC, its `signal` by name."""
     signal = None if death["sig"] is None else signal_name(death["sig"])
     return {**death, "time": time(death["time"]), "signal": signal}
 

@@ -12,8 +12,8 @@ from sigtrace.questions.choice.lines import Lines
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sigtrace.causes.tracking.process import Process, Signal
     from sigtrace.causes.judging.verdict import Judge
+    from sigtrace.causes.tracking.process import Process, Signal
     from sigtrace.questions.choice.matching import Matcher
     from sigtrace.questions.choice.period import Period
     from sigtrace.questions.database import Database

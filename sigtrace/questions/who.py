@@ -18,8 +18,8 @@ from sigtrace.questions.deaths import time, told
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sigtrace.causes.tracking.process import Process, Signal
     from sigtrace.causes.judging.verdict import Judge
+    from sigtrace.causes.tracking.process import Process, Signal
     from sigtrace.store.session import Session
 
     Object = dict[str, Any]
