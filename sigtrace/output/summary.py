@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sigtrace import analyze
+import pyarrow as pa
+
+from sigtrace.facts.rules import ASKING, STORM_CALLS
 from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
 from sigtrace.output.sentence import sentence, source_text, unknown
+from sigtrace.questions import calls as call_questions
 from sigtrace.questions import counts as call_counts
+from sigtrace.questions import losses
 from sigtrace.questions.database import Database
 from sigtrace.questions.deaths import Deaths
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Callable
 
     import duckdb
 
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
 
 _MOST = 1_000
 _STEPS = 200
+_FEW = 10_000
+_KILL = 9
 
 
 def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, Any]:
@@ -43,20 +51,26 @@ def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, A
     # The tracker follows the deaths, while DuckDB counts.
     with ThreadPoolExecutor(1) as thread:
         of_deaths = thread.submit(_of_deaths, source, counts)
-        counted = {**_of_calls(source, counts), **_of_both(source, counts, timeline=timeline)}
+        of_calls = _of_calls(source, counts)
+        counted = {**of_calls, **_of_both(source, counts, of_calls, timeline=timeline)}
         return {"session": source.name, **of_deaths.result(), **counted, "counts": counts}
 
 
-def _of_both(database: Database, counts: dict[str, int], *, timeline: bool) -> dict[str, Any]:
-    escalations = _most(database, counts, "escalations", database.escalations(), "grace_us")
-    names = _target_names(database, "escalations")
+def _of_both(database: Database, counts: dict[str, int], of_calls: dict[str, Any], *, timeline: bool) -> dict[str, Any]:
+    # What the numbers rule out is not looked for: to ask DuckDB in vain takes longer than all else of a small session.
+    many = of_calls["calls"] >= STORM_CALLS
+    sent = {row["sig"] for row in of_calls["signals"]}
+    killed = _KILL in sent and not sent.isdisjoint(ASKING)
+    escalations = _most(database, counts, "escalations", "grace_us", database.escalations if killed else None)
+    names = _target_names(database, "escalations") if escalations else {}
+    lost = partial(losses.losses, database.events) if database.accounting.lossy else None
     return {
-        "storms": _most(database, counts, "storms", database.storms(), "calls DESC"),
+        "storms": _most(database, counts, "storms", "calls DESC", database.storms if many else None),
         "escalations": [{**_explained(row, names), "asked": signal_name(row["asked_sig"])} for row in escalations],
         "timeline": _timeline(database) if timeline else {"step_us": 1, "rows": []},
         "halves": database.accounting.lines_by_kind.get("half", 0),
         "lost": database.accounting.lost,
-        "losses": _most(database, counts, "losses", analyze.losses(database.events), "log, cpu"),
+        "losses": _most(database, counts, "losses", "log, cpu", lost),
         "unknown": unknown(database),
         "accounting": database.accounting.to_dict(),
     }
@@ -93,24 +107,32 @@ def _pairs(counted: Counter[Pair]) -> list[dict[str, Any]]:
 
 
 def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
-    calls = database.counted()
-    (total,) = call_counts.totals(calls).to_arrow_table().to_pylist()
+    # To sum up few rows, DuckDB plans longer than Arrow takes.
+    calls: Any = database.counted()
+    (many,) = database.rows("SELECT count(*) AS n FROM tallied")
+    if many["n"] <= _FEW:
+        calls = calls.to_arrow_table()
+    (total,) = _rows(call_counts.totals(calls))
     timed = total["calls"] and database.accounting.ts_unit == "us" and len(database.logs) == 1
     by = {
-        "senders": call_counts.by_sender(calls),
-        "targets": call_counts.by_target(calls),
-        "signals": call_counts.by_signal(calls),
-        "failures": call_counts.failures(calls),
-        "probed": call_counts.probed(calls),
+        "senders": (call_counts.by_sender, total["calls"]),
+        "targets": (call_counts.by_target, total["calls"]),
+        "signals": (call_counts.by_signal, total["calls"]),
+        "failures": (call_counts.failures, total["failed"]),
+        "probed": (call_counts.probed, total["probes"]),
     }
-    rows = {key: _most(database, counts, key, found, "calls DESC") for key, found in by.items()}
-    names = _target_names(database, "targets")
+    rows = {
+        key: _most(database, counts, key, "calls DESC", partial(question, calls) if n else None)
+        for key, (question, n) in by.items()
+    }
+    found = "SELECT coalesce(sum(found), 0)::BIGINT AS found FROM found_probed"
+    names = _target_names(database, "targets") if total["calls"] else {}
     return {
         "logs": _logs(database, counts),
         "calls": total["calls"],
         "failed": total["failed"],
         "probes": total["probes"],
-        "found": database.rows("SELECT coalesce(sum(found), 0)::BIGINT AS found FROM found_probed")[0]["found"],
+        "found": database.rows(found)[0]["found"] if total["probes"] else 0,
         "seconds": (total["last_ts"] - total["first_ts"]) / 1e6 if timed else None,
         **{key: [_explained(row, names) for row in found] for key, found in rows.items()},
     }
@@ -127,6 +149,8 @@ def _logs(database: Database, counts: dict[str, int]) -> list[dict[str, Any]]:
 
 
 def _target_names(database: Database, key: str) -> dict[tuple[str | None, int], str]:
+    if "signal_generate" not in database.accounting.lines_by_kind:
+        return {}
     # A target is a pid of its caller's namespace. It has a name if a signal of that caller hit a process of that pid.
     rows = database.rows(
         f"SELECT log, target, min(target_comm) AS comm FROM events AS hit WHERE event = 'signal_generate'"
@@ -150,14 +174,25 @@ def _explained(row: dict[str, Any], names: dict[tuple[str | None, int], str]) ->
 
 
 def _most(
-    database: Database, counts: dict[str, int], key: str, found: duckdb.DuckDBPyRelation, order: str
+    database: Database, counts: dict[str, int], key: str, order: str, question: Callable[[], Any] | None
 ) -> list[dict[str, Any]]:
-    kept = f"found_{key}"
-    database.keep(kept, _narrowed(found))
-    counts[key] = database.rows(f"SELECT count(*) AS n FROM {kept}")[0]["n"]
+    if question is None:
+        counts[key] = 0
+        return []
+    found, kept = question(), f"found_{key}"
+    database.keep(kept, found if isinstance(found, pa.Table) else _narrowed(found))
     # Ties in the order of the other values, so that two runs say the same.
-    names = ", ".join(f'"{name}"' for name in found.columns)
-    return database.rows(f"FROM {kept} ORDER BY {order}, {names} LIMIT {_MOST}")
+    columns = found.column_names if isinstance(found, pa.Table) else found.columns
+    names = ", ".join(f'"{name}"' for name in columns)
+    rows = database.rows(f"FROM {kept} ORDER BY {order}, {names} LIMIT {_MOST}")
+    counts[key] = len(rows) if len(rows) < _MOST else database.rows(f"SELECT count(*) AS n FROM {kept}")[0]["n"]
+    return rows
+
+
+def _rows(found: duckdb.DuckDBPyRelation | pa.Table) -> list[dict[str, Any]]:
+    table = found if isinstance(found, pa.Table) else found.to_arrow_table()
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
 def _narrowed(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
@@ -177,5 +212,5 @@ def _timeline(database: Database) -> dict[str, Any]:
     if span["first"] is None:
         return {"step_us": 1, "rows": []}
     step = (span["last"] - span["first"]) // _STEPS + 1
-    rows = _narrowed(analyze.timeline(shown, step)).order("ts").to_arrow_table().to_pylist()
+    rows = _narrowed(call_questions.timeline(shown, step)).order("ts").to_arrow_table().to_pylist()
     return {"step_us": step, "rows": rows}

@@ -179,9 +179,12 @@ class Database:
         found: list[dict[str, Any]] = self.answer(query).to_pylist()
         return found
 
-    def keep(self, name: str, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-        """Compute a relation once, as a temporary table, and return that."""
-        self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {relation.sql_query()}")
+    def keep(self, name: str, found: duckdb.DuckDBPyRelation | pa.Table) -> duckdb.DuckDBPyRelation:
+        """Compute a relation once, as a temporary table, and return that; or take a table in."""
+        if isinstance(found, pa.Table):
+            self._connection.register("taken", found)
+        rows = "FROM taken" if isinstance(found, pa.Table) else found.sql_query()
+        self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {rows}")
         self._made.add(name)
         return self._connection.table(name)
 

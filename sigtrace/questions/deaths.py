@@ -27,7 +27,7 @@ def time(us: int | None) -> datetime | None:
 
 
 def told(death: Death) -> Death:
-    """Return a death of `Judge.ending` as an answer has it: its `time` in UTC, its `signal` by name."""
+    """Return a death of `sigtrace.causes.judging` as an answer has it: its `time` in UTC, its `signal` by name."""
     signal = None if death["sig"] is None else signal_name(death["sig"])
     return {**death, "time": time(death["time"]), "signal": signal}
 
