@@ -334,6 +334,18 @@ def test_a_restart_loop_has_its_lives_and_its_pauses() -> None:
     assert (told["killed"], told["first_ts"], told["last_ts"]) == (0, 2_000_000, 13_000_000)
 
 
+def test_a_restart_of_those_who_were_asked_to_end_counts_none_as_killed() -> None:
+    def asked(pid: int, ts: float) -> str:
+        sent: str = hit(pid, 15, ts=ts) + call(pid, 15, ts=ts)
+        return sent + take(pid, 15, handler="55d0", ts=ts) + leave(pid, ts=ts)
+
+    log = "".join(worker(pid, pid, None) + asked(pid, pid + 0.5) for pid in (100, 101, 102))
+    dead = analyze.deaths(events(log)).to_pylist()
+    assert [one["verdict"] for one in dead] == ["asked"] * 3
+    told = the(analyze.restarts(events(log)))
+    assert (told["deaths"], told["restarts"], told["killed"]) == (3, 2, 0)
+
+
 def test_a_restart_without_a_pause_is_one_and_one_after_a_long_pause_is_none() -> None:
     at_once = worker(100, 1, 2) + worker(101, 2, 3) + worker(102, 3, 4)
     told = the(analyze.restarts(events(at_once)))

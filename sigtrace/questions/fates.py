@@ -167,9 +167,9 @@ def restarts(events: Any, within_us: int = 60_000_000, least: int = 3) -> Any:  
 
     Columns: log, parent_pid, parent_comm, command, victim_comm, deaths, restarts, killed, first_ts, last_ts,
     mean_life_us, mean_pause_us. A restart is a birth at most `within_us` after a death, with no other birth or death
-    between them; those that still run are not counted. `killed` counts those of the deaths that were no exits; a life
-    is from birth to death, a pause from death to the birth after it. The mean of lives is null where births are not
-    known.
+    between them; those that still run are not counted. `killed` counts the deaths by a signal; whoever was asked to
+    end and did, exited. A life is from birth to death, a pause from death to the birth after it. The mean of lives is
+    null if births are not known.
     """
     by = ["log", "parent_pid", "parent_comm", "command", "victim_comm"]
     dead: Any = nw.from_native(deaths(events))
@@ -185,7 +185,7 @@ def restarts(events: Any, within_us: int = 60_000_000, least: int = 3) -> Any:  
         turns.with_columns(
             _died=1 - nw.col("_born"),
             _died_ts=nw.when(died_here).then(nw.col("ts")),
-            _killed=(died_here & (nw.col("verdict") != "exited")).cast(nw.Int64),
+            _killed=(died_here & nw.col("verdict").is_in(["killed", "self", "fault", "oom"])).cast(nw.Int64),
             _life=nw.when(died_here).then(nw.col("ts") - nw.col("victim_start")),
             _pause=nw.when(again).then(pause),
         )
