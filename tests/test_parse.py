@@ -609,6 +609,24 @@ def test_the_kernels_two_lines_of_a_call_may_be_on_two_cpus_with_others_between(
     ]
 
 
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        lambda line: line.lstrip(),
+        lambda line: line.rstrip() + "  \t",
+        lambda line: line + "\r",
+        lambda line: re.sub(" {2,}", "\t", line),
+        lambda line: line.replace("..... ", ""),
+    ],
+)
+def test_a_pasted_line_of_the_kernels_is_read(parse: Parse, pasted: Callable[[str], str]) -> None:
+    lines = (ENTERED, "sys_kill -> 0x0", "sys_exit_group(error_code: 3)", "cgroup_mkdir: root=8 id=8 level=1 path=/x")
+    log = "".join(pasted(line) + "\n" for line in told(*lines).decode().splitlines())
+    rows, account = parse(log.encode())
+    assert account.lines_by_kind == {"kill": 2, "sys_enter_exit_group": 1, "cgroup_mkdir": 1}
+    assert {(row["tid"], row["comm"]) for row in rows} == {(7, "bash")}
+
+
 @pytest.mark.parametrize("lost", ["CPU:0 [LOST 5 EVENTS]", "CPU:3 [LOST EVENTS]"])
 def test_a_loss_on_any_cpu_parts_the_kernels_two_lines_of_a_call(parse: Parse, lost: str) -> None:
     rows, account = parse(told(ENTERED, lost, "sys_kill -> 0x0"))

@@ -45,6 +45,14 @@ class Call(NamedTuple):
         return 0 if self.repeated else 1 + self.whole
 
 
+def _joined(first: Call, last: Call) -> Call:
+    pid = last.pid if first.pid < 0 else first.pid
+    return Call(
+        *(last.name, last.line, last.ts, last.cpu, last.tid, pid, first.comm or last.comm),
+        *(first.sig, first.target, last.ret),
+    )
+
+
 class Calls:
     """Pair the lines by thread: `ready` are the calls that nothing can change any more."""
 
@@ -74,8 +82,7 @@ class Calls:
             self.ready.append(call)
         else:
             # Not ready yet: the program's lines of the same call may follow.
-            comm, pid = first.comm or call.comm, max(first.pid, call.pid)
-            self._by_thread[call.tid] = call._replace(comm=comm, pid=pid, sig=first.sig, target=first.target)
+            self._by_thread[call.tid] = _joined(first, call)
 
     def seen(self, tid: int, sig: int, target: int, ret: int) -> None:
         """Take a call that the program's two lines have told: the lines that are here of it make no row."""
