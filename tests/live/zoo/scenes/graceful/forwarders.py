@@ -7,7 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from zoo.stage import forever, rename
+from zoo.stage import forever, reaped, rename
 
 if TYPE_CHECKING:
     from zoo.stage import Ready, Stage
@@ -44,7 +44,7 @@ class _Chain:
             self._run(names[1:], ready)
         signal.signal(self._number, lambda *_: os.kill(child, self._passed))
         (self._stage.folder / f"{names[0]} listens").touch()
-        _, status = os.waitpid(child, 0)
+        status = reaped(child)
         (self._stage.folder / f"status of {names[1]}").write_text(str(status))
         os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 
@@ -154,7 +154,8 @@ def passed_on_to_many(stage: Stage) -> None:
             os.read(read, 1)
             workers.append(worker)
         ready()
-        if any(os.waitpid(worker, 0)[1] for worker in workers):
+        statuses = [reaped(worker) for worker in workers]
+        if any(statuses):
             os._exit(1)
 
     master = stage.started(body, "master")
@@ -179,7 +180,7 @@ def group_of_its_own_passed_on(stage: Stage) -> None:
             os.kill(0, _TERM)
 
         signal.signal(_TERM, forward)
-        os._exit(os.waitpid(worker, 0)[1] != _TERM)
+        os._exit(reaped(worker) != _TERM)
 
     master = stage.started(body, "master")
     worker = stage.child(master)
@@ -230,6 +231,7 @@ def _init(stage: Stage, *argv: str, child: str = "sleep", group: bool = False) -
     stage.needs(argv[0])
     init = stage.spawned(*argv, "sleep", "100")
     job = stage.child(init, child)
+    stage.until_state(init, "S")
     deployer = _deploys(stage, init)
     stage.asked(init, _TERM, deployer, _AS_SHELLS_DO)
     stage.killed(job, _TERM, init, via=[deployer], group=group, status=_TERM)
@@ -241,6 +243,7 @@ def _init_and_a_service(stage: Stage, *argv: str, group: bool = False) -> None:
     text = "trap 'exit 6' TERM; echo ready; read _ <>never"
     init = stage.spawned(*argv, stage.script("service.sh", text), comm=argv[0], ready=True)
     service = stage.child(init, "service.sh")
+    stage.until_state(init, "S")
     deployer = _deploys(stage, init)
     stage.asked(init, _TERM, deployer, 6)
     stage.asked(service, _TERM, init, 6, via=[deployer], status=6 << 8).group = group
@@ -270,6 +273,7 @@ def dumb_init_that_makes_it_another_signal(stage: Stage) -> None:
     stage.needs("dumb-init")
     init = stage.spawned("dumb-init", "--rewrite", "15:3", "sleep", "100")
     job = stage.child(init, "sleep")
+    stage.until_state(init, "S")
     deployer = _deploys(stage, init)
     stage.asked(init, _TERM, deployer, 128 + signal.SIGQUIT)
     stage.killed(job, signal.SIGQUIT, init, via=[deployer], group=True, status=signal.SIGQUIT)
@@ -281,6 +285,7 @@ def tini_and_a_shell_that_forwards(stage: Stage) -> None:
     text = "sleep 100 & trap 'kill -TERM $!' TERM; echo $! >job; echo ready; wait; wait $!; echo $? >status; exit 4"
     init = stage.spawned("tini", "-s", "--", stage.script("entry.sh", text), comm="tini", ready=True)
     shell = stage.child(init, "entry.sh")
+    stage.until_state(init, "S")
     job = stage.knows(stage.noted("job"), "sleep")
     stage.until(lambda: stage.comm(job.pid) == "sleep", "there is no job")
     deployer = _deploys(stage, init)
@@ -294,6 +299,7 @@ def tini_whose_child_was_killed_directly(stage: Stage) -> None:
     stage.needs("tini")
     init = stage.spawned("tini", "-s", "--", "sleep", "100")
     job = stage.child(init, "sleep")
+    stage.until_state(init, "S")
     hunter = stage.acts(lambda: os.kill(job.pid, _TERM))
     stage.exited(init, _AS_SHELLS_DO)
     stage.killed(job, _TERM, hunter, status=_TERM)
@@ -304,6 +310,7 @@ def runuser_ends_its_session(stage: Stage) -> None:
     stage.needs("runuser")
     tool = stage.spawned("runuser", "-u", "root", "--", "sleep", "100")
     job = stage.child(tool, "sleep")
+    stage.until_state(tool, "S")
     deployer = _deploys(stage, tool)
     stage.killed(tool, _TERM, deployer).anew = True
     stage.killed(job, _TERM, tool, via=[deployer], actor="director", status=_TERM)
