@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+HOT := $(shell find sigtrace -name '*.pxd')
 
 .PHONY: live demo test zoo bench picture lint clean
 
@@ -30,8 +31,8 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest build dist *.egg-info sigtrace/*/*.so sigtrace/*/*.c
+	rm -rf $(VENV) .venv-oldest .venv-newest build dist *.egg-info $(HOT:.pxd=.c) $(HOT:.pxd=.*.so)
 
-$(VENV)/ready: requirements-dev.txt pyproject.toml setup.py sigtrace/trace/scan.py sigtrace/trace/scan.pxd
+$(VENV)/ready: requirements-dev.txt pyproject.toml setup.py $(HOT) $(HOT:.pxd=.py)
 	@PYTHON=$(PYTHON) sh tools/setup.sh $(VENV)
 	@touch $@

@@ -141,8 +141,9 @@ def test_a_recording_ends_when_its_time_is_up(tmp_path: Path) -> None:
 
 def test_a_command_may_outlive_the_recording_and_its_exit_code_is_still_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "s.parquet"
-    command = ["sh", "-c", "kill -0 $$; sleep 2; kill -0 $$; echo $$; exit 7"]
-    done = sigtrace("record", "-o", path, "--duration", "0.5", "--", *command)
+    ended = f"""until grep -q '"ended"' {path}/_session.json; do sleep 0.05; done"""
+    command = ["sh", "-c", f"kill -0 $$; {ended}; kill -0 $$; echo $$; exit 7"]
+    done = sigtrace("record", "-o", path, "--duration", "1", "--", *command)
     assert done.returncode == 7
     assert calls_by(int(done.stdout), path) == 1
 
