@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _MOST = 1_000
 _STEPS = 200
-_FEW = 10_000
 _KILL = 9
 
 
@@ -61,16 +60,16 @@ def _of_both(database: Database, counts: dict[str, int], of_calls: dict[str, Any
     many = of_calls["calls"] >= STORM_CALLS
     sent = {row["sig"] for row in of_calls["signals"]}
     killed = _KILL in sent and not sent.isdisjoint(ASKING)
-    escalations = _most(database, counts, "escalations", "grace_us", database.escalations if killed else None)
-    names = _target_names(database, "escalations") if escalations else {}
-    lost = partial(losses.losses, database.events) if database.accounting.lossy else None
+    escalations = _most(database, counts, "escalations", ["grace_us"], database.escalations if killed else None)
+    names = _target_names(database, escalations)
+    lost = partial(losses.losses, database.frame) if database.accounting.lossy else None
     return {
-        "storms": _most(database, counts, "storms", "calls DESC", database.storms if many else None),
+        "storms": _most(database, counts, "storms", ["calls DESC"], database.storms if many else None),
         "escalations": [{**_explained(row, names), "asked": signal_name(row["asked_sig"])} for row in escalations],
         "timeline": _timeline(database) if timeline else {"step_us": 1, "rows": []},
         "halves": database.accounting.lines_by_kind.get("half", 0),
         "lost": database.accounting.lost,
-        "losses": _most(database, counts, "losses", "log, cpu", lost),
+        "losses": _most(database, counts, "losses", ["log", "cpu"], lost),
         "unknown": unknown(database),
         "accounting": database.accounting.to_dict(),
     }
@@ -107,11 +106,7 @@ def _pairs(counted: Counter[Pair]) -> list[dict[str, Any]]:
 
 
 def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
-    # To sum up few rows, DuckDB plans longer than Arrow takes.
-    calls: Any = database.counted()
-    (many,) = database.rows("SELECT count(*) AS n FROM tallied")
-    if many["n"] <= _FEW:
-        calls = calls.to_arrow_table()
+    calls = database.counted()
     (total,) = _rows(call_counts.totals(calls))
     timed = total["calls"] and database.accounting.ts_unit == "us" and len(database.logs) == 1
     by = {
@@ -122,43 +117,36 @@ def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
         "probed": (call_counts.probed, total["probes"]),
     }
     rows = {
-        key: _most(database, counts, key, "calls DESC", partial(question, calls) if n else None)
+        key: _most(database, counts, key, ["calls DESC"], partial(question, calls) if n else None)
         for key, (question, n) in by.items()
     }
-    found = "SELECT coalesce(sum(found), 0)::BIGINT AS found FROM found_probed"
-    names = _target_names(database, "targets") if total["calls"] else {}
+    found = _rows(call_counts.found(calls))[0]["found"] if total["probes"] else 0
+    names = _target_names(database, rows["targets"])
     return {
         "logs": _logs(database, counts),
         "calls": total["calls"],
         "failed": total["failed"],
         "probes": total["probes"],
-        "found": database.rows(found)[0]["found"] if total["probes"] else 0,
+        "found": found,
         "seconds": (total["last_ts"] - total["first_ts"]) / 1e6 if timed else None,
-        **{key: [_explained(row, names) for row in found] for key, found in rows.items()},
+        **{key: [_explained(row, names) for row in of_key] for key, of_key in rows.items()},
     }
 
 
 def _logs(database: Database, counts: dict[str, int]) -> list[dict[str, Any]]:
     counts["logs"] = len(database.logs)
-    firsts = "SELECT log, min(first_ts) AS ts, min(first_time) AS time FROM tallied"
-    found = {row["log"]: row for row in database.rows(f"{firsts} WHERE first_time IS NOT NULL GROUP BY log")}
+    found = {row["log"]: row for row in _rows(call_counts.began(database.counted()))}
     if not found and counts["logs"] == 1:
-        rows = database.rows("SELECT log, ts, time FROM events WHERE time IS NOT NULL LIMIT 1")
-        found = {row["log"]: row for row in rows}
+        found = {row["log"]: row for row in _rows(call_questions.dated(database.frame))}
     return [found.get(log, {"log": log, "ts": None, "time": None}) for log in database.logs[:_MOST]]
 
 
-def _target_names(database: Database, key: str) -> dict[tuple[str | None, int], str]:
-    if "signal_generate" not in database.accounting.lines_by_kind:
+def _target_names(database: Database, rows: list[dict[str, Any]]) -> dict[tuple[str | None, int], str]:
+    if not rows or "signal_generate" not in database.accounting.lines_by_kind:
         return {}
-    # A target is a pid of its caller's namespace. It has a name if a signal of that caller hit a process of that pid.
-    rows = database.rows(
-        f"SELECT log, target, min(target_comm) AS comm FROM events AS hit WHERE event = 'signal_generate'"
-        f" AND target IN (SELECT target FROM (FROM found_{key} LIMIT {_MOST}))"
-        " AND EXISTS (FROM tallied AS sent WHERE sent.log IS NOT DISTINCT FROM hit.log AND sent.target = hit.target"
-        " AND sent.sig = hit.sig AND sent.pid = coalesce(hit.pid, hit.tid)) GROUP BY ALL HAVING comm IS NOT NULL"
-    )
-    return {(row["log"], row["target"]): row["comm"] for row in rows}
+    targets = sorted({row["target"] for row in rows})
+    named = _rows(call_counts.named(database.counted(), database.frame, targets))
+    return {(row["log"], row["target"]): row["comm"] for row in named}
 
 
 def _explained(row: dict[str, Any], names: dict[tuple[str | None, int], str]) -> dict[str, Any]:
@@ -174,18 +162,24 @@ def _explained(row: dict[str, Any], names: dict[tuple[str | None, int], str]) ->
 
 
 def _most(
-    database: Database, counts: dict[str, int], key: str, order: str, question: Callable[[], Any] | None
+    database: Database, counts: dict[str, int], key: str, order: list[str], question: Callable[[], Any] | None
 ) -> list[dict[str, Any]]:
     if question is None:
         counts[key] = 0
         return []
-    found, kept = question(), f"found_{key}"
-    database.keep(kept, found if isinstance(found, pa.Table) else _narrowed(found))
+    found = question()
     # Ties in the order of the other values, so that two runs say the same.
-    columns = found.column_names if isinstance(found, pa.Table) else found.columns
-    names = ", ".join(f'"{name}"' for name in columns)
-    rows = database.rows(f"FROM {kept} ORDER BY {order}, {names} LIMIT {_MOST}")
-    counts[key] = len(rows) if len(rows) < _MOST else database.rows(f"SELECT count(*) AS n FROM {kept}")[0]["n"]
+    if isinstance(found, pa.Table):
+        by: list[tuple[str, Literal["ascending", "descending"]]] = [
+            (one.removesuffix(" DESC"), "descending" if one.endswith(" DESC") else "ascending") for one in order
+        ]
+        by += [(name, "ascending") for name in found.column_names if name not in dict(by)]
+        counts[key] = len(found)
+        return _rows(found.sort_by(by).slice(0, _MOST))
+    kept = database.keep(f"found_{key}", _narrowed(found))
+    names = [*order, *(f'"{name}"' for name in found.columns)]
+    rows = _rows(kept.order(", ".join(names)).limit(_MOST))
+    counts[key] = len(rows) if len(rows) < _MOST else len(kept)
     return rows
 
 

@@ -144,6 +144,12 @@ def names(events: FrameT) -> FrameT:
 
 
 @nw.narwhalify
+def dated(events: FrameT) -> FrameT:
+    """Return log, ts, time of one row that knows UTC, if there is one."""
+    return events.filter(~nw.col("time").is_null()).select("log", "ts", "time").head(1)
+
+
+@nw.narwhalify
 def timeline(events: FrameT, step_us: int = 1_000_000) -> FrameT:
     """Return what happened in each step of time.
 

@@ -124,6 +124,34 @@ def probed(counts: FrameT) -> FrameT:
     return sums.with_columns(nw.col("calls", "found").cast(nw.Int64))
 
 
+@nw.narwhalify
+def found(counts: FrameT) -> FrameT:
+    """Return one row: found, how many of the calls with signal 0 found their process."""
+    asked = counts.filter(nw.col("sig") == 0, nw.col("ret").is_in([0, -1]))
+    return asked.select(nw.col("calls").sum().fill_null(0).cast(nw.Int64).alias("found"))
+
+
+@nw.narwhalify
+def began(counts: FrameT) -> FrameT:
+    """Return log, ts, time of the first call of each log that knows UTC."""
+    dated = counts.filter(~nw.col("first_time").is_null()).group_by("log")
+    return dated.agg(nw.col("first_ts").min().alias("ts"), nw.col("first_time").min().alias("time"))
+
+
+@nw.narwhalify
+def named(counts: FrameT, events: FrameT, targets: list[int]) -> FrameT:
+    """Return log, target, comm of the targets that have a name.
+
+    A target is a pid of its caller's namespace: it has a name if a signal of that caller hit a process of that pid.
+    """
+    key = ["_log", "pid", "sig", "target"]  # joins leave out null keys
+    hits = events.filter(nw.col("event") == "signal_generate", nw.col("target").is_in(targets))
+    hits = hits.with_columns(_log=nw.col("log").fill_null(""), pid=nw.coalesce("pid", "tid"))
+    sent = counts.with_columns(_log=nw.col("log").fill_null("")).select(*key)
+    found = hits.select(*key, "log", "target_comm").join(sent, on=key, how="inner")
+    return found.drop_nulls("target_comm").group_by("log", "target").agg(nw.col("target_comm").min().alias("comm"))
+
+
 def _error() -> nw.Expr:
     name = nw.lit(None, dtype=nw.String)
     for number, (error, _) in ERRORS.items():

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _OF_A_CALL = "event, ts, line, log, pid, tid, comm, sig, target, ret"  # what analyze asks of one
 _MEMORY = "1GB"  # what does not fit goes to a temporary folder
 _PIECE = 1 << 12
+_FEW = 10_000  # rows: to start DuckDB takes longer than to count them
 _TYPES = {"int32": "INTEGER", "int64": "BIGINT", "string": "VARCHAR"}
 _NULLS = {field.name: f"NULL::{_TYPES[str(field.type)]}" for field in ADDED}
 
@@ -78,6 +79,8 @@ class Database:
         self._connected: duckdb.DuckDBPyConnection | None = None
         self._connecting = Lock()
         self._made: set[str] = set()
+        self._frame: duckdb.DuckDBPyRelation | pa.Table | None = None
+        self._counted: duckdb.DuckDBPyRelation | pa.Table | None = None
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
         try:
             # A session that two sources stand for is one.
@@ -215,13 +218,23 @@ class Database:
                     exits = Exits(exits.exited + more.exited, exits.failed + more.failed)
         return exits
 
-    def counted(self) -> duckdb.DuckDBPyRelation:
+    @property
+    def frame(self) -> duckdb.DuckDBPyRelation | pa.Table:
+        """The rows of all sessions as narwhals takes them: if there are few, in memory, and DuckDB is not started."""
+        if self._frame is None:
+            (one, *others) = self._sessions
+            few = not others and one.n_rows() <= _FEW
+            self._frame = one.table() if few else self.events
+        return self._frame
+
+    def counted(self) -> duckdb.DuckDBPyRelation | pa.Table:
         """Return the calls, counted by who sent what to whom with what result: see `sigtrace.questions.counts`."""
         from sigtrace.questions import counts
 
-        if "tallied" not in self._made:
-            self.keep("tallied", counts.of(self.events))
-        return self._connection.table("tallied")
+        if self._counted is None:
+            found = counts.of(self.frame)
+            self._counted = found if isinstance(found, pa.Table) else self.keep("tallied", found)
+        return self._counted
 
     def storms(self) -> duckdb.DuckDBPyRelation:
         """Return `sigtrace.analyze.storms`, looked for only in logs in which so many calls come so fast at all."""
@@ -236,7 +249,9 @@ class Database:
         """Return `sigtrace.analyze.escalations`, looked for only among those that got SIGKILL and something milder."""
         from sigtrace.questions import calls
 
-        self.counted()
+        counted = self.counted()
+        if isinstance(counted, pa.Table):
+            self.keep("tallied", counted)
         self._connection.execute(_ASKED)
         both = self._connection.sql(
             f"SELECT {_OF_A_CALL} FROM kills WHERE ret = 0 AND sig IN {(*ASKING, 9)}"

@@ -181,6 +181,14 @@ def metadata(path: Path) -> dict[str, Any]:
         return _about(path, pq.read_metadata(path))
 
 
+def n_rows(path: Path) -> int:
+    """Return how many rows a part has. Raises `SessionError` as `read` does."""
+    import pyarrow.parquet as pq
+
+    with _refused(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
 def _about(path: Path, file: pq.FileMetaData) -> dict[str, Any]:
     try:
         about = json.loads((file.metadata or {}).get(METADATA_KEY.encode(), b""))

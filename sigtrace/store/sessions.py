@@ -13,7 +13,7 @@ import pyarrow as pa
 from sigtrace.errors import SessionError
 from sigtrace.store.conversion import convert
 from sigtrace.store.folder import Folder
-from sigtrace.store.part import metadata
+from sigtrace.store.part import metadata, n_rows
 from sigtrace.store.part import read as read_part
 from sigtrace.store.session import Session, is_parquet, read
 from sigtrace.trace.log import Log
@@ -34,6 +34,10 @@ class Found:
     def table(self) -> pa.Table:
         """Return all its rows."""
         return pa.concat_tables(read_part(Path(file))[0] for file in self.files) if self.rows is None else self.rows
+
+    def n_rows(self) -> int:
+        """Return how many rows it has."""
+        return sum(n_rows(Path(file)) for file in self.files) if self.rows is None else len(self.rows)
 
     @property
     def logs(self) -> list[str | None]:
