@@ -69,7 +69,9 @@ def kinds(text: str) -> list[str]:
 
 def test_what_happened_and_what_is_unknown_come_first(events: Answer, lossy: Answer) -> None:
     first, second, third, *_ = markdown(events).split("\n\n")
-    assert first.startswith("**`tests/fixtures/evidence_events.txt`**: 5 processes were killed, 1 was the OOM killer's")
+    assert first.startswith(
+        "**`tests/fixtures/evidence_events.txt`**: 5 processes were killed, 1 was asked to end and "
+    )
     assert second == "Nothing was lost."
     assert third == "### Deaths"
     _, second, *_ = markdown(lossy).split("\n\n")
@@ -83,6 +85,7 @@ def test_a_death_has_its_sentence_and_the_lines_that_it_rests_on(events: Answer)
         "as one of a group, 76 µs after it was sent; the killer's ancestors: `bash (5568)` \\< `python3 (5567)`.\n\n"
         "  ```\n"
         "  command: /usr/bin/bash\n"
+        "  killer's command: /usr/bin/bash\n"
         "  line 31: 830.669592 bash (5573) signal_generate sig=15 SIGTERM target=5580 target_comm=bash code=0 "
         "grp=true res=0\n"
         "  line 33: 830.669598 bash (5573) kill sig=15 SIGTERM target=0 ret=0\n"

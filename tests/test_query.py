@@ -47,7 +47,7 @@ def table(printed: str) -> list[list[str]]:
     ],
 )
 def test_a_table_has_the_answer(asked: str, capsys: pytest.CaptureFixture[str]) -> None:
-    verdicts = [["exited", "8"], ["fault", "1"], ["killed", "5"], ["oom", "1"], ["self", "2"]]
+    verdicts = [["asked", "1"], ["exited", "7"], ["fault", "1"], ["killed", "5"], ["oom", "1"], ["self", "2"]]
     assert table(query(capsys, EVIDENCE, asked)) == verdicts
 
 
@@ -84,7 +84,7 @@ def test_csv_json_and_parquet_have_the_same_rows() -> None:
     done = {form: run(EVIDENCE, VERDICTS + ";", f"--{form}") for form in ("csv", "json", "parquet")}
     assert all((one.returncode, one.stderr) == (0, b"") for one in done.values())
     rows = json.loads(done["json"].stdout)
-    assert rows[0] == {"verdict": "exited", "n": 8}
+    assert rows[0] == {"verdict": "asked", "n": 1}
     assert pq.read_table(io.BytesIO(done["parquet"].stdout)).to_pylist() == rows
     read = csv.DictReader(io.StringIO(done["csv"].stdout.decode()))
     assert [{**row, "n": int(row["n"])} for row in read] == rows
