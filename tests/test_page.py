@@ -213,7 +213,7 @@ def test_logs_of_no_time_of_day_do_not_stand_side_by_side() -> None:
     with Database(EVENTS, "tests/fixtures/default.txt") as database:
         text = Tags(page(report.summary(database))).text
     assert "These logs do not name the time of day" in text
-    assert "9 processes. Open one" in text  # in no order that could be told
+    assert "10 processes. Open one" in text  # in no order that could be told
     assert "Times are seconds of the trace clock, because the logs do not name the day." in text
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _ENDED = {
     "killed": ("was killed", "were killed"),
     "asked": ("was asked to end and exited", "were asked to end and exited"),
-    "oom": ("was the OOM killer's victim", "were the OOM killer's victims"),
     "fault": ("died of a fault of its own", "died of faults of their own"),
+    "oom": ("was the OOM killer's victim", "were the OOM killer's victims"),
     "self": ("ended itself", "ended themselves"),
     "unknown": ("ended for an unknown reason", "ended for unknown reasons"),
     "exited": ("exited", "exited"),
@@ -79,7 +79,8 @@ def facts(row: Row) -> list[tuple[str, str]]:
 
 def details(death: Row) -> list[tuple[str, str]]:
     """Return who the victim and its killer are, as far as the log says: labels, and values, escaped."""
-    found = [(label, death.get(key)) for key, label in _DETAILS.items()]
+    itself = death["killer_pid"] == death["victim_pid"]
+    found = [(label, death.get(key)) for key, label in _DETAILS.items() if not (itself and key.startswith("killer"))]
     if death.get("ns_pid") not in (None, death["victim_pid"]):
         found.append(("pid in its namespace", death["ns_pid"]))
     return [(label, escaped(str(value))) for label, value in found if value is not None]
