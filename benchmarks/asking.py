@@ -40,16 +40,16 @@ def sections(runs: int) -> Iterator[Section]:
 def _whole(runs: int) -> Section:
     sessions = list(FLEET.glob("*/*/*.parquet"))
     size = sum(file.stat().st_size for session in sessions for file in session.iterdir())
-    (said,) = json.loads(_said("query", FLEET, "SELECT count(*) AS rows FROM events", "--json"))
+    (counted,) = json.loads(said("query", FLEET, "SELECT count(*) AS rows FROM events", "--json"))
     found = Section(
-        f"Asking a fleet: {said['rows']:,} rows, {len(sessions):,} sessions, {size / MB:,.0f} MB of Parquet"
+        f"Asking a fleet: {counted['rows']:,} rows, {len(sessions):,} sessions, {size / MB:,.0f} MB of Parquet"
     )
     commands = {
-        REPORT: Command([_script(), "report", FLEET], runs),
-        WHO: Command([_script(), "who", FLEET, str(PID)], runs),
+        REPORT: Command([script(), "report", FLEET], runs),
+        WHO: Command([script(), "who", FLEET, str(PID)], runs),
     }
     rounds = Rounds(commands)
-    found.body.append(_usages(rounds, commands))
+    found.body.append(usages(rounds, commands))
     found.targets = [
         Target("time of the report", 20, rounds.wall(REPORT), "s"),
         Target("memory of the report", 2000, rounds.peak(REPORT) / MB, "MB"),
@@ -61,12 +61,12 @@ def _whole(runs: int) -> Section:
 def _part(folder: Path, runs: int) -> Section:
     found = Section(f"Asking {PART_SESSIONS} sessions of it, beside pandas on what calls need")
     commands = {
-        REPORT_OF_PART: Command([_script(), "report", folder], runs),
+        REPORT_OF_PART: Command([script(), "report", folder], runs),
         PANDAS: Command([sys.executable, HERE / "peer_pandas.py", folder], runs),
     }
     rounds = Rounds(commands)
-    found.body.append(_usages(rounds, commands))
-    ours = json.loads(_said("report", folder, "--json"))
+    found.body.append(usages(rounds, commands))
+    ours = json.loads(said("report", folder, "--json"))
     theirs = json.loads(subprocess.run(commands[PANDAS].argv, stdout=subprocess.PIPE, check=True).stdout)
     same = all(_comparable(ours[key], theirs[key]) for key in theirs)
     found.body += ["", f"{PANDAS}: {'the same' if same else 'OTHER'} {', '.join(theirs)}; it says nothing of deaths"]
@@ -81,15 +81,18 @@ def _comparable(ours: object, theirs: object) -> bool:
     return [{key: row[key] for key in other} for row, other in zip(ours, theirs, strict=True)] == theirs
 
 
-def _said(command: str, *arguments: str | Path) -> str:
-    return subprocess.run([_script(), command, *arguments], stdout=subprocess.PIPE, text=True, check=True).stdout
+def said(command: str, *arguments: str | Path) -> str:
+    """Return what a command of sigtrace prints."""
+    return subprocess.run([script(), command, *arguments], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def _script() -> Path:
+def script() -> Path:
+    """Return the command sigtrace of this environment."""
     return Path(sys.executable).with_name("sigtrace")
 
 
-def _usages(rounds: Rounds, commands: dict[str, Command]) -> str:
+def usages(rounds: Rounds, commands: dict[str, Command]) -> str:
+    """Return what commands took, as a table."""
     head: Sequence[str] = ("", "runs", "wall s", "CPU s", "peak MB")
     rows = [
         (

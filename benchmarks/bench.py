@@ -11,6 +11,7 @@ from itertools import chain
 import asking
 import parsing
 import recording
+import tracking
 from measure import machine
 
 
@@ -24,7 +25,8 @@ def main() -> None:
     print(machine(), end="\n\n")
     ok = True
     found = parsing.sections(args.size, args.runs, args.slow_runs)
-    for section in chain(found, asking.sections(args.slow_runs), recording.sections(args.slow_runs)):
+    slow = (module.sections(args.slow_runs) for module in (asking, tracking, recording))
+    for section in chain(found, *slow):
         print(section.text(), flush=True)
         ok = ok and section.ok
     sys.exit(0 if ok else 1)

@@ -8,6 +8,7 @@ recording is that stretch again and again, later each time, and the pids come ag
 import argparse
 import json
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +33,8 @@ _LIVING = 200
 class Farm:
     """A stretch of the farm, as lines of trace_pipe."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, commands: Sequence[str]) -> None:
+        self.commands = commands
         self.dice = random.Random(seed)  # noqa: S311  (the same farm each time)
         self.ts = 1_000_000
         self.pids = _FIRST_PID
@@ -63,7 +65,7 @@ class Farm:
 
     def _begin(self) -> None:
         runner = self.dice.choice(list(_RUNNERS))
-        pid, comm = self._fork(runner, _RUNNERS[runner]), self.dice.choice(_COMMANDS)
+        pid, comm = self._fork(runner, _RUNNERS[runner]), self.dice.choice(self.commands)
         self._line(pid, pid, _RUNNERS[runner], f"sched_process_exec: filename=/usr/bin/{comm} pid={pid} old_pid={pid}")
         threads = [self._fork(pid, comm) for _ in range(10)] if self.dice.random() < 0.02 else []
         self.living.append((pid, comm, threads))
@@ -92,9 +94,9 @@ class Farm:
         self.rows -= 1
 
 
-def write(path: Path, rows: int) -> int:
+def write(path: Path, rows: int, commands: Sequence[str] = _COMMANDS) -> int:
     """Write the recording; return how many rows it has."""
-    farm = Farm(1)
+    farm = Farm(1, commands)
     farm.play(min(_PLAYED, rows))
     parser = Parser()
     played = [*parser.feed("".join(farm.lines).encode()), *parser.finish()]
@@ -133,8 +135,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where; must not be there yet")
     parser.add_argument("--rows", type=int, default=ROWS, help=f"how many rows, about ({ROWS:,})")
+    parser.add_argument("--name", help="of all processes; otherwise they have the names of what builds run")
     args = parser.parse_args()
-    print(f"{args.folder}: {write(args.folder, args.rows):,} rows")
+    rows = write(args.folder, args.rows, [args.name] if args.name else _COMMANDS)
+    print(f"{args.folder}: {rows:,} rows")
 
 
 if __name__ == "__main__":
