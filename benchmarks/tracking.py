@@ -41,7 +41,7 @@ print(len(ended), tracker.exited)
 
 
 def sections(runs: int) -> Iterator[Section]:
-    """Follow a part of the farm on one core, report all of it, and ask by a name that many have and of a small scene."""
+    """Follow a part of the farm on one core, report all of it, and ask by a name that many have, and a small scene."""
     if not FARM.exists():
         print("writing the farm ...", file=sys.stderr)
         subprocess.run([sys.executable, HERE / "farm.py", FARM, "--rows", str(FARM_ROWS)], check=True)
