@@ -238,8 +238,9 @@ def _background(death: Row, unit: str) -> list[str | Piece]:
         grace = duration_text(death["grace_us"], unit)
         parts.append(f"; {signal_name(death['earlier_sig'])} had come {grace} before ({death['earlier_fate']})")
     if death["killer_pid"] is not None and death["ancestors"] and death["killer_pid"] != death["victim_pid"]:
+        sender = "asker" if death["verdict"] == "asked" else "killer"
         for i, ancestor in enumerate(death["ancestors"]):
-            parts += [" < " if i else "; the killer's ancestors: ", name(ancestor)]
+            parts += [" < " if i else f"; the {sender}'s ancestors: ", name(ancestor)]
     if death["lost"]:
         parts.append("; events were lost around that time")
     return parts
