@@ -224,6 +224,39 @@ def test_the_module_report_is_the_command_report() -> None:
     assert run("-m", "sigtrace.report", EVIDENCE) == run("-m", "sigtrace", "report", EVIDENCE)
 
 
+RUN = [sys.executable, "-X", "importtime", "-c", "from sigtrace.cli import run; run()"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["who", EVIDENCE], ["who", EVIDENCE, "5570"], ["report", EVIDENCE], ["who", EVIDENCE, "--json"]]
+)
+def test_of_a_small_session_the_answer_is_the_same_and_nothing_heavy_is_imported_for_it(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = subprocess.run([*RUN, *arguments], capture_output=True, text=True, check=True)
+    assert main(arguments) == 0
+    assert done.stdout == capsys.readouterr().out
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "pyarrow" in imported
+    assert imported.isdisjoint({"duckdb", "numpy.version", "pandas.core", "matplotlib"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", LOSSY, "--json"],
+        ["report", LOSSY, EVIDENCE, "--markdown"],
+        ["report", "notebooks/data/fleet", "--json"],
+        ["who", EVIDENCE, "--by", "bash"],
+        ["who", "notebooks/data/fleet", "worker", "--since", "-1h", "--json"],
+    ],
+)
+def test_without_numpy_the_answer_is_the_same(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    done = subprocess.run([*RUN, *arguments], capture_output=True, text=True, check=True)
+    assert main(arguments) == 0
+    assert done.stdout == capsys.readouterr().out
+
+
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     command = f"{sys.executable} -m sigtrace who {FIXTURES / 'hostile.txt'} --json | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)

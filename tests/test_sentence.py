@@ -44,7 +44,7 @@ def death(**changed: Any) -> dict[str, Any]:
 
 NEWER = {
     *("exit_status", "how", "hops", "first_sig", "reraised", "victim_unit", "victim_container"),
-    *("killer_unit", "killer_container"),
+    *("killer_unit", "killer_container", "killer_thread", "oom_asker", "oom_cgroup", "oom_figures"),
 }
 BY_NOBODY = {"killer_pid": None, "killer_comm": None, "actor_pid": None, "actor_comm": None}
 
@@ -167,6 +167,65 @@ def test_an_exit_has_its_status_or_says_that_it_is_not_known_if_others_are() -> 
 )
 def test_a_signal_is_followed_back_to_its_first_sender(changed: dict[str, Any], said: str) -> None:
     assert plain(death_pieces(death(delay_us=None, **changed), "us")) == f"web (5) was killed by {said}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"source": "parent", "hops": []}, "when its parent ended"),
+        ({"source": "parent", "hops": ["init (9)"]}, "when its parent init (9) ended"),
+        (
+            {"source": "parent", "hops": ["hunter (7)", "init (9)"]},
+            "when its parent init (9) ended, which hunter (7) had ended",
+        ),
+        (
+            {"source": "parent", "hops": ["cron (3)", "hunter (7)", "init (9)"]},
+            "when its parent init (9) ended, which hunter (7) had ended; that goes back to cron (3)",
+        ),
+        (
+            {"source": "parent", "hops": ["cron (3)", "sh (4)", "hunter (7)", "init (9)"]},
+            "when its parent init (9) ended, which hunter (7) had ended; that goes back to cron (3) by way of sh (4)",
+        ),
+        ({"source": "leader", "hops": ["bash (7)"]}, "when the leader of its session, bash (7), ended"),
+        (
+            {"source": "namespace", "hops": ["docker (2)", "tini (12)"]},
+            "when the init of its pid namespace, tini (12), ended, which docker (2) had ended",
+        ),
+        ({"source": "namespace"}, "when the init of its pid namespace ended"),
+    ],
+)
+def test_what_ended_because_another_one_did_says_which_and_who_ended_that(changed: dict[str, Any], said: str) -> None:
+    ended = death(delay_us=None, **BY_NOBODY, **changed)
+    assert plain(death_pieces(ended, "us")) == f"web (5) was ended by SIGTERM {said}."
+    asked = {**ended, "verdict": "asked", "how": "handled", "exit_status": 0}
+    assert plain(death_pieces(asked, "us")) == f"web (5) exited with status 0 after it handled SIGTERM {said}."
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "was ended by the OOM killer, 17 µs after SIGKILL."),
+        (
+            {"oom_asker": "python3 (12)", "oom_cgroup": "/x", "oom_figures": "5\x1b"},
+            "was ended by the OOM killer when python3 (12) asked for memory in cgroup /x, 17 µs after SIGKILL; 5\\x1b.",
+        ),
+        ({"oom_asker": "web (5)"}, "was ended by the OOM killer when it asked for memory, 17 µs after SIGKILL."),
+    ],
+)
+def test_the_oom_killer_s_victim_is_told_with_who_asked_where_and_the_figures(
+    changed: dict[str, Any], said: str
+) -> None:
+    one = death(verdict="oom", source="oom", sig=9, **BY_NOBODY, **changed)
+    assert plain(death_pieces(one, "us")) == f"web (5) {said}"
+    assert plain(death_pieces(one, "us", brief=True)) == "web (5) was ended by the OOM killer."
+
+
+def test_a_killer_is_called_by_its_process_and_the_thread_is_told_too() -> None:
+    one = death(killer_comm="kubelet", killer_thread="grpc-worker-3", delay_us=None)
+    said = "web (5) was killed by kubelet (7, thread grpc-worker-3) with SIGTERM."
+    assert plain(death_pieces(one, "us")) == said
+    one |= {"killer_unit": "kubelet.service"}
+    assert "kubelet (7, kubelet.service, thread grpc-worker-3)" in plain(death_pieces(one, "us"))
 
 
 def test_the_names_of_hops_are_pieces_of_their_own_and_escaped() -> None:

@@ -182,13 +182,9 @@ class Database:
         found: list[dict[str, Any]] = self.answer(query).to_pylist()
         return found
 
-    def keep(self, name: str, found: duckdb.DuckDBPyRelation | pa.Table) -> duckdb.DuckDBPyRelation:
-        """Compute a relation once, as a temporary table, and return that; or take a table in."""
-        if isinstance(found, pa.Table):
-            self._connection.register("taken", found)
-        rows = "FROM taken" if isinstance(found, pa.Table) else found.sql_query()
-        self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {rows}")
-        self._made.add(name)
+    def keep(self, name: str, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+        """Compute a relation once, as a temporary table, and return that."""
+        self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {relation.sql_query()}")
         return self._connection.table(name)
 
     def follow(
@@ -236,22 +232,26 @@ class Database:
             self._counted = found if isinstance(found, pa.Table) else self.keep("tallied", found)
         return self._counted
 
-    def storms(self) -> duckdb.DuckDBPyRelation:
+    def storms(self) -> duckdb.DuckDBPyRelation | pa.Table:
         """Return `sigtrace.analyze.storms`, looked for only in logs in which so many calls come so fast at all."""
         from sigtrace.questions import calls
 
+        if isinstance(self.frame, pa.Table):
+            few: pa.Table = calls.storms(self.frame)
+            return few
         self._connection.execute(_DENSE)
         dense = self._connection.sql(f"SELECT {_OF_A_CALL} FROM kills WHERE coalesce(log, '') IN (FROM dense)")
         found: duckdb.DuckDBPyRelation = calls.storms(self.keep("stormy", dense))
         return found
 
-    def escalations(self) -> duckdb.DuckDBPyRelation:
+    def escalations(self) -> duckdb.DuckDBPyRelation | pa.Table:
         """Return `sigtrace.analyze.escalations`, looked for only among those that got SIGKILL and something milder."""
         from sigtrace.questions import calls
 
-        counted = self.counted()
-        if isinstance(counted, pa.Table):
-            self.keep("tallied", counted)
+        if isinstance(self.frame, pa.Table):
+            few: pa.Table = calls.escalations(self.frame)
+            return few
+        self.counted()
         self._connection.execute(_ASKED)
         both = self._connection.sql(
             f"SELECT {_OF_A_CALL} FROM kills WHERE ret = 0 AND sig IN {(*ASKING, 9)}"
