@@ -5,7 +5,7 @@ from sigtrace.causes.tracking.process cimport Process, Signal
 from sigtrace.causes.tracking.rows cimport Chunk, Follower
 
 cdef const int _GENERATE, _ZOMBIES, _CGROUPS, _FREE
-cdef const unsigned int _GOLDEN
+cdef const unsigned int _GOLDEN, _BITS
 
 
 cdef class Pids:
@@ -20,6 +20,7 @@ cdef class Pids:
     @cython.locals(i=Py_ssize_t, k=Py_ssize_t, own=Py_ssize_t)
     cpdef remove(self, int pid)
     cpdef list all(self)
+    @cython.locals(spread="unsigned int")
     cdef inline Py_ssize_t _own(self, int pid) noexcept
     @cython.locals(i=Py_ssize_t)
     cdef inline Py_ssize_t _place(self, int pid) noexcept

@@ -18,6 +18,7 @@ _CGROUPS = 1 << 16  # paths that are kept by their ids
 
 _FREE = -(1 << 31)
 _GOLDEN = 2654435769  # 2**32 by the golden ratio, which spreads neighbours (Knuth, 6.4)
+_BITS = (1 << 32) - 1
 _LEAST = 1 << 12
 
 
@@ -73,7 +74,8 @@ class Pids:
         return [process for process in self._processes if process is not None]
 
     def _own(self, pid: int) -> int:
-        return ((pid * _GOLDEN) & 0xFFFFFFFF) >> self._shift
+        spread = (pid * _GOLDEN) & _BITS  # in C it has 32 bits anyway
+        return spread >> self._shift
 
     def _place(self, pid: int) -> int:
         i = self._own(pid)

@@ -16,6 +16,9 @@ cdef class Signal:
     cpdef bint to_group(self)
 
 
+# What refers to itself does so by its signals, which the tracker lets go of: to look for garbage in so many takes a
+# tenth of the time.
+@cython.no_gc
 @cython.freelist(1024)
 cdef class Process:
     cdef public int pid, depth

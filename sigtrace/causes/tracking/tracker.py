@@ -95,10 +95,10 @@ class Tracker(Population):
             if not process.dead and process.fatal is not None:
                 self._died_unseen(process)
         self._judge(True)
-        if self._settled is not None:
-            for process in self._known.all():
-                for signal in process.signals or ():
-                    self._tell(signal, True)
+        for process in self._known.all():
+            for signal in process.signals or ():
+                self._tell(signal, True)
+            process.signals = None  # by which processes refer to each other
 
     # Rows
 
