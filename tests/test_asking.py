@@ -144,7 +144,9 @@ def test_what_one_sent_is_told_in_sentences(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize("path", [SCENE, "tests/fixtures/tgid.txt", "tests/fixtures/evidence_events.txt"])
 def test_a_session_that_was_read_is_asked_as_its_path_is(path: str) -> None:
     sender = next(one["comm"] for one in sigtrace.read(path).table.to_pylist() if one["event"] == "kill")
+    target = next(one["target"] for one in sigtrace.read(path).table.to_pylist() if one["event"] == "kill")
     with sigtrace.Database(path) as database:
+        assert len(who(sigtrace.read(path), str(target))) == len(who(database, str(target))) > 0
         for more in ({"by": sender}, {"since": "-1s"}, {"by": sender, "until": "-0.001s"}):
             of_path = [one["lines"] for one in who(database, **more)]
             assert [one["lines"] for one in who(sigtrace.read(path), **more)] == of_path

@@ -16,7 +16,7 @@ from sigtrace.questions.database import Database, Exits
 from sigtrace.questions.deaths import time, told
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from sigtrace.causes.judging.verdict import Judge
     from sigtrace.causes.tracking.process import Process, Signal
@@ -95,9 +95,10 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
     if found.lines.n:
         return Answer(_told(found.lines), _NONE)
     if matcher.pid is not None:
-        return Answer(_calls(database, period, {(log, matcher.pid) for log in logs or database.logs}), _NONE)
+        pid = matcher.pid
+        return Answer(_calls(database, period, lambda one: one["target"] == pid), _NONE)
     pids = _known(database, matcher, found.names)
-    return Answer(_calls(database, period, pids), _NONE)
+    return Answer(_calls(database, period, lambda one: (one["log"], one["target"]) in pids), _NONE)
 
 
 class _Found:
@@ -177,11 +178,11 @@ def _logs_with(database: Database, pid: int | None) -> Collection[str | None] | 
     return [row["log"] for row in database.rows(f"SELECT DISTINCT log FROM events WHERE {where}")]
 
 
-def _calls(database: Database, period: Period, pids: Collection[tuple[str | None, int]] | None) -> list[Object | Alike]:
+def _calls(database: Database, period: Period, named: Callable[[Object], bool] | None) -> list[Object | Alike]:
     return [
         {**one, "time": time(one["time"])}
         for one in sent.calls(database, period)
-        if pids is None or (one["log"], one["target"]) in pids or _may_have_hit(database, one)
+        if named is None or named(one) or _may_have_hit(database, one)
     ]
 
 
