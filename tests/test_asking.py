@@ -141,6 +141,18 @@ def test_what_one_sent_is_told_in_sentences(capsys: pytest.CaptureFixture[str]) 
     assert "ignored; it was killed 301.7 ms later" in term[0]
 
 
+@pytest.mark.parametrize("path", [SCENE, "tests/fixtures/tgid.txt", "tests/fixtures/evidence_events.txt"])
+def test_a_session_that_was_read_is_asked_as_its_path_is(path: str) -> None:
+    sender = next(one["comm"] for one in sigtrace.read(path).table.to_pylist() if one["event"] == "kill")
+    target = next(one["target"] for one in sigtrace.read(path).table.to_pylist() if one["event"] == "kill")
+    with sigtrace.Database(path) as database:
+        assert len(who(sigtrace.read(path), str(target))) == len(who(database, str(target))) > 0
+        for more in ({"by": sender}, {"since": "-1s"}, {"by": sender, "until": "-0.001s"}):
+            of_path = [one["lines"] for one in who(database, **more)]
+            assert [one["lines"] for one in who(sigtrace.read(path), **more)] == of_path
+            assert of_path
+
+
 def test_who_sent_nothing_is_told_so_only_if_the_log_would_show_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "who", SCENE, "--by", "4711") == "4711 sent nobody a signal in this log.\n"
     calls = said(capsys, "who", str(FIXTURES / "fields.txt"), "--by", "4711")

@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -139,7 +140,11 @@ class Database:
         """The names that the rows have for their logs."""
         return [log for number in range(len(self._sessions)) for log in self._logs(number)]
 
-    @property
+    def about_of(self, log: str | None) -> dict[str, Any]:
+        """Return what the session of a log says of itself; one of several that was read into a table is all of them."""
+        return self.about_by_log.get(log, self.abouts[0])
+
+    @cached_property
     def about_by_log(self) -> dict[str | None, dict[str, Any]]:
         """What the session of each log says of itself."""
         return {log: one.about for number, one in enumerate(self._sessions) for log in self._logs(number)}

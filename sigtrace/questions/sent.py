@@ -72,7 +72,7 @@ class Sent:
         return made
 
     def _told(self, process: Process, hit: Object) -> Object:
-        about = self._database.about_by_log[hit["log"]]
+        about = self._database.about_of(hit["log"])
         verdict, status, ended_ts = self._ends.get(process, (None, None, None))
         unseen = missing(about)
         if hit["fate"] == "fatal":
@@ -104,11 +104,10 @@ class Sent:
 
     def _calls(self, senders: Collection[tuple[str | None, int]]) -> list[Object]:
         # A call that sent a signal is told by that, if the log has it.
-        abouts = self._database.about_by_log
         found = []
         for one in calls(self._database, self._period):
             sent = one["ret"] >= 0 and one["sig"] != 0
-            if sent and "signal_generate" not in missing(abouts[one["log"]]):
+            if sent and "signal_generate" not in missing(self._database.about_of(one["log"])):
                 continue
             named = {"pid": one["killer_pid"], "comm": one["killer_comm"]}
             by = (one["log"], one["killer_pid"]) in senders or self._by.matches_row(named)

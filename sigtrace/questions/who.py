@@ -16,7 +16,7 @@ from sigtrace.questions.database import Database, Exits
 from sigtrace.questions.deaths import time, told
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from sigtrace.causes.judging.verdict import Judge
     from sigtrace.causes.tracking.process import Process, Signal
@@ -95,9 +95,10 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
     if found.lines.n:
         return Answer(_told(found.lines), _NONE)
     if matcher.pid is not None:
-        return Answer(_calls(database, period, {(log, matcher.pid) for log in logs or database.logs}), _NONE)
+        pid = matcher.pid
+        return Answer(_calls(database, period, lambda one: one["target"] == pid), _NONE)
     pids = _known(database, matcher, found.names)
-    return Answer(_calls(database, period, pids), _NONE)
+    return Answer(_calls(database, period, lambda one: (one["log"], one["target"]) in pids), _NONE)
 
 
 class _Found:
@@ -112,7 +113,7 @@ class _Found:
         self._period = period
         self._each = each
         self._lossy = database.accounting.lossy
-        self._abouts = database.about_by_log
+        self._about_of = database.about_of
         self._died = False
 
     def ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
@@ -145,7 +146,7 @@ class _Found:
         self.lines.add((log, *key), one["ts"], one["time"], lambda: one)
 
     def _survived(self, log: str | None, hit: Object) -> Object:
-        unseen = missing(self._abouts[log])
+        unseen = missing(self._about_of(log))
         fate = None if hit["fate"] == "delivered" and "signal_deliver" in unseen else hit["fate"]
         return {
             "log": log,
@@ -177,16 +178,18 @@ def _logs_with(database: Database, pid: int | None) -> Collection[str | None] | 
     return [row["log"] for row in database.rows(f"SELECT DISTINCT log FROM events WHERE {where}")]
 
 
-def _calls(database: Database, period: Period, pids: Collection[tuple[str | None, int]] | None) -> list[Object | Alike]:
-    # Whom a call to a group reached is not known if the log does not show the signals; one that failed reached nobody.
-    dark = [log for log, about in database.about_by_log.items() if "signal_generate" in missing(about)]
+def _calls(database: Database, period: Period, named: Callable[[Object], bool] | None) -> list[Object | Alike]:
     return [
         {**one, "time": time(one["time"])}
         for one in sent.calls(database, period)
-        if pids is None
-        or (one["log"], one["target"]) in pids
-        or (one["target"] <= 0 <= one["ret"] and one["log"] in dark)
+        if named is None or named(one) or _may_have_hit(database, one)
     ]
+
+
+def _may_have_hit(database: Database, call: Object) -> bool:
+    # Whom a call to a group reached is not known if the log does not show the signals; one that failed reached nobody.
+    to_group = call["target"] <= 0 <= call["ret"]
+    return to_group and "signal_generate" in missing(database.about_of(call["log"]))
 
 
 def _by(database: Database, by: Matcher, matcher: Matcher | None, period: Period, *, each: bool) -> Answer:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sigtrace.causes.tracking.process import Process, Signal
 
-_LAST_PID = 1 << 22  # PID_MAX_LIMIT: no kernel gives a larger one
+_LAST_PID = (1 << 31) - 1  # what a call can name, though no kernel gives so large a one
 _NAME_BYTES = 15
 _SHORTEST = 4  # so much of an id's beginning is not taken for another word
 _HEX = frozenset("0123456789abcdef-")

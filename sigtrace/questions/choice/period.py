@@ -44,13 +44,16 @@ class Period:
         """Tell whether a log's `ts` is in it."""
         if self.open:
             return True
-        first, last = self._bounds[log]
+        first, last = self._bounds.get(log) or next(iter(self._bounds.values()))
         return first <= ts <= last
 
     def sql(self) -> str:
         """Return it as a condition in SQL."""
         if self.open:
             return "true"
+        if len(self._bounds) == 1:
+            ((first, last),) = self._bounds.values()
+            return f"ts BETWEEN {first} AND {last}"
         return " OR ".join(
             f"(log IS NOT DISTINCT FROM {'NULL' if log is None else quoted(log)} AND ts BETWEEN {first} AND {last})"
             for log, (first, last) in self._bounds.items()
@@ -80,6 +83,8 @@ class Period:
             self._ends = {row["log"]: row["ts"] for row in rows}
         abouts = self._database.about_by_log
         offset = abouts[log].get("utc_offset_us")
+        if len(abouts) == 1:
+            return max(self._ends.values(), default=0)
         if offset is None:
             return self._ends.get(log, 0)
         known = [(ts, abouts[one].get("utc_offset_us")) for one, ts in self._ends.items()]
