@@ -230,6 +230,7 @@ def _init(stage: Stage, *argv: str, child: str = "sleep", group: bool = False) -
     stage.needs(argv[0])
     init = stage.spawned(*argv, "sleep", "100")
     job = stage.child(init, child)
+    stage.until_state(init, "S")
     deployer = _deploys(stage, init)
     stage.asked(init, _TERM, deployer, _AS_SHELLS_DO)
     stage.killed(job, _TERM, init, via=[deployer], group=group, status=_TERM)
@@ -241,6 +242,7 @@ def _init_and_a_service(stage: Stage, *argv: str, group: bool = False) -> None:
     text = "trap 'exit 6' TERM; echo ready; read _ <>never"
     init = stage.spawned(*argv, stage.script("service.sh", text), comm=argv[0], ready=True)
     service = stage.child(init, "service.sh")
+    stage.until_state(init, "S")
     deployer = _deploys(stage, init)
     stage.asked(init, _TERM, deployer, 6)
     stage.asked(service, _TERM, init, 6, via=[deployer], status=6 << 8).group = group
@@ -270,6 +272,7 @@ def dumb_init_that_makes_it_another_signal(stage: Stage) -> None:
     stage.needs("dumb-init")
     init = stage.spawned("dumb-init", "--rewrite", "15:3", "sleep", "100")
     job = stage.child(init, "sleep")
+    stage.until_state(init, "S")
     deployer = _deploys(stage, init)
     stage.asked(init, _TERM, deployer, 128 + signal.SIGQUIT)
     stage.killed(job, signal.SIGQUIT, init, via=[deployer], group=True, status=signal.SIGQUIT)
@@ -281,6 +284,7 @@ def tini_and_a_shell_that_forwards(stage: Stage) -> None:
     text = "sleep 100 & trap 'kill -TERM $!' TERM; echo $! >job; echo ready; wait; wait $!; echo $? >status; exit 4"
     init = stage.spawned("tini", "-s", "--", stage.script("entry.sh", text), comm="tini", ready=True)
     shell = stage.child(init, "entry.sh")
+    stage.until_state(init, "S")
     job = stage.knows(stage.noted("job"), "sleep")
     stage.until(lambda: stage.comm(job.pid) == "sleep", "there is no job")
     deployer = _deploys(stage, init)
@@ -294,6 +298,7 @@ def tini_whose_child_was_killed_directly(stage: Stage) -> None:
     stage.needs("tini")
     init = stage.spawned("tini", "-s", "--", "sleep", "100")
     job = stage.child(init, "sleep")
+    stage.until_state(init, "S")
     hunter = stage.acts(lambda: os.kill(job.pid, _TERM))
     stage.exited(init, _AS_SHELLS_DO)
     stage.killed(job, _TERM, hunter, status=_TERM)
@@ -304,6 +309,7 @@ def runuser_ends_its_session(stage: Stage) -> None:
     stage.needs("runuser")
     tool = stage.spawned("runuser", "-u", "root", "--", "sleep", "100")
     job = stage.child(tool, "sleep")
+    stage.until_state(tool, "S")
     deployer = _deploys(stage, tool)
     stage.killed(tool, _TERM, deployer).anew = True
     stage.killed(job, _TERM, tool, via=[deployer], actor="director", status=_TERM)

@@ -197,6 +197,7 @@ def passed_on_from_user_to_user(stage: Stage) -> None:
     forwarder = stage.spawned(*_as_user(_NOBODY, "timeout", "100", "sleep", "100"), comm="timeout")
     stage.until(lambda: stage.comm(forwarder.pid) == "timeout", "there is no forwarder")
     child = stage.child(forwarder, "sleep")
+    stage.until_state(forwarder, "S")
     deployer = stage.acts(lambda: os.kill(forwarder.pid, signal.SIGTERM), "deployer")
     stage.killed(forwarder, signal.SIGTERM, deployer).anew = True
     death = stage.killed(child, signal.SIGTERM, forwarder, via=[deployer], actor="director", status=signal.SIGTERM)

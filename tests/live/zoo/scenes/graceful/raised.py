@@ -155,6 +155,7 @@ def bash_after_the_interrupt_of_its_job(stage: Stage) -> None:
     shell = stage.spawned("setsid", "bash", "-c", text, comm="bash")
     stage.until(lambda: stage.comm(shell.pid) == "bash", "there is no bash")
     job = stage.child(shell, "sleep")
+    stage.until_state(shell, "S")
     operator = stage.acts(lambda: os.killpg(shell.pid, signal.SIGINT), "operator")
     stage.killed(shell, signal.SIGINT, operator, group=True).anew = True
     stage.killed(job, signal.SIGINT, operator, group=True, status=signal.SIGINT)
@@ -166,6 +167,7 @@ def make_after_its_jobs(stage: Stage) -> None:
     (stage.folder / "Makefile").write_text("all:\n\t@exec sleep 100\n")
     make = stage.spawned("make")
     job = stage.child(make, "sleep")
+    stage.until_state(make, "S")
     deployer = stage.acts(lambda: os.kill(make.pid, signal.SIGTERM), "deployer")
     stage.killed(make, signal.SIGTERM, deployer).anew = True
     stage.killed(job, signal.SIGTERM, make, via=[deployer], status=signal.SIGTERM)
@@ -175,6 +177,7 @@ def timeout_after_its_command(stage: Stage) -> None:
     # timeout passes TERM on, to the command and to its own group, and when the command died of it, raises it anew.
     tool = stage.spawned("timeout", "100", "sleep", "100")
     job = stage.child(tool, "sleep")
+    stage.until_state(tool, "S")
     deployer = stage.acts(lambda: os.kill(tool.pid, signal.SIGTERM), "deployer")
     stage.killed(tool, signal.SIGTERM, deployer).anew = True
     stage.killed(job, signal.SIGTERM, tool, via=[deployer], actor="director", status=signal.SIGTERM)
