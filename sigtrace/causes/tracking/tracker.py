@@ -248,8 +248,9 @@ class Tracker(Population):
     def _forked(self, chunk: Chunk, i: int, parent: Process) -> None:
         child = chunk.target[i]
         name = name_of(chunk.target_comms, chunk.target_comm[i])
-        if parent.comm is None and not parent.named_by_file:
-            parent.comm = name  # a child is born with its parent's name (dup_task_struct)
+        if chunk.tid[i] == parent.pid:
+            parent.comm = name  # a child is born with the name of the thread that forks it (dup_task_struct)
+            parent.named_by_file = False
         if self._pid_of:
             self._pid_of.pop(child, None)
         if parent.exited is not None:
