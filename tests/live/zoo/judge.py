@@ -91,7 +91,7 @@ def _follows(death: Death) -> bool:
 
 def _expected(death: Death) -> dict[str, object]:
     expected: dict[str, object] = {"verdict": death.verdict, "signal": death.signal}
-    if death.source is None:
+    if death.source is None and death.group is not None:
         expected["group"] = death.group
     if death.actor is not None:
         expected["actor_comm"] = death.actor

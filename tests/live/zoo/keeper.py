@@ -157,6 +157,7 @@ def _run(name: str, stages: Path, recording: Callable[[], None] | None = None) -
     home.chmod(0o755)
     os.mkfifo(home / "recording")
     start = os.open(home / "recording", os.O_RDWR)
+    began = time.time()
     pid = os.fork()
     if not pid:
         _direct(name, home, stages / "programs", waits=recording is not None)
@@ -171,9 +172,9 @@ def _run(name: str, stages: Path, recording: Callable[[], None] | None = None) -
         if recording is not None:
             _until(lambda: ended() or (home / "prepared").exists(), _LIMIT)
             recording()
+            began = time.time()
             os.write(start, b"\n")
         os.close(start)
-        began = time.time()
         late = not _until(ended, _LIMIT)
     finally:
         if not status:

@@ -25,13 +25,14 @@ class Death:
     said, `exit_status` the exit code in it, 0 to 255; None if a signal ended it. `at` is when it was reaped, in seconds
     since 1970.
 
-    `killer_pid` and `killer_comm` are of the process that made the call. `hops` are all who sent the signal on, each a
-    "name (pid)", from the first sender to the killer; `first_pid` and `first_comm` are of the first. If another one's
-    death brought it about, `hops` leads from who ended that one to that one. They are empty if nobody sent anything.
-    `anew` says that it handled the signal and raised it again on itself, `thread` which thread of the killer made the
-    call, if that has a name of its own. `actor` is the first of the killer and its ancestors that is no tool like kill,
-    pkill or timeout, and no shell but one that runs a script or a line with -c. `source` is of a signal that no call
-    sent: `fault`, `oom`, `terminal`, `timer`, `parent` or `kernel`.
+    `killer_pid` and `killer_comm` are of the process that made the call; `group` says that it was to a group, None that
+    there were calls of both kinds. `hops` are all who sent the signal on, each a "name (pid)", from the first sender to
+    the killer; `first_pid` and `first_comm` are of the first. If another one's death brought it about, `hops` leads
+    from who ended that one to that one. They are empty if nobody sent anything. `anew` says that it handled the signal
+    and raised it again on itself, `thread` which thread of the killer made the call, if that has a name of its own.
+    `actor` is the first of the killer and its ancestors that is no tool like kill, pkill or timeout, and no shell but
+    one that runs a script or a line with -c. `source` is of a signal that no call sent: `fault`, `oom`, `terminal`,
+    `timer`, `parent` or `kernel`.
 
     `user`, `unit`, `container` and `pod` are whose it was and where it ran, `killer_user` and `killer_unit` the same of
     the killer; None if the scene does not care. `blind` is why no trace can tell who made it end: then the events know
@@ -46,7 +47,7 @@ class Death:
     at: float
     killer_pid: int | None = None
     killer_comm: str | None = None
-    group: bool = False
+    group: bool | None = False
     source: str | None = None
     actor: str | None = None
     exit_status: int | None = None

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from zoo.stage import Skip
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zoo.stage import Stage
     from zoo.truth import Process
 
@@ -73,6 +75,12 @@ class _Server:
         options = ["-X", "-q", "-A", "-t", "-h", str(folder / "data"), "-d", "postgres", "-o", str(folder / "answer")]
         return self._stage.spawned(*_as_postgres(), f"{self._programs}/psql", *options, "-c", query, comm="psql")
 
+    def asks_to_end(self, process: Process, number: int, via: Sequence[Process] = ()) -> None:
+        """Note that the postmaster asked a process to end: by two calls, of which the second one is to its group."""
+        status = self._stage.status(process)
+        code = os.WEXITSTATUS(status)
+        self._stage.asked(process, number, self.master, code, via=via, status=status).group = None
+
     def _template(self) -> Path:
         # It takes as long to make as all the rest.
         template = self._stage.common("postgres")
@@ -119,11 +127,10 @@ def postgres_is_shut_down(stage: Stage) -> None:
     operator = _tells(stage, server.master, signal.SIGINT, "operator")
     stage.asked(server.master, signal.SIGINT, operator)
     stage.exited(client, 2)
-    stage.asked(backend, signal.SIGTERM, server.master, 1, via=[operator], status=stage.status(backend))
+    server.asks_to_end(backend, signal.SIGTERM, via=[operator])
     for helper in helpers:
         number = signal.SIGUSR2 if helper == checkpointer else signal.SIGTERM
-        status = stage.status(helper)
-        stage.asked(helper, number, server.master, os.WEXITSTATUS(status), via=[operator], status=status)
+        server.asks_to_end(helper, number, via=[operator])
 
 
 def postgres_is_shut_down_at_once(stage: Stage) -> None:
@@ -135,7 +142,7 @@ def postgres_is_shut_down_at_once(stage: Stage) -> None:
     stage.asked(server.master, signal.SIGQUIT, deployer)
     stage.exited(client, 2)
     for process in (backend, *helpers):
-        stage.asked(process, signal.SIGQUIT, server.master, 2, via=[deployer], status=stage.status(process))
+        server.asks_to_end(process, signal.SIGQUIT, via=[deployer])
 
 
 def postgres_loses_a_backend(stage: Stage) -> None:
@@ -148,7 +155,7 @@ def postgres_loses_a_backend(stage: Stage) -> None:
     stage.exited(client, 2)
     stage.killed(backend, signal.SIGKILL, hunter, status=stage.status(backend))
     for process in helpers:
-        stage.asked(process, signal.SIGQUIT, server.master, 2, status=stage.status(process))
+        server.asks_to_end(process, signal.SIGQUIT)
 
 
 def postgres_ends_a_session(stage: Stage) -> None:
