@@ -131,6 +131,13 @@ def test_a_signal_that_nobody_was_seen_to_take_may_have_been_waited_for() -> Non
     assert (told["verdict"], told["how"]) == ("asked", "waited for")
 
 
+def test_a_header_may_name_the_process_of_a_tids_last_life() -> None:
+    # The kernel's map from threads to processes is not cleared when a thread ends.
+    end = (take(100, 9) + leave(100)).replace("(    100)", "(   4711)")
+    told = death(fork(100) + hit(100, 9) + call(100, 9) + end, 100)
+    assert (told["verdict"], told["killer_pid"]) == ("killed", 50)
+
+
 def test_a_death_that_the_recording_saw_begin_and_not_end_is_one_all_the_same() -> None:
     assert death(KILLED.removesuffix(leave(100)), 100)["verdict"] == "killed"
 

@@ -36,7 +36,7 @@ cdef class Population(Follower):
     cdef list _zombies
     cdef Py_ssize_t _died
 
-    @cython.locals(process=Process)
+    @cython.locals(process=Process, known=Process)
     cdef Process _living(self, int tid, int pid, int kind)
     cdef Process _new(self, int pid, long long start, Process parent)
     @cython.locals(thread=Process, process=Process, signal=Signal)
@@ -52,3 +52,4 @@ cdef class Population(Follower):
 
 
 cpdef object name_of(list names, int code)
+cdef bint _may_be_a_thread_of(Process known, int pid)

@@ -119,9 +119,13 @@ class Population(Follower):
             pid = self._pid_of.get(tid, tid)
         elif tid != pid:
             if self._pid_of.get(tid, -1) != pid:
-                if self._known.get(tid) is not None:
-                    self._was_a_thread(tid, pid)
-                self._pid_of[tid] = pid
+                known = self._known.get(tid)
+                if known is None or _may_be_a_thread_of(known, pid):
+                    if known is not None:
+                        self._was_a_thread(tid, pid)
+                    self._pid_of[tid] = pid
+                else:
+                    pid = tid
         elif self._lossy and self._pid_of:
             self._pid_of.pop(tid, None)  # its end as a thread may have been lost
         process = self._known.get(pid)
@@ -206,3 +210,10 @@ class Population(Follower):
 def name_of(names: list[str], code: int) -> str | None:
     """Return the name that a code stands for, None for a null."""
     return None if code < 0 else names[code]
+
+
+def _may_be_a_thread_of(known: Process, pid: int) -> bool:
+    # The kernel notes the process of a tid at a switch after a line; till then a header has that of its last life.
+    if known.dead:
+        return True
+    return not known.ran and (known.parent is None or known.parent.pid == pid)
