@@ -28,6 +28,7 @@ Body = Callable[[Ready], object]
 _COMM = 15
 _PATIENCE = 15.0
 _FOREVER = 180.0  # what a scene leaves behind that is ended in the middle goes away by itself
+_SOON = 0.5  # Python's handlers run between its steps: of a signal that comes just before a system call, after that
 _READERS = 100
 _REFUSED = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 
@@ -246,8 +247,19 @@ def rename(comm: str) -> None:
 
 def forever() -> NoReturn:
     """Wait for signals, longer than any scene takes."""
-    time.sleep(_FOREVER)
+    end = time.monotonic() + _FOREVER
+    while time.monotonic() < end:
+        time.sleep(_SOON)
     os._exit(99)
+
+
+def reaped(pid: int) -> int:
+    """Wait for a child as `os.waitpid` does, handle signals in time, and return its wait status."""
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return status
+        time.sleep(0.02)
 
 
 def spin() -> NoReturn:

@@ -7,7 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from zoo.stage import forever, rename
+from zoo.stage import forever, reaped, rename
 
 if TYPE_CHECKING:
     from zoo.stage import Ready, Stage
@@ -44,7 +44,7 @@ class _Chain:
             self._run(names[1:], ready)
         signal.signal(self._number, lambda *_: os.kill(child, self._passed))
         (self._stage.folder / f"{names[0]} listens").touch()
-        _, status = os.waitpid(child, 0)
+        status = reaped(child)
         (self._stage.folder / f"status of {names[1]}").write_text(str(status))
         os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 
@@ -154,7 +154,8 @@ def passed_on_to_many(stage: Stage) -> None:
             os.read(read, 1)
             workers.append(worker)
         ready()
-        if any(os.waitpid(worker, 0)[1] for worker in workers):
+        statuses = [reaped(worker) for worker in workers]
+        if any(statuses):
             os._exit(1)
 
     master = stage.started(body, "master")
@@ -179,7 +180,7 @@ def group_of_its_own_passed_on(stage: Stage) -> None:
             os.kill(0, _TERM)
 
         signal.signal(_TERM, forward)
-        os._exit(os.waitpid(worker, 0)[1] != _TERM)
+        os._exit(reaped(worker) != _TERM)
 
     master = stage.started(body, "master")
     worker = stage.child(master)

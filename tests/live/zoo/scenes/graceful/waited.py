@@ -77,7 +77,8 @@ def self_pipe(stage: Stage) -> None:
         read, write = os.pipe()
         signal.signal(signal.SIGTERM, lambda *_: os.write(write, b"x"))
         ready()
-        select.select([read], [], [])
+        while not select.select([read], [], [], 0.5)[0]:
+            pass
         os._exit(1)
 
     _asks(stage, body, 1)
