@@ -113,10 +113,10 @@ def test_a_line_beside_a_loss_is_counted_once() -> None:
         ]
 
 
-def test_a_parent_has_the_name_of_its_first_fork_though_the_child_bears_on_nobody() -> None:
+def test_a_parent_has_the_name_that_its_latest_child_was_born_with() -> None:
     log = fork(90, comm="java") + fork(100, comm="worker-3", ts=2.0) + kill(100, ts=3.0)
     (death,) = analyze.deaths(events(log)).to_pylist()
-    assert death["parent_comm"] == "java"
+    assert death["parent_comm"] == "worker-3"
     with Database(sigtrace.read(log.encode())) as database:
         assert database.rows("FROM deaths") == [death]
 
