@@ -151,8 +151,8 @@ def listed(question: str) -> list[str]:
         if other := re.fullmatch("those of `(.+)`", told):
             return listed(other[1])
         return told.split(", ")
-    bullets = re.findall(r"^- (.+?): ", re.sub(r" \(.*?\)", "", doc, flags=re.DOTALL), re.MULTILINE)
-    return [name for bullet in bullets for name in bullet.split(", ")]
+    bullets = re.findall(r"^- ([^:]+?): ", re.sub(r" \(.*?\)", "", doc, flags=re.DOTALL), re.MULTILINE)
+    return [name for bullet in bullets for name in " ".join(bullet.split()).split(", ")]
 
 
 def test_no_question_is_forgotten() -> None:

@@ -65,7 +65,7 @@ def deaths(events: Any, asked_within_us: int = ASKED_WITHIN_US) -> Any:  # noqa:
     - source: where the signal came from: `call`, `queue` (a call that the probe does not see: sigqueue,
       pidfd_send_signal), `fault`, `oom`, `terminal`, `timer`, `kernel`, or the end of a process: `parent`, `leader`
       (of its session), `namespace` (the init of its pid namespace)
-    - killer_pid, killer_comm: the process that sent it; killer_thread: the thread, if it has another name
+    - killer_pid, killer_comm: the process that sent it
     - actor_pid, actor_comm: the first of the killer and its ancestors that is no shell, kill, pkill or timeout
     - ancestors: the killer's, nearest first
     - group: whether the call named a group
@@ -77,11 +77,12 @@ def deaths(events: Any, asked_within_us: int = ASKED_WITHIN_US) -> Any:  # noqa:
     - exit_status: 0 to 255; null if a signal ended it
     - how: `handled` or `waited for`, the signal that asked it
     - reraised: whether it handled the signal and then sent it to itself
-    - hops: the senders from the first to the last, as `NAME (PID)`; first_pid, first_comm, first_sig: the first one,
-      and what it sent
-    - victim_user, victim_unit, victim_runtime, victim_container, victim_pod, victim_executable: who it was; the same of
-      the killer: killer_user, killer_unit, killer_runtime, killer_container, killer_pod, killer_executable,
-      killer_command
+    - first_pid, first_comm, first_sig: the first sender of those along whom the signal came, and what it sent
+    - hops: these senders, from the first to the last, as `NAME (PID)`
+    - victim_user, victim_unit, victim_runtime, victim_container, victim_pod, victim_executable: who it was
+    - killer_thread: the thread that sent the signal, if it has another name than its process
+    - killer_command, killer_user, killer_unit, killer_runtime, killer_container, killer_pod, killer_executable: who the
+      killer was
     - ns_pid: its pid in its innermost pid namespace
     - oom_asker, oom_cgroup, oom_figures: who asked for the memory, that one's control group, and the kernel's figures
     """
