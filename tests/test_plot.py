@@ -166,7 +166,7 @@ def test_without_matplotlib_the_error_says_what_to_install(
 def test_a_shown_session_says_what_it_is_and_escapes_its_name(evidence: pa.Table, fixtures: Path) -> None:
     session = sigtrace.read(fixtures / "evidence_events.txt")
     shown = notebook.html(sigtrace.Session("<b>\x1b", evidence, session.accounting, {"host": "demo", "clock": "boot"}))
-    for said in ("&lt;b&gt;\\x1b", "8 exited, 1 fault, 5 killed, 1 oom, 2 self", "nothing", "demo", "boot"):
+    for said in ("&lt;b&gt;\\x1b", "1 asked, 7 exited, 1 fault, 5 killed, 1 oom, 2 self", "nothing", "demo", "boot"):
         assert f"<td>{said}</td>" in shown
 
 

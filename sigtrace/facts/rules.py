@@ -13,6 +13,9 @@ REFUSED = {1: "ignored", 2: "already pending", 3: "queue full"}
 0 and 4 are queued, 4 without its information.
 """
 
+EXITS = ("exited", "asked")
+"""The verdicts of those that no signal forced to end: they exited, of themselves or since they were asked to."""
+
 JUST_BEFORE_US = 1_000_000
 """A loss bears on an ending if it is this much older at most, in microseconds.
 

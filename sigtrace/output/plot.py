@@ -15,6 +15,7 @@ import narwhals as nw
 
 from sigtrace import analyze
 from sigtrace.errors import Error
+from sigtrace.facts.rules import EXITS
 from sigtrace.facts.signals import signal_name
 from sigtrace.output.sentence import source_text
 from sigtrace.output.terminal import count, escaped
@@ -161,7 +162,7 @@ def _empty(figure: Figure, axes: Axes) -> Figure:
 
 
 def _entitle(figure: Figure, what: str, deaths: list[Death], frame: Any) -> None:  # noqa: ANN401
-    exited = sum(death["verdict"] == "exited" for death in deaths)
+    exited = sum(death["verdict"] in EXITS for death in deaths)
     lines = [f"{what}: {count(len(deaths) - exited, 'death')}, {exited:,} more processes exited"]
     if not deaths:
         lines = [f"{what}: these rows do not say whether any process ended"]
@@ -198,7 +199,7 @@ def _signal(sig: float | None) -> str:
 
 def _edges(deaths: list[Death]) -> dict[tuple[str, str, str], int]:
     # By killer, victim and signal; the killer of most first, so that what belongs together stands together.
-    dead = [(_killer(d), _victim(d), _signal(d["sig"])) for d in deaths if d["verdict"] != "exited"]
+    dead = [(_killer(d), _victim(d), _signal(d["sig"])) for d in deaths if d["verdict"] not in EXITS]
     killer_of = _most(killer for killer, _, _ in dead)
     victim_of = _most(victim for _, victim, _ in dead)
     found = Counter((killer_of(killer), victim_of(victim), signal) for killer, victim, signal in dead)

@@ -12,7 +12,7 @@ from sigtrace.causes import endings as _endings
 from sigtrace.causes import victims as _victims
 from sigtrace.causes.feed import COLUMNS
 from sigtrace.facts.events import TRACKED
-from sigtrace.facts.rules import ASKED_WITHIN_US
+from sigtrace.facts.rules import ASKED_WITHIN_US, EXITS
 from sigtrace.questions.windows import with_before, with_since
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def ancestors(events: Any, pid: int) -> Any:  # noqa: ANN401
 
 def _ended(events: Any) -> Any:  # noqa: ANN401  (narwhals' frame of any engine)
     dead = nw.from_native(deaths(events))
-    return dead.filter(nw.col("verdict") != "exited")
+    return dead.filter(~nw.col("verdict").is_in(EXITS))
 
 
 def matrix(events: Any) -> Any:  # noqa: ANN401
