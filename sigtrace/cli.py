@@ -11,10 +11,6 @@ __all__ = ["main", "run"]
 
 def run() -> None:
     """Run the command of this process, and end it."""
-    if sys.argv[1:2] in (["parse"], ["who"], ["report"]):
-        # pyarrow imports numpy where it can, and pandas with it; nothing here needs them, and they are half of the time
-        # of a short log.
-        sys.modules["numpy"] = None  # type: ignore[assignment]
     if sys.argv[1:2] != ["parse"]:
         sys.exit(main())
     _hurry()
@@ -23,6 +19,8 @@ def run() -> None:
 
 
 def _hurry() -> None:
+    # pyarrow imports numpy if it can; nothing here needs it, and it is half of the time of a short log.
+    sys.modules["numpy"] = None  # type: ignore[assignment]
     # Its own allocator takes more from the kernel, page by page, than a file's encoding gives back in speed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # There is no garbage but what counting finds, and to look for it takes a tenth of a short log's time.

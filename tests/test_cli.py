@@ -238,7 +238,7 @@ def test_of_a_small_session_the_answer_is_the_same_and_nothing_heavy_is_imported
     assert done.stdout == capsys.readouterr().out
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "pyarrow" in imported
-    assert imported.isdisjoint({"duckdb", "numpy.version", "pandas.core", "matplotlib"})
+    assert imported.isdisjoint({"duckdb", "pandas.core", "matplotlib"})
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_of_a_small_session_the_answer_is_the_same_and_nothing_heavy_is_imported
         ["who", "notebooks/data/fleet", "worker", "--since", "-1h", "--json"],
     ],
 )
-def test_without_numpy_the_answer_is_the_same(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_answers_as_the_function_does(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     done = subprocess.run([*RUN, *arguments], capture_output=True, text=True, check=True)
     assert main(arguments) == 0
     assert done.stdout == capsys.readouterr().out
