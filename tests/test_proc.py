@@ -45,10 +45,13 @@ def made_up(root: Path, pid: int, cgroups: str, status: str = "") -> None:
     (folder / "status").write_text(f"Name:\tx\nUid:\t1000\t0\t0\t0\n{status}")
     (folder / "cgroup").write_text(cgroups)
     (folder / "exe").symlink_to("/opt/app/bin/app (deleted)")
+    for tid, name in ((pid, "app"), (pid + 1, "worker 1")):
+        (folder / "task" / str(tid)).mkdir(parents=True)
+        (folder / "task" / str(tid) / "comm").write_text(f"{name}\n")
 
 
 def test_a_process_is_told_with_all_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made_up(tmp_path, 41, f"0::{SERVICE}\n", "NSpid:\t41\t12\t1\n")
+    made_up(tmp_path, 41, f"0::{SERVICE}\n", "NSpid:\t41\t12\t1\nThreads:\t2\n")
     monkeypatch.setattr(proc, "_PROC", tmp_path)
     (found,) = proc.snapshot({"/": 1, SERVICE: 4711})
     assert found == {
@@ -64,6 +67,7 @@ def test_a_process_is_told_with_all_that_names_it(tmp_path: Path, monkeypatch: p
         "cgroup_id": 4711,
         "pidns": None,
         "ns_pid": 1,
+        "threads": {42: "worker 1"},
     }
     (found,) = proc.snapshot(arguments=False)
     assert (found["command"], found["executable"]) == (None, "/opt/app/bin/app (deleted)")

@@ -439,6 +439,14 @@ def test_processes_that_ran_before_are_linked_in_whichever_order_they_come() -> 
         assert analyze.ancestors(table, 30)["pid"].to_pylist() == [30, 20, 10]
 
 
+def test_a_thread_that_was_there_before_is_of_its_process_though_no_header_says_so() -> None:
+    thread = dict.fromkeys(PLAIN.names) | {"event": "thread", "tid": 31, "pid": 30, "comm": "worker-3", "line": 0}
+    known = pa.Table.from_pylist([running(30, 1, "kubelet"), thread], schema=PLAIN)
+    log = kill(100, by=31, name="worker-3").replace("(     31)", "(-------)")
+    told = the(analyze.deaths(pa.concat_tables([known, events(log).select(PLAIN.names).cast(PLAIN)])))
+    assert (told["killer_pid"], told["killer_comm"], told["killer_thread"]) == (30, "kubelet", "worker-3")
+
+
 def test_a_death_whose_exit_was_lost_is_told_though_its_pid_was_given_away_again() -> None:
     log = fork(100) + hit(100, 15) + call(100, 15) + take(100, 9) + lost(0) + fork(100, ts=2.0) + leave(100, ts=9.0)
     told = ordered(analyze.deaths(events(log)), "victim_start", "verdict")

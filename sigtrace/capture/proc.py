@@ -23,7 +23,8 @@ def snapshot(cgroups: Mapping[str, int] | None = None, *, arguments: bool = True
     `arguments`; `executable`, the path of its file, null for a kernel thread; `start_us`, microseconds since boot, as
     the trace clock boot counts; `uid` (the real one) and `user`; `cgroup`, its path, and `cgroup_id`, which `cgroups`
     (of `sigtrace.capture.cgroup.existing`) has for it; `pidns`, the inode of its pid namespace, and `ns_pid`, its pid
-    in there. What may not be seen is null. A process that ends meanwhile is left out.
+    in there; `threads`, the names of its threads by their tids, without the one that it is named by. What may not be
+    seen is null. A process that ends meanwhile is left out.
     """
     found = [
         _process(int(entry.name), cgroups or {}, arguments=arguments)
@@ -58,7 +59,18 @@ def _process(pid: int, cgroups: Mapping[str, int], *, arguments: bool) -> dict[s
         "cgroup_id": cgroups.get(cgroup.v2_path(listed) or ""),
         "pidns": _namespace(folder),
         "ns_pid": _number(rb"^NSpid:.*\t(\d+)$", status),
+        "threads": {} if _number(rb"^Threads:\t(\d+)", status) == 1 else _threads(folder, pid),
     }
+
+
+def _threads(folder: Path, pid: int) -> dict[int, str]:
+    found = {}
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder / "task"):
+            with contextlib.suppress(OSError):  # one that ends meanwhile
+                if int(entry.name) != pid:
+                    found[int(entry.name)] = _text((Path(entry.path) / "comm").read_bytes().removesuffix(b"\n"))
+    return found
 
 
 def _namespace(folder: Path) -> int | None:

@@ -37,6 +37,7 @@ FILLED = {
     "cgroup_attach_task": ("target", "cgroup"),
     "cgroup_mkdir": ("cgroup", "cgroup_id"),
     "cgroup": ("cgroup", "cgroup_id"),
+    "thread": (),
 }
 """The columns that the tracker reads of each event, beside `ALWAYS`. To read one costs, also if it is null."""
 

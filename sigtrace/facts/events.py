@@ -89,11 +89,12 @@ EVENTS = (
         True,
         "process",
     ),
+    Event("thread", "", "", ("tid pid comm",), True, "process"),
     Event("cgroup", "", "", ("cgroup cgroup_id",), True, CGROUPS),
 )
 """All events. The scanner reads every one but those of `SNAPSHOT`."""
 
-SNAPSHOT = ("process", "cgroup")
+SNAPSHOT = ("process", "thread", "cgroup")
 """The events that no line tells of: a recording writes them at its start, from /proc and the tree of control groups."""
 
 ROWS = tuple((event.name, form) for event in EVENTS if event.name not in SNAPSHOT for form in event.forms)

@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 def batch(
     processes: Sequence[dict[str, Any]], cgroups: Mapping[str, int], log: str, utc_offset_us: int | None
 ) -> pa.RecordBatch:
-    """Return what ran and which control groups there were as rows of the events `process` and `cgroup`.
+    """Return what ran and which control groups there were as rows of the events `process`, `thread` and `cgroup`.
 
     `processes` is of `sigtrace.capture.proc.snapshot`, `cgroups` of `sigtrace.capture.cgroup.existing`. Of a process
     `ts` is when it started, `target` its parent, and `filename` its executable; `line` is 0, for no line says it.
     """
     shared = {"line": 0, "log": log}
     rows = [{**_process(one, utc_offset_us), **shared} for one in processes]
+    rows += [
+        {"event": "thread", "tid": tid, "pid": one["pid"], "comm": comm, **shared}
+        for one in processes
+        for tid, comm in one["threads"].items()
+    ]
     rows += [{"event": "cgroup", "cgroup": path, "cgroup_id": number, **shared} for path, number in cgroups.items()]
     plain = pa.RecordBatch.from_pylist(rows, schema=PLAIN)
     # The event's codes are 8 bits wide, and arrow encodes in 32 only.

@@ -41,8 +41,8 @@ class _History:
     forgetful: bool  # some headers name neither process nor thread
     lossy: bool
     rows: list[dict[str, Any]] = field(default_factory=list)
-    alive: dict[int, set[int]] = field(default_factory=lambda: {1: {1}, 2: {2}})
-    free: list[int] = field(default_factory=lambda: list(_PIDS)[2:])
+    alive: dict[int, set[int]] = field(default_factory=lambda: {1: {1}, 2: {2, 3}})
+    free: list[int] = field(default_factory=lambda: list(_PIDS)[3:])
     ts: int = 1_000_000
     line: int = 0
 
@@ -53,6 +53,8 @@ class _History:
                 known = {"comm": f"i{pid}", "filename": self.dice.choice(["", "/bin/x y"]), "cgroup": f"/c{pid}"}
                 before = {"event": "process", "ts": self.dice.randrange(1000), "line": 0, "log": self.log}
                 self.rows.append({**before, "tid": pid, "pid": pid, "target": pid - 1, **known})
+        if self.dice.random() < 0.4:
+            self.rows.append({"event": "thread", "line": 0, "log": self.log, "tid": 3, "pid": 2, "comm": "i3"})
         happenings = [self._fork, self._fork, self._execute, self._leave, *[self._signal] * 4]
         for _ in range(steps):
             if self.lossy and self.dice.random() < 0.1:

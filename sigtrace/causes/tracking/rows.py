@@ -29,6 +29,7 @@ KINDS = (
     "cgroup_attach_task",
     "cgroup_mkdir",
     "cgroup",
+    "thread",
 )
 """The events that the tracker follows; a row's `kind` is a place in here, or `OTHER`."""
 

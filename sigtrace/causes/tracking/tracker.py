@@ -44,6 +44,7 @@ _ARGS = 13
 _ATTACH = 14
 _MKDIR = 15
 _CGROUP = 16
+_THREAD = 17
 
 _STANDARD = 32  # signals below are queued once; real-time signals, as often as they come
 _CALLED_WITHIN = 1 << 14  # lines: a call returns sooner after it has sent a signal
@@ -105,17 +106,21 @@ class Tracker(Population):
     def step(self, chunk: Chunk, i: int) -> None:  # noqa: C901, PLR0912  (one branch an event)
         """Follow a row."""
         kind = chunk.kind[i]
-        if kind > _CGROUP:
+        if kind > _THREAD:
             self.passed_over += 1
             return
         if self._live and self._gaps is not None:
             self._gaps.step(chunk, i)
         if kind == _LOST or (kind == _KILL and chunk.sig[i] == 0):
             return  # signal 0 only asks whether a process is there
-        if kind >= _MKDIR:
+        if kind in (_MKDIR, _CGROUP):
             self._know_cgroup(chunk, i)
             return
         tid = chunk.tid[i]
+        if kind == _THREAD:
+            # A header does not name the process of a thread that was there before, until it is switched once.
+            self._pid_of[tid] = chunk.pid[i]
+            return
         if kind != _PROCESS:
             self._line = chunk.line[i]
             if self._unsettled and kind not in (_GENERATE, _KILL, _KILL_HALF):
