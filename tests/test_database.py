@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import shutil
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from sigtrace.facts.schema import SCHEMA
 from sigtrace.questions import who
 from sigtrace.questions.choice.lines import in_time
 from sigtrace.questions.database import Database
-from sigtrace.questions.deaths import Deaths
+from sigtrace.questions.deaths import counted
 from sigtrace.store import row_groups
 from sigtrace.store.conversion import convert
 from sigtrace.store.part import Part
@@ -79,7 +80,7 @@ def test_a_database_tells_what_the_whole_session_tells(source: Path, monkeypatch
     whole = analyze.deaths(table).to_pylist()
     with Database(source) as database:
         assert ordered(database.rows("FROM deaths")) == ordered(whole)
-        of_report = Deaths(database, 1_000)
+        of_report = counted(database, 1_000)
         assert of_report.verdicts == Counter(death["verdict"] for death in whole)
         ended = [death for death in whole if death["verdict"] != "exited"]
         assert [death["victim_pid"] for death in of_report.first] == [
@@ -96,12 +97,52 @@ def test_a_database_tells_what_the_whole_session_tells(source: Path, monkeypatch
 
 def test_what_is_followed_between_changes_neither_deaths_nor_their_evidence() -> None:
     with Database(SCENE) as database:
-        before = Deaths(database, 1_000)
+        before = counted(database, 1_000)
         who.who(database, "1")
-        after = Deaths(database, 1_000)
+        after = counted(database, 1_000)
         assert (before.verdicts, before.matrix, before.first) == (after.verdicts, after.matrix, after.first)
         for death in before.first:
             assert [row["line"] for row in death["evidence"]] == death["lines"]
+
+
+@pytest.fixture
+def shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sigtrace.questions.deaths._WORTH_A_PROCESS", 1)
+    monkeypatch.setattr("sigtrace.questions.deaths._SHARE_BYTES", 1)
+
+
+@pytest.mark.usefixtures("shared_out")
+def test_processes_that_share_the_work_count_what_one_counts(log: Path) -> None:
+    for most in (3, 1_000):
+        with Database(log, FLEET, sigtrace.read(SCENE)) as database:
+            alone, together = counted(database, most), counted(database, most, processes=2)
+        assert alone.verdicts.total() > 100
+        assert len(alone.first) == min(most, alone.verdicts.total() - alone.verdicts["exited"])
+        for name in ("verdicts", "failed", "matrix", "askers", "first"):
+            assert getattr(together, name) == getattr(alone, name)
+
+
+@pytest.mark.usefixtures("shared_out")
+def test_what_a_process_that_shares_the_work_cannot_read_is_an_error(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet"
+    shutil.copytree(FLEET, fleet)
+    with Database(fleet) as database:
+        part = next(fleet.glob("*/*/*/part-*"))
+        part.write_bytes(b"PAR1")
+        with pytest.raises(SessionError, match=str(part)):
+            counted(database, 1_000, processes=2)
+
+
+class Deadly:
+    def __reduce__(self) -> Any:
+        return os._exit, (1,)
+
+
+@pytest.mark.usefixtures("shared_out")
+def test_a_process_that_is_killed_while_it_shares_the_work_is_an_error() -> None:
+    deadly: Any = Deadly()
+    with Database(FLEET) as database, pytest.raises(Error, match="was killed"):
+        counted(database, deadly, processes=2)
 
 
 def test_a_line_beside_a_loss_is_counted_once() -> None:

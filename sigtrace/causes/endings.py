@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -16,7 +16,11 @@ from sigtrace.facts.rules import ASKED_WITHIN_US
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sigtrace.causes.tracking.process import Process
+    from sigtrace.causes.tracking.process import Process, Signal
+
+    Ended = Callable[[str | None, Judge, Process, bool], Any]
+    Logged = tuple[str | None, feed.Table | feed.Parts]
+    Settled = Callable[[str | None, Signal], Any]
 
 _TYPES: dict[str, pa.DataType] = {
     "log": pa.string(),
@@ -94,6 +98,37 @@ def of_log(
 
     track(rows, ended)
     return found
+
+
+class Exits(NamedTuple):
+    """How many processes exited, and how many of them with a status other than 0, as far as statuses are known."""
+
+    exited: int
+    failed: int
+
+
+def follow(
+    log: str | None,
+    rows: feed.Table | feed.Parts,
+    ended: Ended,
+    settled: Settled | None = None,
+    *,
+    all_endings: bool,
+    asked_within_us: int,
+) -> Exits:
+    """Have the process tracker follow a log; return how many processes exited and were not worth a call.
+
+    `ended` and `settled` are called as by `sigtrace.causes.tracking.tracker.Tracker`, with the log first. Without
+    `all_endings`, `ended` is not called for those who just exited, if their log would show it otherwise.
+    """
+    judge = Judge(witnessed=rows.witnessed, asked_within_us=asked_within_us)
+    tracker = track(
+        rows,
+        lambda process, lost: ended(log, judge, process, lost),
+        settled=None if settled is None else lambda signal: settled(log, signal),
+        all_endings=all_endings or not rows.witnessed,  # without a witness, nobody is known to have just exited
+    )
+    return Exits(tracker.exited, tracker.failed)
 
 
 def track(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pyarrow as pa
@@ -105,6 +106,10 @@ class Parts:
         self._files = files
         self.lossy = lossy
         self.witnessed = witnessed
+
+    def size(self) -> int:
+        """Return how many bytes the files have."""
+        return sum(Path(file).stat().st_size for file in self._files)
 
     def feed(self, follower: Follower) -> None:
         """Have a follower follow all rows. Raises `SessionError` if a file cannot be read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_PROCESSES = 8  # each takes up to 150 MB
+
+
 def run(sessions: Sequence[str], form: str | None, html: str | None, *, asked_within_us: int) -> None:
     """Print a report as text, or as `json` or `markdown`; or write it as an HTML page to the file `html`."""
     as_text = form is None and html is None
     with Database(*sessions, asked_within_us=asked_within_us) as database:
-        answer = summary(database, timeline=not as_text)
+        answer = summary(database, timeline=not as_text, processes=min(_PROCESSES, os.cpu_count() or 1))
     if html is not None:
         from sigtrace.output.html import page
 

@@ -13,9 +13,9 @@ from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
 from sigtrace.output.sentence import sentence, source_text, unknown
 from sigtrace.questions import calls as call_questions
 from sigtrace.questions import counts as call_counts
+from sigtrace.questions import deaths as death_counts
 from sigtrace.questions import losses
 from sigtrace.questions.database import Database
-from sigtrace.questions.deaths import Deaths
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -31,7 +31,7 @@ _STEPS = 200
 _KILL = 9
 
 
-def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, Any]:
+def summary(source: Session | Database, *, timeline: bool = True, processes: int = 1) -> dict[str, Any]:
     """Return what sessions say of their calls and deaths, as JSON can hold it.
 
     Keys: session; logs (of each its name, and a moment by its clock as `ts` and in UTC as `time`); verdicts (how many
@@ -41,15 +41,16 @@ def summary(source: Session | Database, *, timeline: bool = True) -> dict[str, A
     senders, targets, signals, failures, probed, storms, escalations, matrix, askers, losses (each a list of objects,
     the most first); timeline (`step_us`, and `rows`: none without); halves, lost; unknown (in sentences, or null if
     nothing was lost and all events were on); accounting. Each list has at most 1,000 objects, and `counts` says by its
-    key how many there are.
+    key how many there are. If there is much to read, so many `processes` share the work; they are spawned, so a script
+    that wants more than one needs `if __name__ == "__main__"`.
     """
     if not isinstance(source, Database):
         with Database(source) as database:
-            return summary(database, timeline=timeline)
+            return summary(database, timeline=timeline, processes=processes)
     counts: dict[str, int] = {}
     # The tracker follows the deaths, while DuckDB counts.
     with ThreadPoolExecutor(1) as thread:
-        of_deaths = thread.submit(_of_deaths, source, counts)
+        of_deaths = thread.submit(_of_deaths, source, counts, processes)
         of_calls = _of_calls(source, counts)
         counted = {**of_calls, **_of_both(source, counts, of_calls, timeline=timeline)}
         return {"session": source.name, **of_deaths.result(), **counted, "counts": counts}
@@ -75,8 +76,8 @@ def _of_both(database: Database, counts: dict[str, int], of_calls: dict[str, Any
     }
 
 
-def _of_deaths(database: Database, counts: dict[str, int]) -> dict[str, Any]:
-    deaths = Deaths(database, _MOST)
+def _of_deaths(database: Database, counts: dict[str, int], processes: int) -> dict[str, Any]:
+    deaths = death_counts.counted(database, _MOST, processes)
     counts["deaths"] = deaths.verdicts.total() - deaths.verdicts["exited"]
     counts["matrix"], counts["askers"] = len(deaths.matrix), len(deaths.askers)
     return {

@@ -9,13 +9,12 @@ from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
 from sigtrace.causes import feed
-from sigtrace.causes.endings import SCHEMA, track
-from sigtrace.causes.judging.verdict import Judge
+from sigtrace.causes.endings import SCHEMA, Exits, follow
 from sigtrace.errors import Error, SessionError
 from sigtrace.facts.rules import ASKED_WITHIN_US, ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.facts.schema import ADDED, PLAIN, VERSION
@@ -23,16 +22,15 @@ from sigtrace.store.sessions import find
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import duckdb
 
-    from sigtrace.causes.tracking.process import Process, Signal
+    from sigtrace.causes.endings import Ended, Logged, Settled
+    from sigtrace.causes.judging.verdict import Judge
+    from sigtrace.causes.tracking.process import Process
     from sigtrace.store.session import Session
     from sigtrace.store.sessions import Found
-
-    Ended = Callable[[str | None, Judge, Process, bool], Any]
-    Settled = Callable[[str | None, Signal], Any]
 
 _OF_A_CALL = "event, ts, line, log, pid, tid, comm, sig, target, ret"  # what analyze asks of one
 _MEMORY = "1GB"  # what does not fit goes to a temporary folder
@@ -58,13 +56,6 @@ GROUP BY ALL HAVING bool_or(sig = 9) AND bool_or(sig IN {ASKING})
 """
 
 
-class Exits(NamedTuple):
-    """How many processes exited, and how many of them with a status other than 0, as far as statuses are known."""
-
-    exited: int
-    failed: int
-
-
 class Database:
     """Sessions that can be asked, in DuckDB's SQL by the views `events`, `kills` and `deaths`.
 
@@ -76,7 +67,7 @@ class Database:
     """
 
     def __init__(self, *sources: str | os.PathLike[str] | Session, asked_within_us: int = ASKED_WITHIN_US) -> None:
-        self._asked_within_us = asked_within_us
+        self.asked_within_us = asked_within_us
         self._connected: duckdb.DuckDBPyConnection | None = None
         self._connecting = Lock()
         self._made: set[str] = set()
@@ -207,17 +198,17 @@ class Database:
         not `among` these, nothing is followed.
         """
         exits = Exits(0, 0)
+        for log, rows in self.logged(among):
+            more = follow(log, rows, ended, settled, all_endings=all_endings, asked_within_us=self.asked_within_us)
+            exits = Exits(exits.exited + more.exited, exits.failed + more.failed)
+        return exits
+
+    def logged(self, among: Collection[str | None] | None = None) -> Iterator[Logged]:
+        """Yield the name of each log and its rows for the process tracker: of all logs, or of those `among` these."""
         for number, one in enumerate(self._sessions):
             logs = self._logs(number)
-            if among is not None and not set(logs) & set(among):
-                continue
-            for log, rows in _rows(one, logs):
-                if among is None or log in among:
-                    more = _follow(
-                        log, rows, ended, settled, all_endings=all_endings, asked_within_us=self._asked_within_us
-                    )
-                    exits = Exits(exits.exited + more.exited, exits.failed + more.failed)
-        return exits
+            if among is None or set(logs) & set(among):
+                yield from (logged for logged in _logged(one, logs) if among is None or logged[0] in among)
 
     @property
     def frame(self) -> duckdb.DuckDBPyRelation | pa.Table:
@@ -327,7 +318,7 @@ class Database:
         return [one.path] if len(one.logs) == 1 else [f"{one.path}:{log or ''}" for log in one.logs]
 
 
-def _rows(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | None, feed.Table | feed.Parts]]:
+def _logged(one: Found, logs: Sequence[str | None]) -> Iterator[Logged]:
     # The logs of a session by the names that they have here, with their rows.
     kinds = one.about["lines_by_kind"]
     if one.rows is None and len(logs) == 1:
@@ -344,25 +335,6 @@ def _rows(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | None, 
 def _recorded(one: Found) -> list[str]:
     # The events that were on, whether or not one came.
     return [event.rsplit(":", 1)[-1] for event in one.about.get("events", ())]
-
-
-def _follow(
-    log: str | None,
-    rows: feed.Table | feed.Parts,
-    ended: Ended,
-    settled: Settled | None,
-    *,
-    all_endings: bool,
-    asked_within_us: int,
-) -> Exits:
-    judge = Judge(witnessed=rows.witnessed, asked_within_us=asked_within_us)
-    tracker = track(
-        rows,
-        lambda process, lost: ended(log, judge, process, lost),
-        settled=None if settled is None else lambda signal: settled(log, signal),
-        all_endings=all_endings or not rows.witnessed,  # without a witness, nobody is known to have just exited
-    )
-    return Exits(tracker.exited, tracker.failed)
 
 
 def _reason(error: Exception) -> str:

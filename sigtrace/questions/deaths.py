@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Self
 
+from sigtrace.causes import endings
+from sigtrace.causes.feed import Parts
 from sigtrace.causes.tracking.rows import NO_TIME
+from sigtrace.errors import Error
 from sigtrace.facts.signals import signal_name
 from sigtrace.questions.choice.lines import in_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from concurrent.futures import Future
+
+    from sigtrace.causes.endings import Logged
     from sigtrace.causes.judging.verdict import Judge
     from sigtrace.causes.tracking.process import Process
     from sigtrace.questions.database import Database
 
     Death = dict[str, Any]
+    Key = tuple[Any, ...]
     Pair = tuple[str | None, str | None, str | None, int | None]
+
+_SHARE_BYTES = 16 << 20  # some 1.2 million rows, a third of a second
+_WORTH_A_PROCESS = 8  # shares: to start one takes as long as one of them
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,33 +41,51 @@ def time(us: int | None) -> datetime | None:
 
 def told(death: Death) -> Death:
     """Return a death of `sigtrace.causes.judging` as an answer has it: its `time` in UTC, its `signal` by name."""
-    signal = None if death["sig"] is None else signal_name(death["sig"])
-    return {**death, "time": time(death["time"]), "signal": signal}
+    name = None if death["sig"] is None else signal_name(death["sig"])
+    return {**death, "time": time(death["time"]), "signal": name}
 
 
 class Deaths:
-    """The deaths of a database.
+    """Who ended, counted log by log.
 
-    `verdicts` counts them all, those by exiting too, and `failed` how many exited with a status other than 0 though
+    `verdicts` counts all deaths, those by exiting too, and `failed` how many exited with a status other than 0 though
     nobody asked them. Of the others, `matrix` counts how often by `killer_comm`, `source`, `victim_comm` and `sig`, and
     `askers` the same of those who were asked to end. `first` are the first `most` in the order of time: objects with
-    the columns of `sigtrace.analyze.deaths`, `signal` by name, and as `evidence` the rows that each rests on.
+    the columns of `sigtrace.analyze.deaths`, `signal` by name, and as `evidence` the rows that each rests on. Of those
+    that come behind `last` in that order, none is kept.
     """
 
-    def __init__(self, database: Database, most: int) -> None:
+    def __init__(self, most: int, last: Key | None = None) -> None:
         self.verdicts: Counter[str] = Counter()
         self.failed = 0
         self.matrix: Counter[Pair] = Counter()
         self.askers: Counter[Pair] = Counter()
-        self._most = most
-        self._kept: list[tuple[tuple[Any, ...], Death]] = []
-        self._last: tuple[Any, ...] | None = None
-        exited, failed = database.follow(self._ended, all_endings=False)
-        if exited:
-            self.verdicts["exited"] += exited
-        self.failed += failed
+        self.last = last
+        self.most = most
+        self._kept: list[tuple[Key, Death]] = []
+
+    @property
+    def first(self) -> list[Death]:
+        """The first deaths."""
+        return [death for _, death in sorted(self._kept, key=_key)[: self.most]]
+
+    def follow(self, logged: Iterable[Logged], asked_within_us: int) -> Self:
+        """Count the deaths of logs."""
+        for log, rows in logged:
+            exited, failed = endings.follow(log, rows, self._ended, all_endings=False, asked_within_us=asked_within_us)
+            if exited:
+                self.verdicts["exited"] += exited
+            self.failed += failed
+        return self
+
+    def add(self, other: Deaths) -> None:
+        """Count those that were counted elsewhere."""
+        self.verdicts += other.verdicts
+        self.failed += other.failed
+        self.matrix += other.matrix
+        self.askers += other.askers
+        self._kept += other._kept
         self._sort()
-        self.first = [death for _, death in self._kept]
 
     def _ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         died = process.died
@@ -69,17 +100,73 @@ class Deaths:
         pairs[brief.killer_comm, brief.source, process.name(), brief.sig] += 1
         when = {"log": log, "time": None if died.time == NO_TIME else died.time, "ts": died.ts}
         key = in_time({**when, "victim_pid": process.pid})
-        if self._last is not None and key > self._last:
+        if self.last is not None and key > self.last:
             return
         rows = [_fact({**row, "time": time(row.get("time"))}) for row in judge.evidence(process, lost)]
         self._kept.append((key, {"log": log, **told(judge.ending(process, lost)), "evidence": rows}))
-        if len(self._kept) > 2 * self._most:
+        if len(self._kept) > 2 * self.most:
             self._sort()
 
     def _sort(self) -> None:
-        self._kept = sorted(self._kept, key=lambda kept: kept[0])[: self._most]
-        if len(self._kept) == self._most:
-            self._last = self._kept[-1][0]
+        self._kept = sorted(self._kept, key=_key)[: self.most]
+        if len(self._kept) == self.most:
+            self.last = self._kept[-1][0]
+
+
+def counted(database: Database, most: int, processes: int = 1) -> Deaths:
+    """Return the deaths of a database, and keep the first `most`; if it is large, so many `processes` count."""
+    found = Deaths(most)
+    within_us = database.asked_within_us
+    if processes == 1:
+        return found.follow(database.logged(), within_us)
+    shares: list[list[Logged]] = []
+    room = 0
+    for log, rows in database.logged():
+        if not isinstance(rows, Parts):
+            found.follow([(log, rows)], within_us)
+            continue
+        if room <= 0:
+            shares.append([])
+            room = _SHARE_BYTES
+        shares[-1].append((log, rows))
+        room -= rows.size()
+    if len(shares) < _WORTH_A_PROCESS:
+        return found.follow(chain(*shares), within_us)
+    _add_shares(found, shares, within_us, processes)
+    return found
+
+
+def _add_shares(found: Deaths, shares: list[list[Logged]], within_us: int, processes: int) -> None:
+    from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    waiting = iter(shares)
+    # Not forked: DuckDB has threads by then. ^C is for this process to take.
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+
+    def begin(n: int) -> set[Future[Deaths]]:
+        return {pool.submit(_of_share, share, within_us, found.most, found.last) for share in islice(waiting, n)}
+
+    try:
+        running = begin(processes + 1)
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for one in done:
+                found.add(one.result())
+            running |= begin(len(done))
+    except BrokenProcessPool as error:
+        raise Error("a process that helped to count the deaths was killed: is there too little memory?") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _of_share(share: list[Logged], within_us: int, most: int, last: Key | None) -> Deaths:
+    return Deaths(most, last).follow(share, within_us)
+
+
+def _key(kept: tuple[Key, Death]) -> Key:
+    return kept[0]
 
 
 def _fact(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sigtrace.causes.endings import Exits
 from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.causes.victims import victim
 from sigtrace.errors import SessionError
@@ -12,7 +13,7 @@ from sigtrace.questions import sent
 from sigtrace.questions.choice.lines import Alike, Lines
 from sigtrace.questions.choice.matching import Matcher, Names
 from sigtrace.questions.choice.period import Period
-from sigtrace.questions.database import Database, Exits
+from sigtrace.questions.database import Database
 from sigtrace.questions.deaths import time, told
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from sigtrace.causes.judging import verdict
 from sigtrace.causes.tracking import tracker
 from sigtrace.facts.schema import PLAIN, SCHEMA
 from sigtrace.questions.database import Database
-from sigtrace.questions.deaths import Deaths
+from sigtrace.questions.deaths import counted
 from sigtrace.store.part import Part
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def test_deaths_of_a_database_are_those_of_the_table(session: Session) -> None:
     whole = analyze.deaths(session.table).to_pylist()
     with Database(session) as database:
         assert said(database.rows("FROM deaths")) == said(whole)
-        assert Deaths(database, 1_000).verdicts == Counter(death["verdict"] for death in whole)
+        assert counted(database, 1_000).verdicts == Counter(death["verdict"] for death in whole)
 
 
 @settings(max_examples=40)
