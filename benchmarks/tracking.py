@@ -52,6 +52,8 @@ def sections(runs: int) -> Iterator[Section]:
 
 def _tracker(runs: int) -> Section:
     parts = sorted(FARM.glob("part-*.parquet"))[: PART_ROWS // 1_000_000]
+    if len(parts) != PART_ROWS // 1_000_000:
+        sys.exit(f"{FARM}: not the farm that this measures; remove it, and it is written anew")
     commands = {TRACK: Command(["taskset", "-c", "0", sys.executable, "-c", _TRACK, *parts], runs)}
     rounds = Rounds(commands)
     found = Section(f"Tracking {PART_ROWS:,} rows of a build farm on one core, from Parquet, imports and all")

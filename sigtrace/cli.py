@@ -1,4 +1,7 @@
-"""The command `sigtrace`: as `sigtrace.commands.line`, and `parse` in a hurry."""
+"""The command `sigtrace`: as `sigtrace.commands.line`, in a hurry.
+
+What is done here is done to a process that runs one command and ends; `make bench` shows what it brings.
+"""
 
 import gc
 import os
@@ -11,6 +14,8 @@ __all__ = ["main", "run"]
 
 def run() -> None:
     """Run the command of this process, and end it."""
+    # pyarrow imports numpy and pandas if it can. No command needs them, and they take half the time of a short one.
+    sys.modules["numpy"] = None  # type: ignore[assignment]
     if sys.argv[1:2] != ["parse"]:
         sys.exit(main())
     _hurry()
@@ -19,8 +24,6 @@ def run() -> None:
 
 
 def _hurry() -> None:
-    # pyarrow imports numpy if it can; nothing here needs it, and it is half of the time of a short log.
-    sys.modules["numpy"] = None  # type: ignore[assignment]
     # Its own allocator takes more from the kernel, page by page, than a file's encoding gives back in speed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # There is no garbage but what counting finds, and to look for it takes a tenth of a short log's time.

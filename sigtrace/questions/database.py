@@ -215,7 +215,8 @@ class Database:
         """The rows of all sessions as narwhals takes them: if there are few, in memory, and DuckDB is not started."""
         if self._frame is None:
             (one, *others) = self._sessions
-            few = not others and one.n_rows() <= _FEW
+            # To number the rows of a table, narwhals needs arange of pyarrow 21, or numpy, which a command hides.
+            few = not others and one.n_rows() <= _FEW and hasattr(pa, "arange")
             self._frame = one.table() if few else self.events
         return self._frame
 
