@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import TYPE_CHECKING
 
 import narwhals as nw
 import pyarrow as pa
@@ -14,9 +15,14 @@ from sigtrace.causes import feed
 from sigtrace.causes.tracking.rows import KINDS
 from sigtrace.facts.events import EVENTS, TRACKED
 from sigtrace.facts.rules import ends_process, ends_process_expression
-from sigtrace.facts.schema import PLAIN
+from sigtrace.facts.schema import PLAIN, VERSION
+from sigtrace.output.sentence import unknown
 from sigtrace.questions.database import Database
+from sigtrace.store.recorder import Recorder
 from tests.story import fork, leave, lost, witness
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXITS = list(product([True, False, None], [100, 101], [100, None]))
 
@@ -51,6 +57,16 @@ def test_an_event_that_the_tracker_does_not_know_is_passed_over_also_beside_a_lo
     assert len(whole) == 1
     with Database(Session("s", table, Accounting(), {**Accounting().to_dict(), "logs": [None]})) as database:
         assert database.rows("FROM deaths") == whole
+
+
+def test_a_session_of_a_newer_sigtrace_is_read_and_the_report_says_what_may_be_missing(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "s.parquet", {"schema": VERSION + 1}) as recorder:
+        recorder.feed((witness() + fork(100) + leave(100)).encode())
+        recorder.finish({})
+    with Database(tmp_path / "s.parquet") as database:
+        assert "a newer sigtrace wrote this session" in (unknown(database) or "").lower()
+        assert len(database.rows("FROM deaths")) == 1
+        assert database.rows("SELECT count(status) AS n FROM events") == [{"n": 0}]
 
 
 def test_the_view_of_deaths_is_there_before_anybody_asks_and_full_when_somebody_does() -> None:

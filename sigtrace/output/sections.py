@@ -196,32 +196,22 @@ def _sender(row: Row) -> Piece:
 
 
 def _matrix(answer: Row, rows: list[Row]) -> list[Piece]:
-    most = max(rows, key=lambda row: row["deaths"])
     deaths = count(answer["counts"]["deaths"] - answer["verdicts"].get("asked", 0), "death")
-    if most["deaths"] == 1:
-        return joined(deaths, ", no two with the same killer, victim and signal" if len(rows) > 1 else "", ".")
-    return joined(
-        f"{deaths}; most often, {most['deaths']:,} times, ",
-        name(most["killer"]),
-        " ended ",
-        name(most["victim"]),
-        f" with {most['signal'] or 'an unknown signal'}.",
-    )
+    apart = ", no two with the same killer, victim and signal" if len(rows) > 1 else ""
+    return joined(deaths, *(_most_often(rows, "deaths", "killer", "ended") or [apart]), ".")
 
 
 def _askers(answer: Row, rows: list[Row]) -> list[Piece]:
-    most = max(rows, key=lambda row: row["asks"])
     asked = count(answer["verdicts"]["asked"], "process was", "processes were")
-    if most["asks"] == 1:
-        return joined(asked, " asked to end and exited.")
-    return joined(
-        asked,
-        f" asked to end and exited; most often, {most['asks']:,} times, ",
-        name(most["asker"]),
-        " asked ",
-        name(most["victim"]),
-        f" with {most['signal'] or 'an unknown signal'}.",
-    )
+    return joined(asked, " asked to end and exited", *_most_often(rows, "asks", "asker", "asked"), ".")
+
+
+def _most_often(rows: list[Row], times: str, who: str, did: str) -> list[Piece | str]:
+    most = max(rows, key=lambda row: row[times])
+    if most[times] == 1:
+        return []
+    how = f" with {most['signal'] or 'an unknown signal'}"
+    return [f"; most often, {most[times]:,} times, ", name(most[who]), f" {did} ", name(most["victim"]), how]
 
 
 def _storms(answer: Row, rows: list[Row]) -> list[Piece]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sigtrace.facts.schema import VERSION
 from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
 from sigtrace.facts.witness import SHOWN, missing
 from sigtrace.output.clock import duration_text, time_text
@@ -333,6 +334,17 @@ def unseen_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     return f"{logs} no {listed(events, 'or')}, which would show {shown}; {how_to_record(abouts)}."
 
 
+def newer_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return in a sentence that a newer sigtrace wrote rows that this one may pass over, or None if none did.
+
+    `abouts` are what sessions say of themselves. The sentence begins with a small letter.
+    """
+    if all(about.get("schema", VERSION) <= VERSION for about in abouts):
+        return None
+    what = "this session" if len(abouts) == 1 else "one of these sessions"
+    return f"a newer sigtrace wrote {what}, and this one passes over events that it does not know; upgrade sigtrace."
+
+
 def how_to_record(abouts: Sequence[Mapping[str, Any]]) -> str:
     """Return in words how to record what sessions lack."""
     return "record " + (
@@ -341,8 +353,11 @@ def how_to_record(abouts: Sequence[Mapping[str, Any]]) -> str:
 
 
 def unknown(source: Session | Database) -> str | None:
-    """Return in sentences what is unknown, since lines are missing or events were off; None if every line is there."""
-    found = [lost_text(source), unseen_text(abouts(source))]
+    """Return in sentences what is unknown, or None if nothing is.
+
+    Lines may be missing, events may have been off, or a newer sigtrace may have written rows that this one passes over.
+    """
+    found = [lost_text(source), unseen_text(abouts(source)), newer_text(abouts(source))]
     return " ".join(text[0].upper() + text[1:] if i else text for i, text in enumerate(filter(None, found))) or None
 
 

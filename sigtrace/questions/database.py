@@ -348,7 +348,7 @@ def _place(one: Found) -> str | None:
 
 
 def _columns(log: str, version: int) -> str:
-    values = {"log": log} if version == VERSION else {"log": log, **_NULLS}
+    values = {"log": log} if version >= VERSION else {"log": log, **_NULLS}
     return ", ".join(f"{values.get(name, name)} AS {name}" for name in PLAIN.names)
 
 

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 _SHARE_BYTES = 16 << 20  # some 1.2 million rows, a third of a second
 _WORTH_A_PROCESS = 8  # shares: to start one takes as long as one of them
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def time(us: int | None) -> datetime | None:
     """Return microseconds since 1970 as a time in UTC; they may be more than a float holds."""
-    return None if us is None else _EPOCH + timedelta(microseconds=us)
+    return None if us is None else EPOCH + timedelta(microseconds=us)
 
 
 def told(death: Death) -> Death:

@@ -12,7 +12,7 @@ cdef const long long _CALLED_WITHIN
 
 
 cdef class Tracker(Population):
-    cdef public long long exited, failed, passed_over
+    cdef public long long exited, failed
     cdef object _ended, _settled
     cdef Gaps _gaps
     cdef bint _all_endings, _live

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import Error
 from sigtrace.questions.database import quoted
+from sigtrace.questions.deaths import EPOCH
 
 if TYPE_CHECKING:
     from sigtrace.questions.database import Database
@@ -17,7 +18,6 @@ _RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = re.compile(r"\d+(?:\.\d+)?")
 _OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d{1,6})?)?")
 _FORMS = "give 2026-11-22T14:02:47 or 14:02:47 in UTC, seconds of the trace clock, or -15m before the end"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -(1 << 62), 1 << 62
 
 
@@ -72,7 +72,7 @@ class Period:
             raise Error(
                 f"{text}: {named} does not say what time of day it was: give seconds of the trace clock, or -15m"
             )
-        return round((moment - _EPOCH) / timedelta(microseconds=1)) - int(offset)
+        return round((moment - EPOCH) / timedelta(microseconds=1)) - int(offset)
 
     def _end(self, log: str | None) -> int:
         # The clocks of logs compare in UTC only.
@@ -94,7 +94,7 @@ class Period:
 def _moment(text: str, about: dict[str, Any]) -> datetime:
     try:
         if _OF_DAY.fullmatch(text):
-            began = datetime.fromisoformat(about["started"]) if "started" in about else _EPOCH
+            began = datetime.fromisoformat(about["started"]) if "started" in about else EPOCH
             hour, rest = text.split(":", 1)
             text = f"{began.astimezone(UTC):%Y-%m-%d}T{int(hour):02}:{rest}"
         found = datetime.fromisoformat(text)
