@@ -11,6 +11,7 @@ from itertools import chain
 import asking
 import parsing
 import recording
+import starting
 import tracking
 from measure import machine
 
@@ -25,7 +26,7 @@ def main() -> None:
     print(machine(), end="\n\n")
     ok = True
     found = parsing.sections(args.size, args.runs, args.slow_runs)
-    slow = (module.sections(args.slow_runs) for module in (asking, tracking, recording))
+    slow = (module.sections(args.slow_runs) for module in (asking, tracking, starting, recording))
     for section in chain(found, *slow):
         print(section.text(), flush=True)
         ok = ok and section.ok

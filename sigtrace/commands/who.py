@@ -38,12 +38,12 @@ def run(session: str, question: Question, *, form: str | None, limit: int | None
             more = "more " if answer.lines else ""
             of_them = f", {failed:,} of them with a status other than 0" if failed else ""
             write_sentence(f"{count(exited, f'{more}process', f'{more}processes')} exited{of_them}.")
-        told = unknown(database)
+        doubt = unknown(database)
         if not answer.lines and not exited:
-            denial, told = _none(database, question)
+            denial, doubt = _none(database, question)
             write_sentence(denial)
-        if told:
-            write_sentence(f"Unknown: {told}")
+        if doubt:
+            write_sentence(f"Unknown: {doubt}")
 
 
 def _alike_text(many: Alike, database: Database) -> str:

@@ -151,15 +151,15 @@ def _target_names(database: Database, rows: list[dict[str, Any]]) -> dict[tuple[
 
 
 def _explained(row: dict[str, Any], names: dict[tuple[str | None, int], str]) -> dict[str, Any]:
-    said = dict(row)
+    explained = dict(row)
     if "target" in row:
         comm = names.get((row["log"], row["target"]))
-        said["means"] = target_name(row["target"]) if comm is None else f"{comm} ({row['target']})"
+        explained["means"] = target_name(row["target"]) if comm is None else f"{comm} ({row['target']})"
     if "sig" in row:
-        said["signal"] = signal_name(row["sig"])
+        explained["signal"] = signal_name(row["sig"])
     if "ret" in row:
-        said |= {"error": error_name(row["ret"]), "meaning": ERRORS.get(-row["ret"], ("", "see errno(3)"))[1]}
-    return said
+        explained |= {"error": error_name(row["ret"]), "meaning": ERRORS.get(-row["ret"], ("", "see errno(3)"))[1]}
+    return explained
 
 
 def _most(

@@ -39,7 +39,7 @@ def time(us: int | None) -> datetime | None:
     return None if us is None else EPOCH + timedelta(microseconds=us)
 
 
-def told(death: Death) -> Death:
+def answered(death: Death) -> Death:
     """Return a death of `sigtrace.causes.judging` as an answer has it: its `time` in UTC, its `signal` by name."""
     name = None if death["sig"] is None else signal_name(death["sig"])
     return {**death, "time": time(death["time"]), "signal": name}
@@ -103,7 +103,7 @@ class Deaths:
         if self.last is not None and key > self.last:
             return
         rows = [_fact({**row, "time": time(row.get("time"))}) for row in judge.evidence(process, lost)]
-        self._kept.append((key, {"log": log, **told(judge.ending(process, lost)), "evidence": rows}))
+        self._kept.append((key, {"log": log, **answered(judge.ending(process, lost)), "evidence": rows}))
         if len(self._kept) > 2 * self.most:
             self._sort()
 
@@ -170,5 +170,5 @@ def _key(kept: tuple[Key, Death]) -> Key:
 
 
 def _fact(row: dict[str, Any]) -> dict[str, Any]:
-    said = {column: value for column, value in row.items() if value is not None}
-    return said | ({"signal": signal_name(said["sig"])} if "sig" in said else {})
+    filled = {column: value for column, value in row.items() if value is not None}
+    return filled | ({"signal": signal_name(filled["sig"])} if "sig" in filled else {})

@@ -35,9 +35,9 @@ def losses(events: FrameT) -> FrameT:
     """
     found = events.filter(nw.col("event") == "lost")
     summed = found.group_by("log", "cpu").agg(
-        nw.len().alias("losses"), nw.col("lost").sum(), nw.col("lost").count().alias("_said"), *_LINES
+        nw.len().alias("losses"), nw.col("lost").sum(), nw.col("lost").count().alias("_counted"), *_LINES
     )
-    return summed.with_columns(lost=nw.when(nw.col("_said") > 0).then(nw.col("lost"))).drop("_said")
+    return summed.with_columns(lost=nw.when(nw.col("_counted") > 0).then(nw.col("lost"))).drop("_counted")
 
 
 @nw.narwhalify

@@ -59,7 +59,7 @@ class Sent:
 
     def lines(self, pids: Collection[tuple[str | None, int]], *, each: bool) -> Lines:
         """Return what was sent, in the order of time; `pids` are senders too, who may only have called."""
-        found = [self._told(process, hit) for process, hit in self._hits]
+        found = [self._became(process, hit) for process, hit in self._hits]
         found += self._calls(self._senders.union(pids))
         made = Lines(each=each)
         for one in sorted(found, key=lambda one: (one["time"] or 0, one["ts"])):
@@ -71,7 +71,7 @@ class Sent:
             made.add((*key, one["target"], one["ret"]) if "ret" in one else key, one["ts"], one["time"], lambda: one)  # noqa: B023
         return made
 
-    def _told(self, process: Process, hit: Object) -> Object:
+    def _became(self, process: Process, hit: Object) -> Object:
         about = self._database.about_of(hit["log"])
         verdict, status, ended_ts = self._ends.get(process, (None, None, None))
         unseen = missing(about)

@@ -14,7 +14,7 @@ from sigtrace.questions.choice.lines import Alike, Lines
 from sigtrace.questions.choice.matching import Matcher, Names
 from sigtrace.questions.choice.period import Period
 from sigtrace.questions.database import Database
-from sigtrace.questions.deaths import time, told
+from sigtrace.questions.deaths import answered, time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -89,12 +89,12 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
         more = database.follow(found.ended, settled, all_endings=exits or not period.open)
         more = Exits(more.exited + found.exits.exited, more.failed + found.exits.failed)
         if found.lines.n or more.exited:
-            return Answer(_told(found.lines), more)
+            return Answer(_answers(found.lines), more)
         return Answer(_calls(database, period, None), _NONE)
     logs = _logs_with(database, matcher.pid)
     database.follow(found.ended, found.settled, among=logs)
     if found.lines.n:
-        return Answer(_told(found.lines), _NONE)
+        return Answer(_answers(found.lines), _NONE)
     if matcher.pid is not None:
         pid = matcher.pid
         return Answer(_calls(database, period, lambda one: one["target"] == pid), _NONE)
@@ -168,8 +168,10 @@ class _Found:
         }
 
 
-def _told(lines: Lines) -> list[Object | Alike]:
-    return [one._replace(first=told(one.first)) if isinstance(one, Alike) else told(one) for one in lines.told()]
+def _answers(lines: Lines) -> list[Object | Alike]:
+    return [
+        one._replace(first=answered(one.first)) if isinstance(one, Alike) else answered(one) for one in lines.answers()
+    ]
 
 
 def _logs_with(database: Database, pid: int | None) -> Collection[str | None] | None:
@@ -203,7 +205,7 @@ def _by(database: Database, by: Matcher, matcher: Matcher | None, period: Period
     lines = found.lines(pids, each=each)
     if not lines.n and by.pid is None:
         _known(database, by, Names())  # nobody of that name is another answer than nothing
-    return Answer(_told(lines), _NONE)
+    return Answer(_answers(lines), _NONE)
 
 
 def _known(database: Database, matcher: Matcher, names: Names | None) -> set[tuple[str | None, int]]:

@@ -33,9 +33,9 @@ def actor(ancestors: list[Process], names: list[str]) -> tuple[Process, str]:
     for process, name in zip(ancestors, names, strict=True):
         if name == _RECORDER:
             break
-        told = script(process)
-        if name in _SHELLS and told is not None:
-            return process, told
+        file = script(process)
+        if name in _SHELLS and file is not None:
+            return process, file
         if name not in _MESSENGERS:
             return process, name
     return ancestors[0], names[0]

@@ -182,7 +182,7 @@ class Row:
 
     def facts(self) -> dict[str, Any]:
         """Return what the row says, by column, without what is null."""
-        said = {
+        facts = {
             "line": self.line,
             "ts": self.ts,
             "time": None if self.time == NO_TIME else self.time,
@@ -199,7 +199,7 @@ class Row:
             "status": None if self.status == NONE else self.status,
             **self._small(),
         }
-        return {column: value for column, value in said.items() if value is not None}
+        return {column: value for column, value in facts.items() if value is not None}
 
     def _small(self) -> dict[str, Any]:
         event = KINDS[self.kind]

@@ -25,7 +25,7 @@ class Alike(NamedTuple):
 class Lines:
     """Answers, each with a key that those alike share.
 
-    If each is to be told, all are made; else no more than the first few of those alike, for to make one takes long.
+    If each is asked for, all are made; else no more than the first few of those alike, for to make one takes long.
     """
 
     def __init__(self, *, each: bool) -> None:
@@ -44,7 +44,7 @@ class Lines:
         if self._each or group.n <= FEW:
             group.made.append(make())
 
-    def told(self) -> list[Object | Alike]:
+    def answers(self) -> list[Object | Alike]:
         """Return the answers in the order of time."""
         if self._each or self.n <= FEW:
             return [*sorted((one for group in self._groups.values() for one in group.made), key=in_time)]
