@@ -266,7 +266,7 @@ def test_a_reader_sees_a_recording_up_to_now_and_changes_nothing(tmp_path: Path)
             assert unnamed(session).equals(parsed(b"".join(lines[:stop]))[0])
             assert session.accounting.lines == stop
             assert contents(path) == before
-            assert [file.name[:20] for file in path.glob(".*")] == [".part-00000.parquet."]
+            assert [file.name for file in path.glob(".*")] == [f".part-00000.parquet.{os.getpid()}"]
         fed.finish({})
 
 

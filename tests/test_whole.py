@@ -60,8 +60,10 @@ def test_a_file_has_the_rights_that_the_umask_leaves(writer: str, tmp_path: Path
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o640
 
 
-@writers
-@pytest.mark.parametrize("name", ["x" * 255, "ü" * 127, "-out", ".out", "new\nline"])
+@pytest.mark.parametrize(
+    ("writer", "name"),
+    [("report", "x" * 255), ("report", "ü" * 127), *((writer, name) for writer in WRITERS for name in ("-o", "a\nb"))],
+)
 def test_a_name_may_be_any_that_a_folder_takes(
     writer: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,16 +105,27 @@ def test_what_cannot_be_written_is_one_line_and_leaves_nothing_behind(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@writers
-def test_a_device_is_written_as_it_is(writer: str, tmp_path: Path) -> None:
-    own = tmp_path / "null"
+@pytest.fixture
+def null(tmp_path: Path) -> Path:
     try:
-        os.mknod(own, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        os.mknod(tmp_path / "null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
     except PermissionError:
         pytest.skip("only root makes a device")
-    assert main(WRITERS[writer](str(own))) == 0
-    assert stat.S_ISCHR(own.lstat().st_mode)
-    assert list(tmp_path.iterdir()) == [own]
+    return tmp_path / "null"
+
+
+def test_a_page_goes_to_a_device_as_it_is(null: Path) -> None:
+    assert main(WRITERS["report"](str(null))) == 0
+    assert stat.S_ISCHR(null.lstat().st_mode)
+    assert list(null.parent.iterdir()) == [null]
+
+
+def test_parquet_goes_to_no_device_and_no_descriptor(null: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for out in (str(null), "/dev/stdout", "/dev/fd/1"):
+        assert main(WRITERS["parse"](out)) == 1
+        assert capsys.readouterr().err.startswith(f"sigtrace: {out}: is a device or a pipe, and Parquet needs a file")
+    assert stat.S_ISCHR(null.lstat().st_mode)
+    assert Path("/dev/stdout").is_symlink()
 
 
 def test_a_descriptor_is_written_as_it_is(tmp_path: Path) -> None:

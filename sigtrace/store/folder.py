@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace.errors import SessionError
-from sigtrace.store.files.whole import sync_folder
+from sigtrace.store.part import sync_folder
 
 if TYPE_CHECKING:
     from datetime import datetime

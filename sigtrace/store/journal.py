@@ -15,7 +15,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import SessionError
-from sigtrace.store.files.whole import sync_folder
+from sigtrace.store.part import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace import __version__
 from sigtrace.errors import SessionError
-from sigtrace.store.files.whole import Whole
 from sigtrace.trace.parser import Rows
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ class Part:
         self.path = path
         self.rows = 0
         self._kept = kept
-        with _explained(path):
-            self._file = Whole(path)
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
         self._error: BaseException | None = None
         self._begun = False
         self._queue: queue.Queue[pa.RecordBatch | Rows | dict[str, Any] | None] = queue.Queue(maxsize=2)
@@ -54,11 +52,11 @@ class Part:
             # First this, which may wait for the import of pyarrow: an interrupt in it finds no file to leave behind.
             threading.Thread(target=self._work, daemon=True).start()
             with _explained(path):
-                self._file.make()
+                self._temporary.open("wb").close()
         except BaseException:
             self._queue.put(None)
             with suppress(OSError):
-                self._file.drop()
+                self._temporary.unlink()
             raise
 
     def write(self, rows: pa.RecordBatch | Rows) -> None:
@@ -75,7 +73,10 @@ class Part:
             self._done.wait()
             self._check()
             with _explained(self.path):
-                self._file.keep()
+                with self._temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+                self._temporary.replace(self.path)
+                sync_folder(self.path.parent)
         except BaseException:
             self.abandon()
             raise
@@ -84,7 +85,7 @@ class Part:
         """Leave nothing behind."""
         self._put(None)
         self._done.wait()
-        self._file.drop()
+        self._temporary.unlink(missing_ok=True)
 
     def _put(self, what: pa.RecordBatch | Rows | dict[str, Any] | None) -> None:
         while not self._done.is_set():
@@ -119,7 +120,7 @@ class Part:
             return
         with (
             # Arrow's own: for every few pages, a file of Python's would wait for the interpreter's lock.
-            pa.OSFile(os.fsencode(self._file.beside), "wb") as unbuffered,  # type: ignore[arg-type]  # a path may be any bytes
+            pa.OSFile(os.fsencode(self._temporary), "wb") as unbuffered,  # type: ignore[arg-type]  # a path may be any bytes
             pa.BufferedOutputStream(unbuffered, _BUFFER) as file,
             closing(_writer(file, kept=self._kept)) as writer,
         ):
@@ -196,6 +197,15 @@ def _about(path: Path, file: pq.FileMetaData) -> dict[str, Any]:
     if not isinstance(about, dict) or "lines" not in about:
         raise SessionError(f"{path}: not written by sigtrace: make it with `sigtrace parse LOG -o OUT.parquet`")
     return about
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class Whole:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._streams = _is_stream(path)
+        self._streams = streams(path)
         # The name may be as long as a folder takes.
         short = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
         self.beside = path if self._streams else path.with_name(f".{short}.{secrets.token_hex(8)}")
@@ -42,7 +42,11 @@ class Whole:
         with self.beside.open("rb") as file:
             os.fsync(file.fileno())
         self.beside.replace(self.path)
-        sync_folder(self.path.parent)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def drop(self) -> None:
         """Leave nothing behind."""
@@ -62,16 +66,11 @@ def write(path: Path, content: bytes) -> None:
         raise
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def streams(path: Path) -> bool:
+    """Tell whether a path is a device, a pipe or a descriptor, which has to be written as it is.
 
-
-def _is_stream(path: Path) -> bool:
+    Raises `OSError` if nothing can be written there: to a folder, a disk or a socket.
+    """
     try:
         kind = path.lstat().st_mode
     except FileNotFoundError:
@@ -80,6 +79,7 @@ def _is_stream(path: Path) -> bool:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if stat.S_ISBLK(kind) or stat.S_ISSOCK(kind):
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), str(path))
-    # Only a descriptor: any other link may be somebody's who wants to see another file written.
-    at = path.parent / path.readlink() if stat.S_ISLNK(kind) else path
-    return stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or _OF_OURS.fullmatch(os.path.realpath(at.parent)) is not None
+    # Of links, only to a descriptor: another may be somebody's who wants to see another file written.
+    named = {path, path.parent / path.readlink()} if stat.S_ISLNK(kind) else {path}
+    ours = any(_OF_OURS.fullmatch(os.path.realpath(one.parent)) for one in named)
+    return ours or stat.S_ISCHR(kind) or stat.S_ISFIFO(kind)
