@@ -179,6 +179,11 @@ def parser() -> argparse.ArgumentParser:
         form.add_argument(
             f"--{name}", action="store_const", const=name, dest="form", help=f"print the answer as {name.upper()}"
         )
+    query.add_argument(
+        "--unsafe",
+        action="store_true",
+        help="let the query do whatever DuckDB can: read and write files, load extensions, use the network",
+    )
     _command(commands, "doctor", _doctor, "say what recording needs, and whether it is there")
     _command(
         commands, "demo", _demo, "record a small scene of its own and explain it; without the rights, a stored log"
@@ -317,5 +322,5 @@ def _who(arguments: argparse.Namespace) -> int:
 def _query(arguments: argparse.Namespace) -> int:
     from sigtrace.commands import query
 
-    query.query(arguments.sessions, arguments.sql, arguments.form)
+    query.query(arguments.sessions, arguments.sql, arguments.form, unsafe=arguments.unsafe)
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,12 @@ _TOP = 10
 
 def write_json(answer: object) -> None:
     """Print an answer as JSON on stdout; times are text as ISO 8601 has them, in UTC."""
-    json.dump(answer, sys.stdout, indent=2, default=iso_text)
-    print()
+    print(json_text(answer, indent=2))
+
+
+def json_text(answer: object, indent: int | None = None) -> str:
+    """Return an answer as JSON in which every character prints: what does not, a DEL too, is an escape of JSON."""
+    return json.dumps(answer, indent=indent, default=iso_text).replace("\x7f", "\\u007f")
 
 
 def write_text(answer: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections import Counter
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -18,6 +19,7 @@ from sigtrace.causes.endings import SCHEMA, Exits, follow
 from sigtrace.errors import Error, SessionError
 from sigtrace.facts.rules import ASKED_WITHIN_US, ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.facts.schema import ADDED, PLAIN, VERSION
+from sigtrace.questions.sql.lock import asking, lock, pattern, quoted
 from sigtrace.store.sessions import find
 from sigtrace.trace.accounting import Accounting
 
@@ -64,10 +66,18 @@ class Database:
     all rows, `kills` the whole calls. `deaths` has the columns of `sigtrace.analyze.deaths`; it is made when a query
     first reads it, and DuckDB is started when it is first asked. A context manager; raw logs are parsed into a
     temporary folder, which goes with it. Raises `SessionError` and `LogError` if something cannot be opened.
+    A query reads the sessions and nothing else, and changes nothing: no other file, no network, no extension, no
+    variable of Python's. If `unsafe`, DuckDB does whatever a query says.
     """
 
-    def __init__(self, *sources: str | os.PathLike[str] | Session, asked_within_us: int = ASKED_WITHIN_US) -> None:
+    def __init__(
+        self,
+        *sources: str | os.PathLike[str] | Session,
+        asked_within_us: int = ASKED_WITHIN_US,
+        unsafe: bool = False,
+    ) -> None:
         self.asked_within_us = asked_within_us
+        self._unsafe = unsafe
         self._connected: duckdb.DuckDBPyConnection | None = None
         self._connecting = Lock()
         self._made: set[str] = set()
@@ -113,6 +123,8 @@ class Database:
         made.execute("CREATE VIEW kills AS SELECT * FROM events WHERE event = 'kill'")
         made.register("none", SCHEMA.empty_table())
         made.execute("CREATE TABLE deaths AS FROM none; DROP VIEW none")
+        if not self._unsafe:
+            lock(made, (file for one in self._sessions for file in one.files))
 
     def __enter__(self) -> Self:
         return self
@@ -152,26 +164,28 @@ class Database:
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return what a query over the views gives, as a relation. Raises `Error` if DuckDB cannot run it."""
-        import duckdb
-
-        if self._reads_deaths(query):
-            self._fill_deaths()
-        try:
-            return self._connection.sql(query)
-        except duckdb.Error as error:
-            raise Error(f"the query cannot be run: {_reason(error)}") from error
+        with _explained():
+            asked = query if self._unsafe else asking(self._connection, query)
+            if self._reads_deaths(query):
+                self._fill_deaths()
+            return self._connection.sql(asked)
 
     def answer(self, query: str) -> pa.Table:
         """Return what a query over the views gives, as a table. Raises `Error` if DuckDB cannot run it."""
-        import duckdb
-
         found = self.sql(query)
-        try:
+        with _explained():
             # A statement that is no query gives no relation.
             table: pa.Table = pa.table({}) if found is None else found.to_arrow_table()
-        except duckdb.Error as error:
-            raise Error(f"the query cannot be run: {_reason(error)}") from error
         return table
+
+    def batches(self, query: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """Return the columns and the rows of what a query over the views gives, in bounded memory, as `answer` does."""
+        found: duckdb.DuckDBPyRelation | None = self.sql(query)
+        if found is None:
+            return pa.schema([]), iter(())
+        with _explained():
+            reader = found.to_arrow_reader(_PIECE)
+        return reader.schema, _read(reader)
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """Return what a query gives as objects, by column."""
@@ -338,6 +352,23 @@ def _recorded(one: Found) -> list[str]:
     return [event.rsplit(":", 1)[-1] for event in one.about.get("events", ())]
 
 
+def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    with _explained():
+        yield from reader
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except duckdb.PermissionException as error:
+        raise Error(f"the query may read its sessions alone: {_reason(error)}: --unsafe allows it") from error
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise Error(f"the query cannot be run: {_reason(error)}") from error
+
+
 def _reason(error: Exception) -> str:
     # In one line, and without the SQL that was made of the query.
     return " ".join(re.split(r"\n+LINE \d+:", str(error))[0].split())
@@ -352,12 +383,6 @@ def _columns(log: str, version: int) -> str:
     return ", ".join(f"{values.get(name, name)} AS {name}" for name in PLAIN.names)
 
 
-def quoted(text: str) -> str:
-    """Return a text as SQL has it."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _parquet(files: list[str]) -> str:
-    # A file's name is no pattern, whatever is in it.
-    names = (quoted(re.sub(r"([*?[])", r"[\1]", file)) for file in files)
+    names = (quoted(pattern(file)) for file in files)
     return f"read_parquet([{', '.join(names)}], hive_partitioning = false)"

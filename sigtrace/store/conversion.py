@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sigtrace.errors import SessionError
+from sigtrace.store.files.whole import streams
 from sigtrace.store.part import Part
 from sigtrace.trace.accounting import Accounting
 
@@ -19,6 +21,7 @@ def convert(logs: Iterable[Log], path: Path) -> Accounting:
 
     The file appears whole or not at all. Raises `SessionError` where it cannot be written, and what the logs raise.
     """
+    _refuse_streams(path)
     names = []
     account = Accounting()
     part = Part(path, kept=False)
@@ -33,3 +36,12 @@ def convert(logs: Iterable[Log], path: Path) -> Accounting:
         raise
     part.close({**account.to_dict(), "logs": names})
     return account
+
+
+def _refuse_streams(path: Path) -> None:
+    remedy = "give a path in a folder that can be written and has room"
+    try:
+        if streams(path):
+            raise SessionError(f"{path}: is a device or a pipe, and Parquet needs a file: {remedy}")
+    except OSError as error:
+        raise SessionError(f"{path}: {error.strerror}: {remedy}") from error

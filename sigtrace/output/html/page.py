@@ -21,6 +21,7 @@ from sigtrace.output.html.matrix import matrix
 from sigtrace.output.html.timeline import timeline
 from sigtrace.output.sections import Section, absent, cell, headline, numeric, sections
 from sigtrace.output.terminal import escaped
+from sigtrace.store.files import whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,9 +85,9 @@ placeholder="Search deaths and tables" aria-label="Search deaths and tables"><ou
 
 
 def write(answer: Row, path: Path) -> None:
-    """Write the page of an answer to a file. Raises `Error` if it cannot be written."""
+    """Write the page of an answer to a file, whole or not at all. Raises `Error` if it cannot be written."""
     try:
-        path.write_text(page(answer), encoding="utf-8")
+        whole.write(path, page(answer).encode())
     except OSError as error:
         raise Error(f"{path}: {error.strerror}: give a path in a folder that can be written") from error
 

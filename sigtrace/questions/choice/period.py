@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import Error
-from sigtrace.questions.database import quoted
 from sigtrace.questions.deaths import EPOCH
+from sigtrace.questions.sql.lock import quoted
 
 if TYPE_CHECKING:
     from sigtrace.questions.database import Database

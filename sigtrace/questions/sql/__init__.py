@@ -1,0 +1,1 @@
+"""SQL: what a query may do."""

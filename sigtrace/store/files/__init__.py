@@ -1,0 +1,1 @@
+"""Files: what is written for somebody to keep."""
