@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sigtrace.errors import Error
 from sigtrace.output import terminal
 from sigtrace.questions.database import Database
+from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ def query(sessions: Sequence[str], sql: str, form: str | None = None) -> None:
     if not asked:
         raise Error('the query is empty: write one, such as "FROM deaths"')
     with Database(*sessions) as database:
+        terminal.write_warnings(damage.texts(database.abouts))
         if form is None:
             # Its last line may end in a comment.
             found = database.answer(f"FROM ({asked}\n) LIMIT {_MOST + 1}" if _selects(asked) else asked)
