@@ -138,9 +138,9 @@ def track(
 ) -> Tracker:
     """Follow all rows of a log; `ended` and the options are those of `sigtrace.causes.tracking.tracker.Tracker`."""
     gaps = None
-    if rows.lossy:
+    if rows.lossy or rows.missing:
         # A loss is noticed after the time that it is of, so they are looked for beforehand.
-        gaps = Gaps()
+        gaps = Gaps(rows.missing)
         rows.feed(gaps)
     tracker = Tracker(ended, gaps, **options)
     rows.feed(tracker)

@@ -54,8 +54,8 @@ _NULLS |= {"pid": -1, "cgroup_id": -1}
 _NULLS |= dict.fromkeys(("sig", "target", "ret", "code", "status", "uid", "ns_pid"), NONE)
 
 
-def tables(events: pa.Table) -> Iterator[tuple[str | None, Table]]:
-    """Yield each log of a table of events, with its rows."""
+def tables(events: pa.Table, missing: Sequence[int] = ()) -> Iterator[tuple[str | None, Table]]:
+    """Yield each log of a table of events, with its rows; `missing` as of `Table`, of all of them."""
     # Of pandas without Arrow's types, a column with nulls comes as floats.
     names = [name for name in (*COLUMNS, "log") if name in events.column_names]  # older sessions have fewer
     ordered = events.select(names).cast(pa.schema([PLAIN.field(name) for name in names]))
@@ -64,7 +64,7 @@ def tables(events: pa.Table) -> Iterator[tuple[str | None, Table]]:
     counts = {row["values"]: row["counts"] for row in counted}
     start = 0
     for log in [*sorted(log for log in counts if log is not None), *([None] if None in counts else [])]:
-        yield log, Table(ordered.slice(start, counts[log]))
+        yield log, Table(ordered.slice(start, counts[log]), missing)
         start += counts[log]
 
 
@@ -77,10 +77,11 @@ def witnessed(events: Collection[str | None]) -> bool:
 
 
 class Table:
-    """The rows of one log, in a table that is in the order of their lines."""
+    """The rows of one log, in a table in the order of their lines; `missing` are lines after which there were more."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, missing: Sequence[int] = ()) -> None:
         self._table = table
+        self.missing = missing
         self._events = set(table["event"].unique().to_pylist())
 
     @property
@@ -100,10 +101,14 @@ class Table:
 
 
 class Parts:
-    """The rows of one log in Parquet files, however many and large: few row groups are in memory at a time."""
+    """The rows of one log in Parquet files, however many and large: few row groups are in memory at a time.
 
-    def __init__(self, files: Sequence[str], *, lossy: bool, witnessed: bool) -> None:
+    `missing` are the lines after which there were more, in files that could not be read.
+    """
+
+    def __init__(self, files: Sequence[str], *, lossy: bool, witnessed: bool, missing: Sequence[int] = ()) -> None:
         self._files = files
+        self.missing = missing
         self.lossy = lossy
         self.witnessed = witnessed
 

@@ -1,5 +1,8 @@
 # cython: language_level=3, annotation_typing=False
-"""Gaps: the times in which a CPU lost events, from its last row before a loss to its first one after."""
+"""Gaps: the times of which rows are missing: a CPU lost events, from its last row before to its first one after.
+
+Or a part of the session could not be read: then those of all CPUs are missing.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +13,33 @@ from typing import TYPE_CHECKING
 from sigtrace.causes.tracking.rows import Follower
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sigtrace.causes.tracking.rows import Chunk
 
 # Their places in sigtrace.causes.tracking.rows.KINDS.
 _PROCESS = 0
 _LOST = 1
+_CGROUP = 16
+_THREAD = 17
 
 
 class Gaps(Follower):
-    """The gaps of a log.
+    """The gaps of a log; `missing` are the lines after which a part of it is missing.
 
     A loss is noticed after the time that it is of, so an ending is judged when all rows up to then have been seen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, missing: Sequence[int] = ()) -> None:
         super().__init__()
+        self._missing = sorted(missing)
+        self._last = -inf
         self._last_ts: dict[int, float] = {}
         self._open: dict[int, list[list[float]]] = {}
         self._found: list[list[float]] = []
         self._starts: list[float] = []
         self._ends: list[float] = []
-        self._merged = True
+        self._merged = not missing
 
     def step(self, chunk: Chunk, i: int) -> None:
         """Look at a row."""
@@ -40,7 +49,12 @@ class Gaps(Follower):
             self._found.append(gap)
             self._open.setdefault(cpu, []).append(gap)
             self._merged = False
-        elif kind != _PROCESS:
+        elif kind not in (_PROCESS, _CGROUP, _THREAD):
+            while self._missing and chunk.line[i] > self._missing[0]:
+                self._found.append([self._last, chunk.ts[i]])
+                del self._missing[0]
+                self._merged = False
+            self._last = max(self._last, chunk.ts[i])
             if self._open:
                 for gap in self._open.pop(cpu, ()):
                     gap[1] = chunk.ts[i]
@@ -58,7 +72,8 @@ class Gaps(Follower):
         # Those that overlap are made one: a session may have as many losses as endings.
         self._starts, self._ends = [], []
         self._merged = True
-        for first, last in sorted(self._found):
+        after_all = [[self._last, inf]] if self._missing else []
+        for first, last in sorted(self._found + after_all):
             if self._ends and first <= self._ends[-1]:
                 self._ends[-1] = max(self._ends[-1], last)
             else:

@@ -17,6 +17,7 @@ from sigtrace.errors import Error
 from sigtrace.output import terminal
 from sigtrace.output.text import json_text
 from sigtrace.questions.database import Database
+from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +35,7 @@ def query(sessions: Sequence[str], sql: str, form: str | None = None, *, unsafe:
     DuckDB can. Raises `Error` if DuckDB cannot run the query, and if Parquet would go to a terminal.
     """
     with Database(*sessions, unsafe=unsafe) as database:
+        terminal.write_warnings(damage.texts(database.abouts))
         schema, batches = database.batches(sql)
         if form is None:
             _print(schema, batches)

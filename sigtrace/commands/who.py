@@ -8,11 +8,12 @@ from sigtrace.facts.witness import CALLS, missing
 from sigtrace.output import text
 from sigtrace.output.clock import time_text
 from sigtrace.output.sentence import alike_pieces, how_to_record, lost_text, plain, sentence, unknown
-from sigtrace.output.terminal import count, escaped, write_sentence
+from sigtrace.output.terminal import count, escaped, write_sentence, write_warnings
 from sigtrace.questions.choice.lines import Alike
 from sigtrace.questions.database import Database
 from sigtrace.questions.deaths import time
 from sigtrace.questions.who import ask
+from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
     from sigtrace.questions.who import Question
@@ -27,6 +28,7 @@ def run(session: str, question: Question, *, form: str | None, limit: int | None
     with Database(session, asked_within_us=asked_within_us) as database:
         answer = ask(database, question, each=form is not None, exits=form == "json")
         if form == "json":
+            write_warnings(damage.texts(database.abouts))
             text.write_json(answer.lines[:limit])
             return
         for line in answer.lines[:limit]:

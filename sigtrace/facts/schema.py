@@ -65,3 +65,14 @@ def complete(table: pa.Table) -> pa.Table:
         if field.name not in table.column_names:
             table = table.append_column(field, pa.nulls(len(table), field.type))
     return table.select(PLAIN.names).cast(PLAIN)
+
+
+def alike(stored: pa.DataType, ours: pa.DataType) -> bool:
+    """Tell whether a column may be stored as this type: other writers have wider numbers, and more kinds of text."""
+    if pa.types.is_dictionary(stored):
+        stored = stored.value_type
+    texts = (pa.string(), pa.large_string(), pa.string_view())
+    if ours in texts:
+        return stored in texts
+    kinds = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_timestamp)
+    return any(is_one(ours) and is_one(stored) for is_one in kinds)

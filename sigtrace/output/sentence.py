@@ -9,6 +9,7 @@ from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
 from sigtrace.facts.witness import SHOWN, missing
 from sigtrace.output.clock import duration_text, time_text
 from sigtrace.output.terminal import count, escaped, listed
+from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -387,6 +388,7 @@ def lost_text(source: Session | Database) -> str | None:
     if (malformed := account.lines_by_kind.get("malformed", 0)) or account.layouts:
         unread = malformed + account.lines_by_kind.get("unstitchable", 0)
         parts.append(f"{count(unread, 'line')} could not be read")
+    parts += map(escaped, damage.texts(abouts(source)))
     if not parts:
         return None
     why = "events were lost" if account.lossy or source.lost_by_kernel_count else "lines are missing or unreadable"

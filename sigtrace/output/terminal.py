@@ -9,7 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _PIPE_WIDTH = 10_000
 _PADDING = re.compile(r" +(?=(?:\x1b\[[\d;]*m| )*$)", re.MULTILINE)
@@ -28,6 +28,12 @@ def width() -> int:
 def write_sentence(text: str, *, indent: str = "") -> None:
     """Print a sentence, on a terminal in lines that fit, those after the first behind `indent`."""
     print("\n".join(textwrap.wrap(text, width(), subsequent_indent=indent, break_on_hyphens=False)))
+
+
+def write_warnings(texts: Iterable[str]) -> None:
+    """Print on stderr what an answer has no place for."""
+    for text in texts:
+        print(f"sigtrace: {escaped(text)}", file=sys.stderr)
 
 
 def write_hint(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
@@ -129,8 +130,10 @@ class Database:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.close()
+        if isinstance(error, _of_engines()):
+            raise SessionError(f"{self.name}: {_reason(error)}") from error
 
     def close(self) -> None:
         """Close the connection, and remove what was parsed into the temporary folder."""
@@ -156,6 +159,11 @@ class Database:
     def lost_by_kernel_count(self) -> int:
         """Events that the kernel counted as lost, in all recordings."""
         return sum(sum(about.get("lost_by_kernel_count", {}).values()) for about in self.abouts)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether rows are missing: events were lost, or parts of recordings are damaged."""
+        return self.accounting.lossy or any("damaged" in about for about in self.abouts)
 
     @property
     def events(self) -> duckdb.DuckDBPyRelation:
@@ -336,14 +344,20 @@ class Database:
 def _logged(one: Found, logs: Sequence[str | None]) -> Iterator[Logged]:
     # The logs of a session by the names that they have here, with their rows.
     kinds = one.about["lines_by_kind"]
+    missing = [line for left_out in one.about.get("damaged", ()) if (line := left_out["after_line"]) is not None]
     if one.rows is None and len(logs) == 1:
         yield (
             logs[0],
-            feed.Parts(one.files, lossy=bool(kinds.get("lost")), witnessed=feed.witnessed([*kinds, *_recorded(one)])),
+            feed.Parts(
+                one.files,
+                lossy=bool(kinds.get("lost")),
+                witnessed=feed.witnessed([*kinds, *_recorded(one)]),
+                missing=missing,
+            ),
         )
         return
     names = dict(zip(one.logs, logs, strict=True))
-    for log, rows in feed.tables(one.table()):
+    for log, rows in feed.tables(one.table(), missing):
         yield names.get(log, log if len(logs) > 1 else logs[0]), rows
 
 
@@ -367,6 +381,12 @@ def _explained() -> Iterator[None]:
         raise Error(f"the query may read its sessions alone: {_reason(error)}: --unsafe allows it") from error
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise Error(f"the query cannot be run: {_reason(error)}") from error
+
+
+def _of_engines() -> tuple[type[Exception], ...]:
+    # What they find in a file is not known before they read it. Only DuckDB that was started can have raised.
+    duckdb = sys.modules.get("duckdb")
+    return (pa.ArrowException,) if duckdb is None else (pa.ArrowException, duckdb.Error)
 
 
 def _reason(error: Exception) -> str:

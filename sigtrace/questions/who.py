@@ -113,7 +113,7 @@ class _Found:
         self._matcher = matcher
         self._period = period
         self._each = each
-        self._lossy = database.accounting.lossy
+        self._lossy = database.lossy
         self._about_of = database.about_of
         self._died = False
 

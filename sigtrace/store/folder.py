@@ -7,7 +7,6 @@ session, `_lock` is held by its recorder, and journals hold what is in no part y
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace.errors import SessionError
 from sigtrace.store.part import sync_folder
+from sigtrace.store.trust import description as descriptions
+from sigtrace.store.trust import regular
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 _DESCRIPTION = "_session.json"
 _LOCK = "_lock"
 # Anything else could be another folder, or be read as an escape; and readers pass over names that begin with . or _
+_LONGEST_DESCRIPTION = 1 << 26
+_PART = re.compile(r"part-(\d{5,15})\.parquet", re.ASCII)
+_JOURNAL = re.compile(r"_spool-(\d{5,15})\.log", re.ASCII)
+_OURS = ("part-", "_spool-")
 _NO_PART_OF_A_PATH = re.compile(r"^[._]|[^A-Za-z0-9._-]")
 
 
@@ -46,11 +51,13 @@ def placed(path: Path, host: str, began: datetime) -> Path:
 
 
 class Folder:
-    """A session's folder, held by this process from `make` or `hold` until `release`."""
+    """A session's folder, held by this process from `make`, `hold` or `take` until `release`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._at = path
         self._lock: int | None = None
+        self._itself: int | None = None
 
     @classmethod
     def make(cls, path: Path) -> Self:
@@ -68,7 +75,7 @@ class Folder:
     def hold(self) -> bool:
         """Hold the folder; False where a recorder still does, or where it cannot be written."""
         try:
-            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            self._lock = os.open(self._at / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         except OSError:
             return False
         try:
@@ -78,59 +85,100 @@ class Folder:
             return False
         return True
 
+    def take(self) -> bool:
+        """Hold the folder as `hold` does, but only if nobody except this user can have put anything into it.
+
+        What is read and written from then on is in the folder that was looked at, wherever its path leads meanwhile.
+        """
+        try:
+            self._itself = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        self._at = Path(f"/proc/self/fd/{self._itself}")
+        if regular.own(self._itself) and self.hold():
+            return True
+        self.release()
+        return False
+
     def release(self) -> None:
         """Let others hold it."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        for descriptor in (self._lock, self._itself):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._lock = self._itself = None
+        self._at = self.path
 
     def part(self, number: int) -> Path:
         """Return the path of a part."""
-        return self.path / f"part-{number:05}.parquet"
+        return self._at / f"part-{number:05}.parquet"
 
     def parts(self) -> list[int]:
         """Return the numbers of the parts that are whole, in their order."""
-        return sorted(int(path.stem.removeprefix("part-")) for path in self.path.glob("part-*.parquet"))
+        return sorted(int(found[1]) for name in self._names() if (found := _PART.fullmatch(name)))
+
+    def journals(self) -> dict[int, Path]:
+        """Return the journals by number, in its order: none where its recorder ended well."""
+        found = (found for name in sorted(self._names()) if (found := _JOURNAL.fullmatch(name)))
+        return {int(one[1]): self._at / one[0] for one in found}
+
+    def strays(self) -> list[str]:
+        """Return the names that no recorder gives, and that look as if one had."""
+        return sorted(
+            name
+            for name in self._names()
+            if name.startswith(_OURS) and not _PART.fullmatch(name) and not _JOURNAL.fullmatch(name)
+        )
 
     def described(self) -> bool:
         """Tell whether the folder is a session."""
-        return (self.path / _DESCRIPTION).is_file()
-
-    def waiting(self) -> bool:
-        """Tell whether rows are in no part yet: its recorder goes on, or was killed."""
-        return any(self.path.glob("_spool-*.log"))
+        return os.path.lexists(self.path / _DESCRIPTION)
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the session says of itself, whole or not at all. Raises `SessionError` where it cannot."""
-        temporary = self.path / f".{_DESCRIPTION}"
+        temporary = self._at / f".{_DESCRIPTION}"
         try:
             with temporary.open("w") as file:
-                json.dump(description, file, indent=1)
+                file.write(descriptions.sealed(description))
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(self.path / _DESCRIPTION)
-            sync_folder(self.path)
+            temporary.replace(self._at / _DESCRIPTION)
+            sync_folder(self._at)
         except OSError as error:
             raise SessionError(f"{self.path}: {error.strerror}: give a path in a folder that can be written") from error
 
     def description(self) -> dict[str, Any]:
         """Return what the session says of itself. Raises `SessionError` where the folder is no session."""
+        path = self.path / _DESCRIPTION
         try:
-            described: dict[str, Any] = json.loads((self.path / _DESCRIPTION).read_bytes())
-        except (OSError, ValueError) as error:
+            data = regular.content(path, _LONGEST_DESCRIPTION)
+        except FileNotFoundError as error:
             raise SessionError(f"{self.path}: no session of sigtrace: `sigtrace record -o` makes one") from error
-        return described
+        return descriptions.read(path, data)
 
     def size(self) -> int:
         """Return the bytes of its parts, the one that is being written with them."""
         return sum(entry.stat().st_size for entry in os.scandir(self.path) if "part-" in entry.name)
 
+    def unfinished(self) -> list[Path]:
+        """Return what a recorder has begun, and given no name yet: it goes on, or was killed."""
+        return [self._at / name for name in self._names() if name.startswith((".part-", "._"))]
+
     def sweep(self) -> None:
-        """Remove what a killed recorder did not finish. For who holds the folder."""
-        for unfinished in (*self.path.glob(".part-*"), *self.path.glob("._*")):
-            unfinished.unlink()
+        """Remove what is unfinished. For who holds the folder."""
+        for path in self.unfinished():
+            path.unlink()
 
     def remove(self) -> None:
         """Remove the folder, and release it."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.release()
+
+    def lost_its_description(self) -> bool:
+        """Tell whether it holds parts as a recording does, and nothing that says of which."""
+        return bool(self.parts()) and not self.described()
+
+    def _names(self) -> list[str]:
+        try:
+            return [entry.name for entry in os.scandir(self._at)]
+        except OSError as error:
+            raise SessionError(f"{self.path}: {error.strerror}") from error

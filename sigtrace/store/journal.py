@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import SessionError
 from sigtrace.store.part import sync_folder
+from sigtrace.store.trust import regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 20
 _WINDOW = 1 << 22
 _LEAST_ROOM = 1 << 21
+_LONGEST_STATE = 1 << 26
 _MADV_POPULATE_WRITE = 23  # Linux 5.14; mmap has no name for it
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
@@ -107,15 +109,19 @@ class Journal:
             self._window = bytearray(_WINDOW)  # a filesystem without such mappings: `append` alone keeps
 
 
-def journals(folder: Path) -> list[tuple[int, Path]]:
-    """Return the journals of a session by number: none where its recorder ended well."""
-    return sorted((int(path.stem.removeprefix("_spool-")), path) for path in folder.glob("_spool-*.log"))
-
-
 def read(path: Path) -> tuple[dict[str, Any], Iterator[bytes]]:
-    """Return a journal's state, and its bytes in blocks."""
-    file = path.open("rb")
-    state = json.loads(file.readline())
+    """Return a journal's state, and its bytes in blocks.
+
+    Raises `SessionError` where it is no journal, and `FileNotFoundError` where it is none any more.
+    """
+    file = os.fdopen(regular.opened(path), "rb")
+    try:
+        state = json.loads(file.readline(_LONGEST_STATE))
+    except (ValueError, RecursionError):
+        state = None
+    if not isinstance(state, dict):
+        file.close()
+        raise SessionError(f"{path}: damaged: its first line is no object of JSON")
 
     def blocks() -> Iterator[bytes]:
         zeros = 0

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace import __version__
 from sigtrace.errors import SessionError
+from sigtrace.facts.rules import FIRST_TIME, LAST_TIME
+from sigtrace.store.trust import checksum, description, regular
 from sigtrace.trace.parser import Rows
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Part:
             self._done.wait()
             self._check()
             with _explained(self.path):
+                checksum.seal(self._temporary)
                 with self._temporary.open("rb") as file:
                     os.fsync(file.fileno())
                 self._temporary.replace(self.path)
@@ -132,7 +135,7 @@ class Part:
                 for group in groups.rest():
                     writer.write_table(group)
                 stored = {"schema": VERSION, "sigtrace": __version__, **rows}
-                writer.add_key_value_metadata({METADATA_KEY: json.dumps(stored)})
+                writer.add_key_value_metadata({METADATA_KEY: json.dumps(stored), checksum.KEY: checksum.UNKNOWN})
 
 
 def _writer(file: pa.BufferedOutputStream, *, kept: bool) -> pq.ParquetWriter:
@@ -159,26 +162,34 @@ def _writer(file: pa.BufferedOutputStream, *, kept: bool) -> pq.ParquetWriter:
         return pq.ParquetWriter(file, SCHEMA, **how)
 
 
-def read(path: Path) -> tuple[pa.Table, dict[str, Any]]:
-    """Return the rows of a part as a table of `PLAIN`, and its metadata.
-
-    Raises `SessionError` where it is not Parquet, or not sigtrace's.
-    """
+def read(path: Path) -> pa.Table:
+    """Return the rows of a part as a table of `PLAIN`. Raises `SessionError` where it cannot be read."""
     import pyarrow.parquet as pq
 
     from sigtrace.facts.schema import complete
 
     with _refused(path), pq.ParquetFile(path) as file:
-        about = _about(path, file.metadata)
-        return complete(file.read()), about
+        return complete(file.read())
 
 
-def metadata(path: Path) -> dict[str, Any]:
-    """Return the metadata of a part alone. Raises `SessionError` as `read` does."""
+def trusted(path: Path) -> dict[str, Any]:
+    """Return the metadata of a part that is as it was written.
+
+    Raises `SessionError` where it does not match its checksum, is no file or not Parquet, or is not sigtrace's.
+    """
     import pyarrow.parquet as pq
 
-    with _refused(path):
-        return _about(path, pq.read_metadata(path))
+    descriptor = regular.opened(path)
+    try:
+        with _refused(path):
+            checksum.verify(path, descriptor)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            file = pq.read_metadata(f"/proc/self/fd/{descriptor}")
+            about = _about(path, file)
+            _check_columns(path, file)
+    finally:
+        os.close(descriptor)
+    return about
 
 
 def n_rows(path: Path) -> int:
@@ -189,14 +200,42 @@ def n_rows(path: Path) -> int:
         return int(pq.read_metadata(path).num_rows)
 
 
+def place(about: dict[str, Any], number: int, told: list[int]) -> dict[str, Any]:
+    """Return as metadata of a part to which recording it belongs, which part it is, and which ones there are so far."""
+    return {"log": about.get("log"), "part": number, "parts": told} if "parts" in about else {}
+
+
 def _about(path: Path, file: pq.FileMetaData) -> dict[str, Any]:
     try:
         about = json.loads((file.metadata or {}).get(METADATA_KEY.encode(), b""))
-    except ValueError:
+    except (ValueError, RecursionError):
         about = None
     if not isinstance(about, dict) or "lines" not in about:
         raise SessionError(f"{path}: not written by sigtrace: make it with `sigtrace parse LOG -o OUT.parquet`")
-    return about
+    return description.checked(path, about)
+
+
+def _check_columns(path: Path, file: pq.FileMetaData) -> None:
+    from sigtrace.facts.schema import ADDED, PLAIN, alike
+
+    stored = file.schema.to_arrow_schema()
+    for ours in PLAIN:
+        if ours.name in stored.names:
+            found = stored.field(ours.name).type
+            if not alike(found, ours.type):
+                raise SessionError(f"{path}: its column {ours.name} is of type {found}, and not {ours.type}")
+        elif ours.name not in ADDED.names:
+            raise SessionError(f"{path}: it lacks the column {ours.name}")
+    number = file.schema.names.index("time")
+    for group in map(file.row_group, range(file.num_row_groups)):
+        known = group.column(number).statistics
+        # As stored: Python has no time that is later.
+        if known is not None and known.has_min_max and not _has_dates(known.min_raw, known.max_raw):
+            raise SessionError(f"{path}: its times lead beyond the years 1 to 9999")
+
+
+def _has_dates(*times: Any) -> bool:  # noqa: ANN401  (whatever a file's statistics are)
+    return all(isinstance(time, int) and FIRST_TIME <= time <= LAST_TIME for time in times)
 
 
 def sync_folder(folder: Path) -> None:

@@ -16,7 +16,7 @@ from sigtrace.facts import schema
 from sigtrace.store import snapshot
 from sigtrace.store.folder import Folder, placed
 from sigtrace.store.journal import Journal
-from sigtrace.store.part import Part
+from sigtrace.store.part import Part, place
 from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.parser import Parser
 
@@ -67,10 +67,12 @@ class Recorder:
             "machine": os.uname().machine,
             "utc_offset_us": utc_offset_us,
             "started": started,
+            "parts": [],
             **origin,
         }
         self._parser = Parser(log, utc_offset_us=utc_offset_us, rows=_BATCH_ROWS, user_of=users.name)
         self._number = 0
+        self._parts: list[int] = []
         self._begun = self._synced = 0.0
         self.rows = 0
         with ExitStack() as undo:
@@ -79,7 +81,7 @@ class Recorder:
             if processes or cgroups:
                 known = Part(self._folder.part(self._number))
                 known.write(snapshot.batch(processes, cgroups or {}, log, utc_offset_us))
-                known.close(Accounting().to_dict())
+                self._close(known, Accounting())
                 self._number += 1
             self._begin()
             undo.pop_all()
@@ -136,7 +138,7 @@ class Recorder:
         for batch in self._parser.finish():
             self._write(batch)
         account = self.accounting
-        self._part.close(account.to_dict())  # the last one also without rows: no reader takes a folder of none
+        self._close(self._part, account)  # the last one also without rows: no reader takes a folder of none
         self._folder.describe(
             {
                 **self._origin,
@@ -144,6 +146,7 @@ class Recorder:
                 "lost_by_kernel_count": {str(cpu): n for cpu, n in lost.items()},
                 "disturbed": list(disturbed),
                 **account.to_dict(),
+                "parts": self._parts,
             }
         )
         self._journal.remove()
@@ -151,7 +154,8 @@ class Recorder:
         return account
 
     def _begin(self) -> None:
-        journal = Journal(self._folder.path, self._number, self._parser.state())
+        state = {**self._parser.state(), "log": self._origin["log"]}
+        journal = Journal(self._folder.path, self._number, state)
         try:
             self._part = Part(self._folder.part(self._number))
         except SessionError:
@@ -159,6 +163,11 @@ class Recorder:
             raise
         self._journal = journal
         self._begun = self._synced = time.monotonic()
+
+    def _close(self, part: Part, account: Accounting, number: int | None = None) -> None:
+        number = self._number if number is None else number
+        self._parts.append(number)
+        part.close({**account.to_dict(), **place(self._origin, number, self._parts)})
 
     def _write(self, batch: pa.RecordBatch) -> None:
         self._part.write(batch)
@@ -173,7 +182,7 @@ class Recorder:
         self._begin()
         try:
             if part.rows:
-                part.close(self.accounting.to_dict())
+                self._close(part, self.accounting, self._number - 1)
             else:
                 part.abandon()
         except SessionError:

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sigtrace.errors import SessionError
+from sigtrace.facts.schema import PLAIN
 from sigtrace.store.conversion import convert
 from sigtrace.store.folder import Folder
-from sigtrace.store.part import metadata, n_rows
+from sigtrace.store.part import n_rows, trusted
 from sigtrace.store.part import read as read_part
 from sigtrace.store.session import Session, is_parquet, read
+from sigtrace.store.trust.contents import Contents
+from sigtrace.store.trust.recovery import recover
 from sigtrace.trace.log import Log
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ class Found:
 
     def table(self) -> pa.Table:
         """Return all its rows."""
-        return pa.concat_tables(read_part(Path(file))[0] for file in self.files) if self.rows is None else self.rows
+        return pa.concat_tables(read_part(Path(file)) for file in self.files) if self.rows is None else self.rows
 
     def n_rows(self) -> int:
         """Return how many rows it has."""
@@ -95,9 +98,13 @@ def _sessions_in(folder: Path) -> Iterator[str]:
             files = []  # noqa: PLW2901  (its parts are not sessions of their own)
             found += 1
             yield place
+        elif Folder(Path(place)).lost_its_description():
+            raise SessionError(f"{place}: parts of a recording without its _session.json: copy that as well")
         folders.sort()
         for name in sorted(files):
             if name.endswith(".parquet") and not name.startswith((".", "_")):
+                if not Path(place, name).is_file():
+                    raise SessionError(f"{place}/{name}: no file, so nothing is read from it")
                 found += 1
                 yield os.path.join(place, name)  # noqa: PTH118  (as os.walk gives it)
     if not found:
@@ -108,19 +115,19 @@ def _sessions_in(folder: Path) -> Iterator[str]:
 
 def _recording(path: Path) -> Found:
     folder = Folder(path)
-    if folder.waiting():
-        session = read(path)  # recovers it, where its recorder is gone
-        if folder.waiting():
-            return Found(os.fspath(path), session.about, rows=session.table)
-    about = folder.description()
-    if "lines" not in about:  # its recorder was killed before it had read anything
-        return Found(os.fspath(path), read(path).about, [os.fspath(folder.part(n)) for n in folder.parts()])
-    return Found(os.fspath(path), about, [os.fspath(folder.part(number)) for number in folder.parts()])
+    recover(folder)
+    if folder.journals():  # its recorder goes on, or the folder is another's
+        session = read(path)
+        return Found(os.fspath(path), session.about, rows=session.table)
+    contents = Contents(folder)
+    contents.look()
+    rows = None if contents.files else PLAIN.empty_table()  # its recorder was killed before it had read anything
+    return Found(os.fspath(path), contents.about, [os.fspath(file) for file in contents.files], rows)
 
 
 def _file(path: str, scratch: Path) -> Found:
     if path != "-" and is_parquet(Path(path)):
-        return Found(path, metadata(Path(path)), [path])
+        return Found(path, trusted(Path(path).resolve()), [path])
     file = scratch / f"{len(list(scratch.iterdir()))}.parquet"
     accounting = convert([Log(path)], file)
     return Found(path, {**accounting.to_dict(), "logs": [Log(path).name]}, [os.fspath(file)])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sigtrace.facts.events import ROWS
+from sigtrace.facts.rules import FIRST_TIME, LAST_TIME
 from sigtrace.facts.schema import SCHEMA
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def batch(
             arrays.append(pa.DictionaryArray.from_arrays(codes, known.get(name, strings)))
         else:
             arrays.append(_array(type_, n, values, bits))
-    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+    return _dated(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA))
 
 
 def _users(uids: memoryview, flags: bytes, user_of: Callable[[int], str]) -> tuple[memoryview, pa.StringArray]:
@@ -101,6 +102,23 @@ def _users(uids: memoryview, flags: bytes, user_of: Callable[[int], str]) -> tup
         if flag == _FLAG:
             codes[row] = places.setdefault(uids[row], len(places))
     return memoryview(codes), _strings([user_of(uid) for uid in places])
+
+
+def _dated(rows: pa.RecordBatch) -> pa.RecordBatch:
+    # A moment before the year 1 or after 9999 is none that Python could tell.
+    times = rows.column("time")
+    if times.null_count == len(rows):
+        return rows
+    import pyarrow.compute as pc
+
+    stored = times.cast(pa.int64())
+    bounds: dict[str, int] = pc.min_max(stored).as_py()  # type: ignore[assignment]
+    if bounds["min"] >= FIRST_TIME and bounds["max"] <= LAST_TIME:
+        return rows
+    first, last = pa.scalar(FIRST_TIME, pa.int64()), pa.scalar(LAST_TIME, pa.int64())
+    held = pc.and_(pc.greater_equal(stored, first), pc.less_equal(stored, last))
+    dated = pc.if_else(held, times, pa.scalar(None, times.type))
+    return rows.set_column(SCHEMA.get_field_index("time"), SCHEMA.field("time"), dated)
 
 
 # Half of a plain log's columns are nothing but null.

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 VERSION = 2
 """The version of a state."""
 
+CPUS = 65536
+"""More than any Linux has, and as many as the scanner knows."""
+
 _COUNTS = (
     "lines", "kill", "half", "losses", "other", "continuation", "comment", "blank", "malformed", "unstitchable",
     "microseconds", "ticks",
@@ -48,15 +51,19 @@ def taken(scanner: Scanner) -> dict[str, Any]:
 
 
 def resume(scanner: Scanner, state: dict[str, Any]) -> None:
-    """Let a new scanner go on where another one's state was `taken`, by this version or an older one."""
+    """Let a new scanner go on where another one's state was `taken`, by this version or an older one.
+
+    Raises `ValueError`, `TypeError`, `LookupError` or `ArithmeticError` if it never was.
+    """
     kinds = range(len(ROWS)) if "version" in state else _FORMER_KINDS
     for key, (line, ts, tid, pid, name, sig) in state["pending"].items():
-        scanner.restore_line(int(key), [line, ts, tid, pid, scanner.intern_name(name), sig])
+        scanner.restore_line(_cpu(int(key)), [line, ts, tid, pid, scanner.intern_name(name), sig])
     if state["opened"] is not None:
         *fields, pieces = state["opened"]
         open_ = dict(zip(_OPEN, fields, strict=True))
         open_["comm"] = -1 if open_["comm"] is None else scanner.intern_name(open_["comm"])
         open_["kind"] = kinds[open_["kind"]]
+        _cpu(open_["cpu"])
         for name, value in open_.items():
             setattr(scanner, f"open_{name}", value)
         scanner.pieces = bytes.fromhex(pieces)
@@ -73,3 +80,10 @@ def resume(scanner: Scanner, state: dict[str, Any]) -> None:
     if "version" in state:
         scanner.calls.resume(state["calls"])
         scanner.count_calls()
+
+
+def _cpu(number: int) -> int:
+    # The scanner looks up its columns by it, and asks nobody whether it is one.
+    if not 0 <= number < CPUS:
+        raise ValueError(f"no CPU has the number {number}")
+    return number
