@@ -125,7 +125,7 @@ class Parts:
                 with pq.ParquetFile(path, metadata=metadata, read_dictionary=encoded) as file:
                     _feed(file, follower)
             except (OSError, pa.ArrowException) as error:
-                raise SessionError(f"{path}: {error}") from error
+                raise SessionError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def _feed(file: pq.ParquetFile, follower: Follower) -> None:

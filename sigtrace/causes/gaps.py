@@ -32,7 +32,7 @@ class Gaps(Follower):
 
     def __init__(self, missing: Sequence[int] = ()) -> None:
         super().__init__()
-        self._missing = sorted(missing)
+        self._missing = sorted(set(missing))
         self._last = -inf
         self._last_ts: dict[int, float] = {}
         self._open: dict[int, list[list[float]]] = {}

@@ -12,11 +12,11 @@ import errno
 import json
 import mmap
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sigtrace.errors import SessionError
 from sigtrace.store.part import sync_folder
-from sigtrace.store.trust import regular
+from sigtrace.store.trust import description, regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,31 +109,37 @@ class Journal:
             self._window = bytearray(_WINDOW)  # a filesystem without such mappings: `append` alone keeps
 
 
-def read(path: Path) -> tuple[dict[str, Any], Iterator[bytes]]:
-    """Return a journal's state, and its bytes in blocks.
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[dict[str, Any], Iterator[bytes]]]:
+    """Give a journal's state, and its bytes in blocks.
 
     Raises `SessionError` where it is no journal, and `FileNotFoundError` where it is none any more.
     """
-    file = os.fdopen(regular.opened(path), "rb")
-    try:
-        state = json.loads(file.readline(_LONGEST_STATE))
-    except (ValueError, RecursionError):
-        state = None
-    if not isinstance(state, dict):
-        file.close()
-        raise SessionError(f"{path}: damaged: its first line is no object of JSON")
+    with os.fdopen(regular.opened(path), "rb") as file:
+        try:
+            state = json.loads(file.readline(_LONGEST_STATE))
+        except (ValueError, RecursionError):
+            state = None
+        if not isinstance(state, dict):
+            raise SessionError(f"{path}: damaged: its first line is no object of JSON")
+        yield state, _blocks(file)
 
-    def blocks() -> Iterator[bytes]:
-        zeros = 0
-        with file:
-            while block := file.read(_BLOCK):
-                read = block.rstrip(b"\0")
-                if read:
-                    yield bytes(zeros) + read
-                    zeros = 0
-                zeros += len(block) - len(read)
 
-    return state, blocks()
+def parts(path: Path) -> list[int]:
+    """Return the numbers of the parts that there were when a journal began. Raises as `opened` does."""
+    with opened(path) as (state, _):
+        told = state.get("parts")
+    return told if isinstance(told, list) and description.is_parts(told) else []
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    zeros = 0
+    while block := file.read(_BLOCK):
+        read = block.rstrip(b"\0")
+        if read:
+            yield bytes(zeros) + read
+            zeros = 0
+        zeros += len(block) - len(read)
 
 
 @contextlib.contextmanager

@@ -252,7 +252,7 @@ def _refused(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, KeyError, _of_arrow()) as error:
-        raise SessionError(f"{path}: {error}") from error
+        raise SessionError(f"{path}: {' '.join(str(error).split())}") from error  # Arrow's have lines
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class Recorder:
                 known.write(snapshot.batch(processes, cgroups or {}, log, utc_offset_us))
                 self._close(known, Accounting())
                 self._number += 1
-            self._begin()
+            self._begin(self._parts)
             undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -153,8 +153,8 @@ class Recorder:
         self._folder.release()
         return account
 
-    def _begin(self) -> None:
-        state = {**self._parser.state(), "log": self._origin["log"]}
+    def _begin(self, told: list[int]) -> None:
+        state = {**self._parser.state(), "log": self._origin["log"], "parts": told}
         journal = Journal(self._folder.path, self._number, state)
         try:
             self._part = Part(self._folder.part(self._number))
@@ -179,10 +179,10 @@ class Recorder:
         journal, part = self._journal, self._part
         self._number += 1
         # First the new journal, then the part, then away with the old journal: a crash between leaves nothing out.
-        self._begin()
+        self._begin([*self._parts, *([journal.number] if part.rows else [])])
         try:
             if part.rows:
-                self._close(part, self.accounting, self._number - 1)
+                self._close(part, self.accounting, journal.number)
             else:
                 part.abandon()
         except SessionError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN
+from sigtrace.store import journal as journals
 from sigtrace.store import part as parts
 from sigtrace.store.trust import recovery
 from sigtrace.trace.accounting import Accounting
@@ -33,7 +35,7 @@ class Contents:
         self._folder = folder
         self._described = folder.description()
         self._account: dict[str, Any] = {}
-        self._after_line = _BEFORE_ALL
+        self._lines: dict[int, int] = {}
         self._expected = set(self._described.get("parts", ()))
         self._damaged: list[dict[str, Any]] = []
         self.files: list[Path] = []
@@ -71,12 +73,12 @@ class Contents:
         if journal is not None and not os.path.lexists(path):
             return False
         try:
-            self._take(trusted(self._folder, number, self._described))
+            self._take(number, trusted(self._folder, number, self._described))
         except FileNotFoundError:
-            self._leave_out(path.name, "it is not there", self._after_line)
+            self._leave_out(path.name, "it is not there", self._line_before(number))
         except SessionError as error:
             if journal is None:
-                self._leave_out(path.name, str(error).removeprefix(f"{path}: "), self._after_line)
+                self._leave_out(path.name, str(error).removeprefix(f"{path}: "), self._line_before(number))
         else:
             self.files.append(path)
             return True
@@ -86,37 +88,41 @@ class Contents:
         parser = recovery.parser(self._described)
         try:
             batches = list(recovery.rows(self._described, parser, path, last=False))
+            self._expected.update(journals.parts(path))
         except FileNotFoundError:
             # None of a journal without rows, which becomes no part.
             there = os.path.lexists(self._folder.part(number))
             return parts.read(self._folder.part(number)) if there and self._look_at(number, None) else None
         except SessionError as error:
-            self._leave_out(path.name, str(error).removeprefix(f"{path}: "), self._after_line)
+            self._leave_out(path.name, str(error).removeprefix(f"{path}: "), self._line_before(number))
             return None
-        self._take(parser.accounting.to_dict())
+        self._take(number, parser.accounting.to_dict())
         return recovery.plain(batches)
 
-    def _take(self, found: dict[str, Any]) -> None:
+    def _take(self, number: int, found: dict[str, Any]) -> None:
         self._account = Accounting.from_dict(found).to_dict()
-        self._after_line = found["lines"]
+        self._lines[number] = found["lines"]
         self._expected.update(found.get("parts", ()))
 
     def _leave_out(self, name: str, why: str, after_line: int | None) -> None:
         self._damaged.append({"file": self._named(name), "why": why, "after_line": after_line})
 
+    def _line_before(self, number: int) -> int:
+        # They are taken in the order of their numbers.
+        before = bisect_left(list(self._lines), number)
+        return list(self._lines.values())[before - 1] if before else _BEFORE_ALL
+
     def _named(self, name: str) -> str:
         return os.fspath(self._folder.path / name)
 
     def _end(self) -> None:
-        # A part names all that came before it.
-        seen = {os.fspath(path) for path in self.files} | {one["file"] for one in self._damaged}
-        for number in sorted(self._expected):
-            if self._named(name := self._folder.part(number).name) not in seen:
-                self._leave_out(name, "it is not there", _BEFORE_ALL)
+        # A part names all that came before it, and so does a journal.
+        left_out = {one["file"] for one in self._damaged}
+        for number in sorted(self._expected - self._lines.keys()):
+            if self._named(name := self._folder.part(number).name) not in left_out:
+                self._leave_out(name, "it is not there", self._line_before(number))
         for name in self._folder.strays():
-            self._damaged.append(
-                {"file": self._named(name), "why": "no recorder gives such a name", "after_line": None}
-            )
+            self._leave_out(name, "no recorder gives such a name", None)
 
 
 def trusted(folder: Folder, number: int, about: dict[str, Any]) -> dict[str, Any]:

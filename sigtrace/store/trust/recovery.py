@@ -48,6 +48,8 @@ def _recover(folder: Folder, about: dict[str, Any]) -> None:
     for number in folder.parts():
         if (found := _trusted(folder, number, about)) is not None:
             told.update([number, *found.get("parts", ())])
+    for path in waiting.values():
+        told.update(journals.parts(path))
     for number, path in waiting.items():
         if number not in told or _trusted(folder, number, about) is None:
             told.add(number)
@@ -98,20 +100,20 @@ def rows(about: dict[str, Any], reading: Parser, path: Path, *, last: bool) -> I
 
     Raises `SessionError` if it is damaged, and `FileNotFoundError` if it is no more.
     """
-    state, blocks = journals.read(path)
-    if state.get("log", about.get("log")) != about.get("log"):
-        raise SessionError(f"{path}: it is of another recording")
-    try:
-        reading.resume(state)
-        for block in blocks:
-            yield from reading.feed(block)
-        if last:
-            yield from reading.finish()
-        elif (batch := reading.take()) is not None:
-            yield batch
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # What the scanner goes on from is whatever stood there.
-        raise SessionError(f"{path}: damaged: its first line is no state of a parser") from error
+    with journals.opened(path) as (state, blocks):
+        if state.get("log", about.get("log")) != about.get("log"):
+            raise SessionError(f"{path}: it is of another recording")
+        try:
+            reading.resume(state)
+            for block in blocks:
+                yield from reading.feed(block)
+            if last:
+                yield from reading.finish()
+            elif (batch := reading.take()) is not None:
+                yield batch
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # What the scanner goes on from is whatever stood there.
+            raise SessionError(f"{path}: damaged: its first line is no state of a parser") from error
 
 
 def plain(batches: Iterable[pa.RecordBatch]) -> pa.Table:
