@@ -3,5 +3,7 @@
 import sys
 
 from sigtrace.cli import main
+from sigtrace.commands.streams import end_cleanly
 
+end_cleanly()
 sys.exit(main())

@@ -8,6 +8,7 @@ import os
 import sys
 
 from sigtrace.commands.line import main
+from sigtrace.commands.streams import end_cleanly
 
 __all__ = ["main", "run"]
 
@@ -16,6 +17,7 @@ def run() -> None:
     """Run the command of this process, and end it."""
     # pyarrow imports numpy and pandas if it can. No command needs them, and they take half the time of a short one.
     sys.modules["numpy"] = None  # type: ignore[assignment]
+    end_cleanly()
     if sys.argv[1:2] != ["parse"]:
         sys.exit(main())
     _hurry()

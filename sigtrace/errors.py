@@ -2,7 +2,9 @@
 
 
 class Error(Exception):
-    """Anything that sigtrace can say in a line: what, where, and what to do."""
+    """Anything that sigtrace can say in a line: what, where, and what to do. The command exits with its `code`."""
+
+    code = 1
 
 
 class LogError(Error):
@@ -15,3 +17,11 @@ class SessionError(Error):
 
 class ProbeError(Error):
     """Something that recording needs is missing: a right, bcc, BPF, tracefs, an event."""
+
+
+class CommandError(ProbeError):
+    """A command to record that cannot be run; its `code` is a shell's: 127 if it is not there, else 126."""
+
+    def __init__(self, said: str, code: int) -> None:
+        super().__init__(said)
+        self.code = code

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import __version__
+from sigtrace.commands import streams
 from sigtrace.errors import Error
 from sigtrace.facts.rules import ASKED_WITHIN_US
 
@@ -43,24 +43,34 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0 done, 1 failed with one line on stderr. Wrong usage exits with 2."""
-    arguments = parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
+    streams.prepare()
     try:
-        code: int = arguments.command(arguments)
-        sys.stdout.flush()
+        return _run(sys.argv[1:] if argv is None else argv)
     except Error as error:
         from sigtrace.output.terminal import escaped
 
-        print(f"sigtrace: {escaped(str(error))}", file=sys.stderr)
-        return 1
+        streams.tell(f"sigtrace: {escaped(str(error))}")
+        return error.code
+    except BrokenPipeError:
+        return 1  # the reader has seen enough, and is told nothing
     except OSError as error:
-        # Of all else that fails, an Error says where. The reader of a pipe has seen enough, and is told nothing.
-        if not isinstance(error, BrokenPipeError):
-            print(f"sigtrace: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
-        # Python must not complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Of all else that fails, an Error says where.
+        streams.tell(f"sigtrace: {error.filename or 'standard output'}: {error.strerror or error}")
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        streams.settle()
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        arguments = parser().parse_args(_joined(argv))
+    except SystemExit:
+        sys.stdout.flush()  # of --help and --version, which argparse prints
+        raise
+    code: int = arguments.command(arguments)
+    sys.stdout.flush()
     return code
 
 
@@ -75,9 +85,18 @@ def _joined(argv: Sequence[str]) -> list[str]:
     return joined
 
 
+class _Parser(argparse.ArgumentParser):
+    def _print_message(self, message: str, file: object = None) -> None:
+        # argparse's own says nothing if that fails.
+        if file is sys.stdout:
+            print(message, end="")
+        else:
+            streams.tell(message, end="")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         "sigtrace",
         description="Who killed whom, with what, and how do you know?",
         epilog=_EXAMPLES,
@@ -236,7 +255,7 @@ def _signals(text: str) -> frozenset[int]:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Parser],
     name: str,
     run: object,
     what: str,

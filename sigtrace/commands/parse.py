@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sigtrace.commands.streams import tell
 from sigtrace.store.conversion import convert
 from sigtrace.trace.log import Log
 from sigtrace.trace.parser import COMPILED
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 def run(logs: Sequence[str], output: str) -> None:
     """Write logs to a Parquet file, and print what became of their lines."""
     if not COMPILED:
-        print(
-            "sigtrace: the scanner is not compiled and some 200 times slower: reinstall where there is a C compiler",
-            file=sys.stderr,
-        )
+        tell("sigtrace: the scanner is not compiled and some 200 times slower: reinstall where there is a C compiler")
     account = convert([Log(log) for log in logs], Path(output))
     kinds = account.lines_by_kind
     by_kind = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())

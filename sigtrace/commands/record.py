@@ -10,17 +10,18 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sigtrace.capture import cgroup, proc
 from sigtrace.capture.probe import BUFFER_MB, Probe
-from sigtrace.errors import ProbeError
+from sigtrace.commands.streams import tell
+from sigtrace.errors import CommandError
 from sigtrace.output.terminal import count, escaped
 from sigtrace.store.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from sigtrace.trace.accounting import Accounting
 
@@ -49,7 +50,7 @@ def record(
         with Probe(buffer_mb=buffer_mb, evidence=evidence, arguments=arguments) as probe:
             run.stop = probe.stop
             if probe.fallback:
-                _tell(f"sigtrace: {probe.fallback}")
+                tell(f"sigtrace: {probe.fallback}")
             origin = {
                 "clock": probe.clock,
                 "events": probe.events,
@@ -73,7 +74,7 @@ def record(
                         progress.show()
                     account = recorder.finish(probe.losses(), probe.disturbed)
         for what in dict.fromkeys(probe.disturbed):
-            _tell(f"sigtrace: {escaped(what)} of the trace instance: what happened meanwhile may be missing")
+            tell(f"sigtrace: {escaped(what)} of the trace instance: what happened meanwhile may be missing")
         _say(recorder, account, sum(probe.losses().values()))
     return run.code
 
@@ -88,8 +89,8 @@ class Run:
     """
 
     def __init__(self, command: Sequence[str], duration: float | None) -> None:
-        if command and shutil.which(command[0]) is None:
-            raise ProbeError(f"{command[0]}: no command that can be run: nothing was recorded")
+        if command:
+            _refuse_what_cannot_run(command[0])
         self._command = command
         self._duration = duration
         self._child: subprocess.Popen[bytes] | None = None
@@ -109,7 +110,7 @@ class Run:
         with self._undo:
             if self._child is not None:
                 if kind is not None and self._child.poll() is None:
-                    _tell(f"sigtrace: the recording has ended, {escaped(self._command[0])} goes on")
+                    tell(f"sigtrace: the recording has ended, {escaped(self._command[0])} goes on")
                 self._child.wait()
 
     @property
@@ -129,7 +130,8 @@ class Run:
             try:
                 self._child = subprocess.Popen(self._command)
             except OSError as error:
-                raise ProbeError(f"{self._command[0]}: {error.strerror}: nothing was recorded") from error
+                code = 127 if isinstance(error, FileNotFoundError) else 126
+                raise CommandError(f"{self._command[0]}: {error.strerror}: nothing was recorded", code) from error
             if self._told > 0:  # meanwhile
                 self._on_signal(self._told, None)
             threading.Thread(target=self._stop_after, args=(self._child,), daemon=True).start()
@@ -158,6 +160,15 @@ class Run:
             self._told = number
 
 
+def _refuse_what_cannot_run(name: str) -> None:
+    if shutil.which(name) is not None:
+        return
+    folders = [""] if "/" in name else os.get_exec_path()
+    if name and any(Path(folder, name).exists() for folder in folders):
+        raise CommandError(f"{name}: may not be executed: nothing was recorded", 126)
+    raise CommandError(f"{name}: no command of that name: nothing was recorded", 127)
+
+
 class _Progress:
     """A line on stderr, where that is a terminal, of what has been recorded; gone at the end."""
 
@@ -165,14 +176,14 @@ class _Progress:
         self._recorder = recorder
         self._shown = time.monotonic()
         self._lines = 0
-        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._terminal:
-            _tell("\r\x1b[K", end="")
+            tell("\r\x1b[K", end="")
 
     def show(self) -> None:
         now = time.monotonic()
@@ -182,7 +193,7 @@ class _Progress:
         rate = (account.lines - self._lines) / (now - self._shown)
         self._shown, self._lines = now, account.lines
         rows, size = count(self._recorder.rows, "row"), self._recorder.size / 1e6
-        _tell(f"\r{rate:,.0f} events/s  {rows}  {size:,.1f} MB  {account.lost:,} lost\x1b[K", end="")
+        tell(f"\r{rate:,.0f} events/s  {rows}  {size:,.1f} MB  {account.lost:,} lost\x1b[K", end="")
 
 
 def _say(recorder: Recorder, account: Accounting, lost: int) -> None:
@@ -190,15 +201,5 @@ def _say(recorder: Recorder, account: Accounting, lost: int) -> None:
     said = f"{lost:,} events were lost" if lost else "events were lost" if account.lossy else "nothing was lost"
     calls = count(account.lines_by_kind.get("kill", 0) // 2, "call")
     path = escaped(str(recorder.path))
-    _tell(f"{path}: {calls}, {count(recorder.rows, 'row')}; {said}.")
-    _tell(f"Now ask it: sigtrace report {path}")
-
-
-def _tell(text: str, end: str = "\n") -> None:
-    if sys.stderr is None:
-        return
-    try:
-        print(text, end=end, file=sys.stderr, flush=True)
-    except OSError:
-        # The terminal is gone, or the pipe's reader: no reason to end, nor for another exit code.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    tell(f"{path}: {calls}, {count(recorder.rows, 'row')}; {said}.")
+    tell(f"Now ask it: sigtrace report {path}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sigtrace.commands.streams import tell
 from sigtrace.output import text
 from sigtrace.output.summary import summary
+from sigtrace.output.terminal import escaped
 from sigtrace.questions.database import Database
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def run(sessions: Sequence[str], form: str | None, html: str | None, *, asked_wi
         from sigtrace.output.html import page
 
         page.write(answer, Path(html))
-        print(f"{html}: open it in any browser, or send it; it needs no network.", file=sys.stderr)
+        tell(f"{escaped(html)}: open it in any browser, or send it; it needs no network.")
     elif form == "json":
         text.write_json(answer)
     elif form == "markdown":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 
+from sigtrace.commands.streams import tell
 from sigtrace.errors import ProbeError
 from sigtrace.output.summary import summary
+from sigtrace.output.terminal import escaped
 from sigtrace.output.text import write_text
 from sigtrace.store.session import read
 
@@ -34,8 +35,8 @@ def demo() -> None:
         record(path, ["sh", "-c", _SCENE])
     except ProbeError as error:
         path.parent.rmdir()
-        print(f"Recording is not possible here: {error}", file=sys.stderr)
-        print(f"This is a stored log: {STORED}", file=sys.stderr)
+        tell(f"Recording is not possible here: {escaped(str(error))}")
+        tell(f"This is a stored log: {escaped(str(STORED))}")
         path = STORED
     session = read(path)
     write_text(summary(session))
