@@ -383,6 +383,16 @@ def test_a_scanner_goes_on_with_threads_that_lost_the_cpu_where_another_stopped(
     assert shown(rows, "event", "sig") == [("kill", 2), ("kill", 3), ("kill", 1)]
 
 
+def test_a_state_of_a_version_that_knew_no_thread_without_its_cpu_is_gone_on_from() -> None:
+    first, second = Parser(), Parser()
+    list(first.feed(sent().encode()))
+    state = first.state()
+    del state["scanner"]["calls"]["parted"]
+    second.resume(state)
+    (rows,) = [*second.feed(to().encode()), *second.finish()]
+    assert shown(rows.to_pylist(), "event", "sig", "target") == [("kill", 9, 1400)]
+
+
 def test_a_second_first_half_makes_the_one_before_it_a_half(parse: Parse) -> None:
     rows, _ = parse((sent(sig=1) + sent(sig=2) + to()).encode())
     assert shown(rows, "event", "sig", "target", "line") == [("kill_half", 1, None, 1), ("kill", 2, 1400, 2)]
