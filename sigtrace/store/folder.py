@@ -10,12 +10,11 @@ import fcntl
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace.errors import SessionError
-from sigtrace.store.part import sync_folder
+from sigtrace.store.disk.place import Place
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,25 +50,28 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+        self._place: Place | None = None
 
     @classmethod
     def make(cls, path: Path) -> Self:
         """Make a new folder and hold it. Raises `SessionError` where it is there already, or cannot be made."""
         try:
-            path.mkdir(parents=True)
+            place = Place.make(path)
         except FileExistsError:
             raise SessionError(f"{path}: is there already: give another name with -o, or remove it") from None
         except OSError as error:
             raise SessionError(f"{path}: {error.strerror}: give a path in a folder that can be written") from error
         folder = cls(path)
+        folder._place = place
         folder.hold()
         return folder
 
     def hold(self) -> bool:
         """Hold the folder; False where a recorder still does, or where it cannot be written."""
         try:
-            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            self._lock = self.place.open(_LOCK)
         except OSError:
+            self.release()
             return False
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,6 +85,16 @@ class Folder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+        if self._place is not None:
+            self._place.close()
+            self._place = None
+
+    @property
+    def place(self) -> Place:
+        """The folder, held open: there its files are made. Raises `OSError`."""
+        if self._place is None:
+            self._place = Place(self.path, private=True)
+        return self._place
 
     def part(self, number: int) -> Path:
         """Return the path of a part."""
@@ -102,14 +114,12 @@ class Folder:
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the session says of itself, whole or not at all. Raises `SessionError` where it cannot."""
-        temporary = self.path / f".{_DESCRIPTION}"
         try:
-            with temporary.open("w") as file:
+            with open(self.place.create(f".{_DESCRIPTION}"), "w") as file:  # noqa: PTH123 -- a descriptor
                 json.dump(description, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(self.path / _DESCRIPTION)
-            sync_folder(self.path)
+            self.place.replace(f".{_DESCRIPTION}", _DESCRIPTION)
         except OSError as error:
             raise SessionError(f"{self.path}: {error.strerror}: give a path in a folder that can be written") from error
 
@@ -123,7 +133,7 @@ class Folder:
 
     def size(self) -> int:
         """Return the bytes of its parts, the one that is being written with them."""
-        return sum(entry.stat().st_size for entry in os.scandir(self.path) if "part-" in entry.name)
+        return sum(size for name, size in self.place.sizes().items() if "part-" in name)
 
     def sweep(self) -> None:
         """Remove what a killed recorder did not finish. For who holds the folder."""
@@ -132,5 +142,5 @@ class Folder:
 
     def remove(self) -> None:
         """Remove the folder, and release it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        self.place.remove(self.path)
         self.release()

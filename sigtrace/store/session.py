@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from sigtrace.store.disk.place import Place
     from sigtrace.trace.log import Source
 
 _KERNEL_EVENTS = [event.name for event in EVENTS if event.row_group != CALLS]
@@ -155,7 +156,7 @@ def _recovered(folder: Folder, about: dict[str, Any]) -> dict[str, Any]:
     waiting = journals(folder.path)
     for number, path in waiting:
         if not folder.part(number).exists():
-            account = _part_of(folder.part(number), path, _parser(about), last=number == waiting[-1][0])
+            account = _part_of(folder.part(number), folder.place, path, _parser(about), last=number == waiting[-1][0])
             about = {**about, **account, "recovered": datetime.now(UTC).isoformat(timespec="microseconds")}
     if waiting:
         folder.describe(about)
@@ -165,8 +166,8 @@ def _recovered(folder: Folder, about: dict[str, Any]) -> dict[str, Any]:
     return about
 
 
-def _part_of(path: Path, journal: Path, parser: Parser, *, last: bool) -> dict[str, Any]:
-    part = Part(path)
+def _part_of(path: Path, place: Place, journal: Path, parser: Parser, *, last: bool) -> dict[str, Any]:
+    part = Part(path, place=place)
     try:
         for batch in _journalled(parser, journal, last=last):
             part.write(batch)
