@@ -86,9 +86,10 @@ class Journal:
         self._let_go()
 
     def remove(self) -> None:
-        """Remove the journal: a part holds it now."""
+        """Remove the journal: a part holds it now. What the disk does not remove, the next open does."""
         self._let_go()
-        self._folder.place.unlink(self._name)
+        with contextlib.suppress(OSError):
+            self._folder.place.unlink(self._name)
 
     def _let_go(self) -> None:
         self._window = bytearray()  # the mapping keeps the file, too
