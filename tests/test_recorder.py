@@ -139,7 +139,7 @@ def test_a_recovery_names_users_only_on_the_host_that_knows_them(tmp_path: Path,
 class Images:
     """Copies of a folder, each as a kill just before a step that changes files would leave it."""
 
-    STEPS = ((os, "pwrite"), (os, "fsync"), (os, "fdatasync"), (Path, "replace"), (Path, "unlink"))
+    STEPS = ((os, "pwrite"), (os, "fsync"), (os, "fdatasync"), (os, "replace"), (os, "unlink"))
 
     def __init__(self, folder: Path, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fed = 0

@@ -141,11 +141,22 @@ class Loader:
 
 
 def traceable(root: Path, event: str) -> str:
-    """Say that the kernel has the event of a system call, or raise `MissingError`."""
+    """Say that the kernel has the event of a program, and that this may be attached; or raise `MissingError`."""
     if not tracefs.has_event(root, event):
         what = f"the kernel has no event {event} in {root}/events"
         raise MissingError(what, "record on a kernel with CONFIG_FTRACE_SYSCALLS")
+    number = root / "events" / event.replace(":", "/", 1) / "id"
+    if not os.access(number, os.R_OK, effective_ids=True):
+        raise MissingError(f"{number} may not be read", f"run as root (sudo), or `{tracefs.give(number)}`")
     return "in this kernel"
+
+
+def switchable(root: Path) -> str:
+    """Say that the event of the programs can be switched off in the global trace again, or raise `MissingError`."""
+    switch = _switch(root)
+    if switch.exists() and not os.access(switch, os.R_OK | os.W_OK, effective_ids=True):
+        raise MissingError(f"{switch} may not be written", f"run as root (sudo), or `{tracefs.give(switch)}`")
+    return "stays as it is"
 
 
 def import_bcc() -> ModuleType:
@@ -244,12 +255,17 @@ def _reason(heard: IO[bytes], error: Exception) -> str:
     return (told or lines or [str(error)])[0]
 
 
+def _switch(root: Path) -> Path:
+    return root / "events" / PRINTK.replace(":", "/") / "enable"
+
+
 @contextlib.contextmanager
 def _global_trace_kept(root: Path) -> Iterator[None]:
     # Loading a program that prints makes the kernel enable the event in the global trace, too
     # (bpf_get_trace_printk_proto), on 6.18 a moment later. Our lines have no business there: off again.
-    switch = root / "events" / PRINTK.replace(":", "/") / "enable"
-    was_off = tracefs.has_event(root, PRINTK) and switch.read_text().startswith("0")
+    switchable(root)
+    switch = _switch(root)
+    was_off = switch.exists() and switch.read_text().startswith("0")
     try:
         yield
     finally:

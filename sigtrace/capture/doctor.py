@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from sigtrace.capture import bpf, probe, tracefs
+from sigtrace.capture import bpf, probe, rights, tracefs
 from sigtrace.capture.tracefs import MissingError
 
 
@@ -24,13 +24,14 @@ class Check(NamedTuple):
 
 def checks() -> list[Check]:
     """Try everything that recording needs, by the same steps that a `Probe` takes."""
-    found = [_tried("rights", probe.rights), _tried("lockdown", probe.lockdown), _tried("bcc", _bcc)]
+    found = [_tried("rights", rights.check), _tried("lockdown", probe.lockdown), _tried("bcc", _bcc)]
     try:
         root = tracefs.find()
     except MissingError as error:
         return [*found, Check("tracefs", ok=False, detail=error.what, remedy=error.remedy)]
     found.append(Check("tracefs", ok=True, detail=str(root)))
     found.append(_tried("trace instance", lambda: _instance(root)))
+    found.append(_tried("global trace", lambda: bpf.switchable(root)))
     found += [_tried(event, partial(bpf.traceable, root, event)) for event in bpf.attach_points(bpf.PROBE).values()]
     found.append(_wanted(root, bpf.PRINTK, "recording reads the global trace, without evidence"))
     found += [_wanted(root, event, "recording goes without this evidence") for event in probe.events()]
@@ -69,6 +70,10 @@ def _bpf(root: Path) -> str:
 
 
 def _context(root: Path) -> Check:
+    for event in bpf.attach_points(bpf.CONTEXT).values():
+        tried = _tried("context", partial(bpf.traceable, root, event))
+        if not tried.ok:
+            return tried._replace(needed=False)
     with tracefs.setting_up(root), bpf.loading(root) as loader:
         programs, told = probe.context(loader, arguments=True)
         if programs is not None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from sigtrace.capture import bpf, cgroup, tracefs
+from sigtrace.capture import bpf, cgroup, rights, tracefs
 from sigtrace.capture.bpf import PRINTK
 from sigtrace.capture.guard import Guard
 from sigtrace.capture.tracefs import MissingError
@@ -30,7 +29,6 @@ BUFFER_MB = 192
 _DISTURBANCES = 100  # are told; each is a loss in the stream all the same
 
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
-_CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}  # linux/capability.h
 
 
 class Probe:
@@ -52,7 +50,7 @@ class Probe:
     """
 
     def __init__(self, *, buffer_mb: int = BUFFER_MB, evidence: bool = True, arguments: bool = True) -> None:
-        rights()
+        rights.check()
         lockdown()
         root = tracefs.find()
         self.instance: Path | None = None
@@ -178,17 +176,6 @@ def context(loader: bpf.Loader, *, arguments: bool) -> tuple[bpf.Programs | None
     with contextlib.suppress(MissingError):
         return loader.load(bpf.CONTEXT, defines=["NO_ARGUMENTS"]), [one for one in CONTEXT if one != _ARGUMENTS]
     return None, []
-
-
-def rights() -> str:
-    """Say what gives this process the right to load a BPF program, or raise `MissingError`."""
-    status = Path("/proc/self/status").read_text()
-    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
-    effective = int(found[1], 16) if found else 0
-    held = {name for name, bit in _CAPABILITIES.items() if effective >> bit & 1}
-    if "CAP_SYS_ADMIN" not in held and not {"CAP_BPF", "CAP_PERFMON"} <= held:
-        raise MissingError("recording needs root, or CAP_BPF and CAP_PERFMON", "run it with sudo")
-    return ", ".join(sorted(held))
 
 
 def lockdown() -> str:

@@ -63,11 +63,16 @@ def find() -> Path:
         try:
             (root / "trace_pipe").stat()
         except PermissionError:
-            raise MissingError(f"{root} may not be read", "run as root (sudo)") from None
+            raise MissingError(f"{root} may not be read", f"run as root (sudo), or `chmod 755 {root}`") from None
         except OSError:
             continue
         return root
     raise MissingError("tracefs is not mounted", f"mount -t tracefs tracefs {ROOTS[0]}")
+
+
+def give(path: Path) -> str:
+    """Return the command by which root lets this process use a file or folder of tracefs."""
+    return f"chown {os.geteuid()} {path}"
 
 
 def has_event(root: Path, event: str) -> bool:
@@ -119,7 +124,10 @@ def cpus(folder: Path) -> list[int]:
 @contextlib.contextmanager
 def setting_up(root: Path) -> Iterator[None]:
     """Let one recorder of the host set itself up at a time, and nobody sweep meanwhile."""
-    descriptor = _open(root / "instances", os.O_RDONLY | os.O_DIRECTORY)
+    instances = root / "instances"
+    if not os.access(instances, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+        raise MissingError(f"{instances} may not be written", f"run as root (sudo), or `{give(instances)}`")
+    descriptor = _open(instances, os.O_RDONLY | os.O_DIRECTORY)
     try:
         end = time.monotonic() + _LOCK_SECONDS
         while True:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from sigtrace.causes.tracking.rows import Follower
+    from sigtrace.store.sessions import Found
 
 ALWAYS = ("ts", "tid", "pid", "line")
 FILLED = {
@@ -126,6 +127,31 @@ class Parts:
                     _feed(file, follower)
             except (OSError, pa.ArrowException) as error:
                 raise SessionError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | None, Table | Parts]]:
+    """Yield the logs of a session by the names that they have here, with their rows."""
+    kinds = one.about["lines_by_kind"]
+    missing = [line for left_out in one.about.get("damaged", ()) if (line := left_out["after_line"]) is not None]
+    if one.rows is None and len(logs) == 1:
+        yield (
+            logs[0],
+            Parts(
+                one.files,
+                lossy=bool(kinds.get("lost")),
+                witnessed=witnessed([*kinds, *_recorded(one)]),
+                missing=missing,
+            ),
+        )
+        return
+    names = dict(zip(one.logs, logs, strict=True))
+    for log, rows in tables(one.table(), missing):
+        yield names.get(log, log if len(logs) > 1 else logs[0]), rows
+
+
+def _recorded(one: Found) -> list[str]:
+    # The events that were on, whether or not one came.
+    return [event.rsplit(":", 1)[-1] for event in one.about.get("events", ())]
 
 
 def _feed(file: pq.ParquetFile, follower: Follower) -> None:

@@ -275,7 +275,7 @@ def _command(
 def _record(arguments: argparse.Namespace) -> int:
     from sigtrace.commands.record import record
 
-    return record(arguments.output, arguments.argv, duration=arguments.duration, **_probe(arguments))
+    return record(arguments.output, arguments.argv, duration=arguments.duration, yielding=True, **_probe(arguments))
 
 
 def _probe(arguments: argparse.Namespace) -> dict[str, Any]:

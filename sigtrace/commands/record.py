@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from sigtrace.capture import cgroup, proc
+from sigtrace.capture import cgroup, proc, rights
 from sigtrace.capture.probe import BUFFER_MB, Probe
 from sigtrace.commands.streams import tell
 from sigtrace.errors import CommandError
@@ -37,16 +37,18 @@ def record(
     evidence: bool = True,
     arguments: bool = True,
     seen: Callable[[Probe, bytes], None] | None = None,
+    yielding: bool = False,
 ) -> int:
     """Record a session at `path`; return the exit code to pass on.
 
     It goes on while `command` runs, for `duration` seconds, or until a signal says so: see `Run`. The exit code is the
     command's, 128 + N if signal N ended it, and 0 without one. Without `arguments`, those of processes are left out;
     without `evidence`, all but the calls is. `seen` is given the probe and every chunk as well, an empty one about
-    twice a second if nothing happens. Raises `ProbeError` if something that recording needs is missing, and
-    `SessionError` if the session cannot be written.
+    twice a second if nothing happens. If `yielding`, this thread gives away the rights that recording no longer needs
+    once it records, as `sigtrace.capture.rights.drop` says; the command has them. Raises `ProbeError` if something that
+    recording needs is missing, and `SessionError` if the session cannot be written.
     """
-    with Run(command, duration) as run:
+    with Run(command, duration, yielding=yielding) as run:
         with Probe(buffer_mb=buffer_mb, evidence=evidence, arguments=arguments) as probe:
             run.stop = probe.stop
             if probe.fallback:
@@ -63,7 +65,12 @@ def record(
             # The clock in which /proc says when a process started.
             known = proc.snapshot(cgroups, arguments=arguments) if evidence and probe.clock == "boot" else []
             with Recorder(
-                path, origin, utc_offset_us=probe.utc_offset_us, processes=known, cgroups=cgroups
+                path,
+                origin,
+                utc_offset_us=probe.utc_offset_us,
+                processes=known,
+                cgroups=cgroups,
+                made=lambda owner: rights.drop(probe.instance, owner) if yielding else None,
             ) as recorder:
                 run.begin()
                 with _Progress(recorder) as progress:
@@ -88,17 +95,23 @@ class Run:
     `stop` is what it calls to end the recording.
     """
 
-    def __init__(self, command: Sequence[str], duration: float | None) -> None:
+    def __init__(self, command: Sequence[str], duration: float | None, *, yielding: bool = False) -> None:
         if command:
             _refuse_what_cannot_run(command[0])
         self._command = command
         self._duration = duration
+        self._yielding = yielding
         self._child: subprocess.Popen[bytes] | None = None
+        self._now = threading.Event()
+        self._started = threading.Event()
+        self._failed: BaseException | None = None
         self._told = 0
         self.stop: Callable[[], None] | None = None
         self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        if self._command:
+            threading.Thread(target=self._accompany, daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
             if before is not signal.SIG_IGN:  # as in the background of a script, or under nohup
@@ -127,21 +140,34 @@ class Run:
         if self._told > 0:
             raise SystemExit(128 + self._told)
         if self._command:
-            try:
-                self._child = subprocess.Popen(self._command)
-            except OSError as error:
-                code = 127 if isinstance(error, FileNotFoundError) else 126
-                raise CommandError(f"{self._command[0]}: {error.strerror}: nothing was recorded", code) from error
+            self._now.set()
+            self._started.wait()
+            if isinstance(self._failed, OSError):
+                code = 127 if isinstance(self._failed, FileNotFoundError) else 126
+                what = f"{self._command[0]}: {self._failed.strerror}: nothing was recorded"
+                raise CommandError(what, code) from self._failed
+            if self._failed is not None:
+                raise self._failed
             if self._told > 0:  # meanwhile
                 self._on_signal(self._told, None)
-            threading.Thread(target=self._stop_after, args=(self._child,), daemon=True).start()
         if self._duration is not None:
             timer = threading.Timer(self._duration, self._end)
             timer.start()
             self._undo.callback(timer.cancel)
 
-    def _stop_after(self, child: subprocess.Popen[bytes]) -> None:
-        child.wait()
+    def _accompany(self) -> None:
+        # A thread from before the recorder gave its capabilities away, for the command is to have them.
+        self._now.wait()
+        try:
+            self._child = subprocess.Popen(self._command)
+        except BaseException as error:  # noqa: BLE001  (raised again by begin)
+            self._failed = error
+            return
+        finally:
+            self._started.set()
+        if self._yielding:
+            rights.drop()
+        self._child.wait()
         self._end()
 
     def _end(self) -> None:

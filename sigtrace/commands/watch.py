@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sigtrace.capture import cgroup, proc, users
+from sigtrace.capture import cgroup, proc, rights, users
 from sigtrace.capture.probe import BUFFER_MB, Probe
 from sigtrace.causes import feed
 from sigtrace.causes.gaps import Gaps
@@ -219,12 +219,20 @@ def watch(
 ) -> None:
     """Print the lines of a `view` on stdout, for `duration` seconds or until SIGINT or SIGTERM; record all at `output`.
 
-    `evidence` and `arguments` are as of `sigtrace.commands.record.record`. Raises `ProbeError` if something that
-    watching needs is missing.
+    `evidence` and `arguments` are as of `sigtrace.commands.record.record`; this thread gives away its rights once it
+    watches. Raises `ProbeError` if something that watching needs is missing.
     """
     shown = _Shown(view, arguments=arguments)
     if output is not None:
-        record(output, duration=duration, buffer_mb=buffer_mb, evidence=evidence, arguments=arguments, seen=shown.show)
+        record(
+            output,
+            duration=duration,
+            buffer_mb=buffer_mb,
+            evidence=evidence,
+            arguments=arguments,
+            seen=shown.show,
+            yielding=True,
+        )
         return
     with (
         Run((), duration) as run,
@@ -232,6 +240,7 @@ def watch(
     ):
         run.stop = probe.stop
         shown.begin(probe)
+        rights.drop(probe.instance)
         run.begin()
         for chunk in probe:
             shown.show(probe, chunk)

@@ -230,7 +230,7 @@ class Database:
         for number, one in enumerate(self._sessions):
             logs = self._logs(number)
             if among is None or set(logs) & set(among):
-                yield from (logged for logged in _logged(one, logs) if among is None or logged[0] in among)
+                yield from (logged for logged in feed.of_session(one, logs) if among is None or logged[0] in among)
 
     @property
     def frame(self) -> duckdb.DuckDBPyRelation | pa.Table:
@@ -339,31 +339,6 @@ class Database:
         if not self._renamed(number):
             return one.logs
         return [one.path] if len(one.logs) == 1 else [f"{one.path}:{log or ''}" for log in one.logs]
-
-
-def _logged(one: Found, logs: Sequence[str | None]) -> Iterator[Logged]:
-    # The logs of a session by the names that they have here, with their rows.
-    kinds = one.about["lines_by_kind"]
-    missing = [line for left_out in one.about.get("damaged", ()) if (line := left_out["after_line"]) is not None]
-    if one.rows is None and len(logs) == 1:
-        yield (
-            logs[0],
-            feed.Parts(
-                one.files,
-                lossy=bool(kinds.get("lost")),
-                witnessed=feed.witnessed([*kinds, *_recorded(one)]),
-                missing=missing,
-            ),
-        )
-        return
-    names = dict(zip(one.logs, logs, strict=True))
-    for log, rows in feed.tables(one.table(), missing):
-        yield names.get(log, log if len(logs) > 1 else logs[0]), rows
-
-
-def _recorded(one: Found) -> list[str]:
-    # The events that were on, whether or not one came.
-    return [event.rsplit(":", 1)[-1] for event in one.about.get("events", ())]
 
 
 def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

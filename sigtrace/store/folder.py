@@ -9,12 +9,11 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace.errors import SessionError
-from sigtrace.store.part import sync_folder
+from sigtrace.store.disk.place import Place
 from sigtrace.store.trust import description as descriptions
 from sigtrace.store.trust import regular
 
@@ -57,26 +56,28 @@ class Folder:
         self.path = path
         self._at = path
         self._lock: int | None = None
-        self._itself: int | None = None
+        self._place: Place | None = None
 
     @classmethod
     def make(cls, path: Path) -> Self:
         """Make a new folder and hold it. Raises `SessionError` where it is there already, or cannot be made."""
         try:
-            path.mkdir(parents=True)
+            place = Place.make(path)
         except FileExistsError:
             raise SessionError(f"{path}: is there already: give another name with -o, or remove it") from None
         except OSError as error:
             raise SessionError(f"{path}: {error.strerror}: give a path in a folder that can be written") from error
         folder = cls(path)
+        folder._place = place
         folder.hold()
         return folder
 
     def hold(self) -> bool:
         """Hold the folder; False where a recorder still does, or where it cannot be written."""
         try:
-            self._lock = os.open(self._at / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            self._lock = self.place.open(_LOCK)
         except OSError:
+            self.release()
             return False
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,22 +92,31 @@ class Folder:
         What is read and written from then on is in the folder that was looked at, wherever its path leads meanwhile.
         """
         try:
-            self._itself = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            itself = self.place.descriptor
         except OSError:
             return False
-        self._at = Path(f"/proc/self/fd/{self._itself}")
-        if regular.own(self._itself) and self.hold():
+        self._at = Path(f"/proc/self/fd/{itself}")
+        if regular.own(itself) and self.hold():
             return True
         self.release()
         return False
 
     def release(self) -> None:
         """Let others hold it."""
-        for descriptor in (self._lock, self._itself):
-            if descriptor is not None:
-                os.close(descriptor)
-        self._lock = self._itself = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        if self._place is not None:
+            self._place.close()
+            self._place = None
         self._at = self.path
+
+    @property
+    def place(self) -> Place:
+        """The folder, held open: there its files are made. Raises `OSError`."""
+        if self._place is None:
+            self._place = Place(self.path, private=True)
+        return self._place
 
     def part(self, number: int) -> Path:
         """Return the path of a part."""
@@ -135,14 +145,12 @@ class Folder:
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the session says of itself, whole or not at all. Raises `SessionError` where it cannot."""
-        temporary = self._at / f".{_DESCRIPTION}"
         try:
-            with temporary.open("w") as file:
+            with open(self.place.create(f".{_DESCRIPTION}"), "w") as file:  # noqa: PTH123 -- a descriptor
                 file.write(descriptions.sealed(description))
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(self._at / _DESCRIPTION)
-            sync_folder(self._at)
+            self.place.replace(f".{_DESCRIPTION}", _DESCRIPTION)
         except OSError as error:
             raise SessionError(f"{self.path}: {error.strerror}: give a path in a folder that can be written") from error
 
@@ -157,7 +165,7 @@ class Folder:
 
     def size(self) -> int:
         """Return the bytes of its parts, the one that is being written with them."""
-        return sum(entry.stat().st_size for entry in os.scandir(self.path) if "part-" in entry.name)
+        return sum(size for name, size in self.place.sizes().items() if "part-" in name)
 
     def unfinished(self) -> list[Path]:
         """Return what a recorder has begun, and given no name yet: it goes on, or was killed."""
@@ -170,7 +178,7 @@ class Folder:
 
     def remove(self) -> None:
         """Remove the folder, and release it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        self.place.remove(self.path)
         self.release()
 
     def lost_its_description(self) -> bool:

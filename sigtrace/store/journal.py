@@ -15,12 +15,13 @@ import os
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sigtrace.errors import SessionError
-from sigtrace.store.part import sync_folder
 from sigtrace.store.trust import description, regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sigtrace.store.folder import Folder
 
 _BLOCK = 1 << 20
 _WINDOW = 1 << 22
@@ -33,20 +34,20 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 class Journal:
     """A journal that is being written. Raises `SessionError` if the disk does not take it."""
 
-    def __init__(self, folder: Path, number: int, state: dict[str, Any]) -> None:
+    def __init__(self, folder: Folder, number: int, state: dict[str, Any]) -> None:
         self.number = number
         self.size = 0
-        self._path = folder / f"_spool-{number:05}.log"
-        temporary = folder / f".{self._path.name}"
-        with _explained(self._path), contextlib.ExitStack() as undo:
-            self._file = temporary.open("w+b")
-            undo.callback(temporary.unlink, missing_ok=True)
+        self._folder = folder
+        self._name = f"_spool-{number:05}.log"
+        temporary = f".{self._name}"
+        with _explained(folder.path), contextlib.ExitStack() as undo:
+            self._file = open(folder.place.create(temporary), "w+b")  # noqa: PTH123, SIM115 -- a descriptor; remove()
+            undo.callback(folder.place.unlink, temporary)
             undo.callback(self._file.close)
             self._begin = self._file.write(json.dumps(state).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
-            temporary.replace(self._path)
-            sync_folder(folder)
+            folder.place.replace(temporary, self._name)
             undo.pop_all()
         self._window: mmap.mmap | bytearray = bytearray()
         self._window_at = self._begin
@@ -57,22 +58,27 @@ class Journal:
         It is the file itself: what the kernel has copied there, a kill of this process leaves there.
         """
         if len(self._left()) < _LEAST_ROOM:
-            with _explained(self._path):
+            with _explained(self._folder.path):
                 self._move_window()
         return self._left()
 
     def append(self, chunk: bytes) -> None:
         """Keep bytes; from here on they survive the death of this process, as those do that stand in the room."""
-        with _explained(self._path):
+        with _explained(self._folder.path):
             while chunk:
                 written = os.pwrite(self._file.fileno(), chunk, self._begin + self.size)
                 self.size += written
                 chunk = chunk[written:]
 
     def sync(self) -> None:
-        """Have what was appended survive a power cut as well."""
-        with _explained(self._path):
+        """Have what was appended survive a power cut as well. Raises `SessionError` if somebody has removed it."""
+        with _explained(self._folder.path):
             os.fdatasync(self._file.fileno())
+            removed = self._folder.place.is_removed()
+            if removed or os.fstat(self._file.fileno()).st_nlink == 0:
+                what = "was removed" if removed else f"{self._name} in it was removed"
+                said = f"{what} while it was recorded: recording ended; record anew, what was in it is gone"
+                raise SessionError(f"{self._folder.path}: {said}")
 
     def close(self) -> None:
         """Leave the journal where it is, for whoever opens the session next, with what stands in the room."""
@@ -82,9 +88,10 @@ class Journal:
         self._let_go()
 
     def remove(self) -> None:
-        """Remove the journal: a part holds it now."""
+        """Remove the journal: a part holds it now. What the disk does not remove, the next open does."""
         self._let_go()
-        self._path.unlink()
+        with contextlib.suppress(OSError):
+            self._folder.place.unlink(self._name)
 
     def _let_go(self) -> None:
         self._window = bytearray()  # the mapping keeps the file, too
@@ -143,9 +150,9 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         what = f"{error.strerror}: recording ended; what was read is kept, and the next open finds it"
-        raise SessionError(f"{path.parent}: {what}") from error
+        raise SessionError(f"{folder}: {what}") from error

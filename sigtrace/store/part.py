@@ -6,12 +6,13 @@ import json
 import os
 import queue
 import threading
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import __version__
 from sigtrace.errors import SessionError
 from sigtrace.facts.rules import FIRST_TIME, LAST_TIME
+from sigtrace.store.disk.place import Place
 from sigtrace.store.trust import checksum, description, regular
 from sigtrace.trace.parser import Rows
 
@@ -31,6 +32,7 @@ _QUICK_DELTAS = ("sig", "ret")  # larger, for half of the time
 _SOUGHT = ("event", "ts", "time", "line", "pid", "target")
 _PAGE_ROWS = 1 << 16
 _BUFFER = 1 << 16
+_DESCRIPTORS = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"  # noqa: PTH112 -- a door is light
 
 
 class Part:
@@ -38,14 +40,15 @@ class Part:
 
     They are encoded in a thread of its own, which imports pyarrow first, so that the next ones are scanned meanwhile.
     Until `close` only a temporary file is there, which `abandon` removes. What is `kept` is small; what can be made
-    again at will is written in less time. Raises `SessionError` if the disk does not take it.
+    again at will is written in less time. `place` is the folder of `path`, held open, if somebody holds it. Raises
+    `SessionError` if the disk does not take it.
     """
 
-    def __init__(self, path: Path, *, kept: bool = True) -> None:
+    def __init__(self, path: Path, *, kept: bool = True, place: Place | None = None) -> None:
         self.path = path
         self.rows = 0
         self._kept = kept
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        self._temporary = f".{path.name}.{os.getpid()}"
         self._error: BaseException | None = None
         self._begun = False
         self._queue: queue.Queue[pa.RecordBatch | Rows | dict[str, Any] | None] = queue.Queue(maxsize=2)
@@ -53,12 +56,14 @@ class Part:
         try:
             # First this, which may wait for the import of pyarrow: an interrupt in it finds no file to leave behind.
             threading.Thread(target=self._work, daemon=True).start()
-            with _explained(path):
-                self._temporary.open("wb").close()
+            with _explained(path), ExitStack() as undo:
+                self._place = place or undo.enter_context(closing(Place(path.parent, private=False)))
+                undo.callback(self._remove)
+                # No name is opened twice: another file may lie there then.
+                self._file = undo.enter_context(open(self._place.create(self._temporary), "r+b"))  # noqa: PTH123
+                self._undo = undo.pop_all()
         except BaseException:
             self._queue.put(None)
-            with suppress(OSError):
-                self._temporary.unlink()
             raise
 
     def write(self, rows: pa.RecordBatch | Rows) -> None:
@@ -75,20 +80,23 @@ class Part:
             self._done.wait()
             self._check()
             with _explained(self.path):
-                checksum.seal(self._temporary)
-                with self._temporary.open("rb") as file:
-                    os.fsync(file.fileno())
-                self._temporary.replace(self.path)
-                sync_folder(self.path.parent)
+                checksum.seal(self.path, self._file.fileno())
+                os.fsync(self._file.fileno())
+                self._place.replace(self._temporary, self.path.name)
         except BaseException:
             self.abandon()
             raise
+        self._undo.close()
 
     def abandon(self) -> None:
         """Leave nothing behind."""
         self._put(None)
         self._done.wait()
-        self._temporary.unlink(missing_ok=True)
+        self._undo.close()
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            self._place.unlink(self._temporary)
 
     def _put(self, what: pa.RecordBatch | Rows | dict[str, Any] | None) -> None:
         while not self._done.is_set():
@@ -110,6 +118,12 @@ class Part:
         finally:
             self._done.set()
 
+    def _opened(self) -> pa.OSFile:
+        import pyarrow as pa
+
+        with self._place.acting():
+            return pa.OSFile(f"{_DESCRIPTORS}/{self._file.fileno()}", "wb")
+
     def _encode(self) -> None:
         import pyarrow as pa
 
@@ -123,7 +137,7 @@ class Part:
             return
         with (
             # Arrow's own: for every few pages, a file of Python's would wait for the interpreter's lock.
-            pa.OSFile(os.fsencode(self._temporary), "wb") as unbuffered,  # type: ignore[arg-type]  # a path may be any bytes
+            self._opened() as unbuffered,
             pa.BufferedOutputStream(unbuffered, _BUFFER) as file,
             closing(_writer(file, kept=self._kept)) as writer,
         ):
@@ -236,15 +250,6 @@ def _check_columns(path: Path, file: pq.FileMetaData) -> None:
 
 def _has_dates(*times: Any) -> bool:  # noqa: ANN401  (whatever a file's statistics are)
     return all(isinstance(time, int) and FIRST_TIME <= time <= LAST_TIME for time in times)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 from sigtrace import __version__
 from sigtrace.capture import users
 from sigtrace.errors import SessionError
-from sigtrace.facts import schema
-from sigtrace.store import snapshot
 from sigtrace.store.folder import Folder, placed
 from sigtrace.store.journal import Journal
 from sigtrace.store.part import Part, place
@@ -21,7 +19,7 @@ from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.parser import Parser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -38,7 +36,8 @@ class Recorder:
 
     `path` is the folder to make, with placeholders as of `sigtrace.store.folder.placed`. `origin` is what the session
     says of itself: clock, events, options and the like; `processes` is a `sigtrace.capture.proc.snapshot`, and
-    `cgroups` of `sigtrace.capture.cgroup.existing`: they become the first part.
+    `cgroups` of `sigtrace.capture.cgroup.existing`: they become the first part. `made` is called with the owner of the
+    folder (uid and gid) when that is there, before the first thread is started.
     What is fed survives the death of this process at once, and a power cut after a second. A context manager; left
     without an exception, the session is whole; with one, what was fed is kept for whoever opens it, and where that is
     nothing, no folder stays. Raises `SessionError` where the folder is there already, or the disk does not take it.
@@ -52,13 +51,12 @@ class Recorder:
         utc_offset_us: int | None = None,
         processes: Sequence[dict[str, Any]] = (),
         cgroups: Mapping[str, int] | None = None,
+        made: Callable[[tuple[int, int]], object] = lambda _: None,
     ) -> None:
         host, began = os.uname().nodename, datetime.now(UTC)
-        self._folder = Folder.make(placed(path, host, began))
         started = began.isoformat(timespec="microseconds")
         log = f"{host}@{started.replace('+00:00', 'Z')}"
         self._origin = {
-            "schema": schema.VERSION,
             "sigtrace": __version__,
             "log": log,
             "host": host,
@@ -75,11 +73,19 @@ class Recorder:
         self._parts: list[int] = []
         self._begun = self._synced = 0.0
         self.rows = 0
+        self._folder = Folder.make(placed(path, host, began))
         with ExitStack() as undo:
             undo.callback(self._folder.remove)
+            made(self._folder.place.owner)
+            # Not before: pyarrow starts a thread.
+            from sigtrace.facts import schema
+
+            self._origin = {"schema": schema.VERSION, **self._origin}
             self._folder.describe(self._origin)
             if processes or cgroups:
-                known = Part(self._folder.part(self._number))
+                from sigtrace.store import snapshot
+
+                known = Part(self._folder.part(self._number), place=self._folder.place)
                 known.write(snapshot.batch(processes, cgroups or {}, log, utc_offset_us))
                 self._close(known, Accounting())
                 self._number += 1
@@ -155,9 +161,9 @@ class Recorder:
 
     def _begin(self, told: list[int]) -> None:
         state = {**self._parser.state(), "log": self._origin["log"], "parts": told}
-        journal = Journal(self._folder.path, self._number, state)
+        journal = Journal(self._folder, self._number, state)
         try:
-            self._part = Part(self._folder.part(self._number))
+            self._part = Part(self._folder.part(self._number), place=self._folder.place)
         except SessionError:
             journal.remove()
             raise

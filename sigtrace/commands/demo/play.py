@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -28,13 +29,12 @@ true
 
 def demo() -> None:
     """Record the scene and print what its session says; without the rights for that, say so and show a stored log."""
-    path = Path(tempfile.mkdtemp(prefix="sigtrace-demo-")) / "demo.parquet"
+    path = Path(tempfile.gettempdir()) / f"sigtrace-demo-{secrets.token_hex(4)}" / "demo.parquet"
     try:
         from sigtrace.commands.record import record
 
         record(path, ["sh", "-c", _SCENE])
     except ProbeError as error:
-        path.parent.rmdir()
         tell(f"Recording is not possible here: {escaped(str(error))}")
         tell(f"This is a stored log: {escaped(str(STORED))}")
         path = STORED

@@ -29,16 +29,12 @@ _LONGEST_FOOTER = 1 << 28
 _TAIL = 8  # the length of the footer, and PAR1
 
 
-def seal(path: Path) -> None:
+def seal(path: Path, descriptor: int) -> None:
     """Write a file's checksum into it, where `UNKNOWN` stands."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        place = _place(descriptor)
-        if place is None:
-            raise SessionError(f"{path}: this pyarrow leaves no place for a checksum: install another version")
-        os.pwrite(descriptor, _without(descriptor, place), place)
-    finally:
-        os.close(descriptor)
+    place = _place(descriptor)
+    if place is None:
+        raise SessionError(f"{path}: this pyarrow leaves no place for a checksum: install another version")
+    os.pwrite(descriptor, _without(descriptor, place), place)
 
 
 def verify(path: Path, descriptor: int) -> None:

@@ -76,7 +76,7 @@ def _part_of(
     folder: Folder, number: int, journal: Path, about: dict[str, Any], told: list[int], *, last: bool
 ) -> dict[str, Any]:
     reading = parser(about)
-    part = Part(folder.part(number))
+    part = Part(folder.part(number), place=folder.place)
     try:
         for batch in rows(about, reading, journal, last=last):
             part.write(batch)
