@@ -276,11 +276,14 @@ def test_readers_that_look_on_while_parts_roll_see_each_row_once(tmp_path: Path)
     path = tmp_path / "s.parquet"
     log = LOG * 4
     seen: list[tuple[int, pa.Table, int]] = []
+    left_out: list[dict[str, Any]] = []
     with Recorder(path, {}) as fed:
 
         def look() -> None:
             while (at_least := fed.accounting.lines) < 4 * 552:
-                seen.append((at_least, unnamed(read(path)), fed.accounting.lines))
+                session = read(path)
+                left_out.extend(session.about.get("damaged", ()))
+                seen.append((at_least, unnamed(session), fed.accounting.lines))
 
         onlooker = threading.Thread(target=look)
         onlooker.start()
@@ -291,6 +294,7 @@ def test_readers_that_look_on_while_parts_roll_see_each_row_once(tmp_path: Path)
         onlooker.join()
         fed.finish({})
     assert len(seen) > 3
+    assert left_out == []
     whole = parsed(log)[0]
     for at_least, table, at_most in seen:
         assert at_least // 2 <= table.num_rows <= (at_most + CHUNK // 60) // 2

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import threading
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -322,3 +323,20 @@ def test_an_answer_without_room_for_it_says_on_stderr_what_was_left_out(
         assert {100, 300} <= {row["victim_pid"] for row in json.loads(told.out)} <= {100, 300, 400}
         assert told.err.startswith(f"sigtrace: {ended}/part-00001.parquet was left out (damaged: ")
         assert told.err.count("\n") == 1
+
+
+def test_a_pipe_among_the_files_of_a_folder_is_an_error_and_not_waited_for(ended: Path) -> None:
+    os.mkfifo(ended.parent / "x.parquet")
+    with pytest.raises(SessionError, match=r"x\.parquet: no file, so nothing is read from it"):
+        Database(ended.parent)
+
+
+def test_a_pipe_that_was_named_is_read_from_its_first_byte(tmp_path: Path, fixtures: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    log = (fixtures / "default.txt").read_bytes()
+    writer = threading.Thread(target=pipe.write_bytes, args=(log,))
+    writer.start()
+    with Database(pipe) as database:
+        assert database.accounting == read(log).accounting
+    writer.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import SessionError
@@ -85,6 +84,8 @@ def _is_offset(value: object) -> bool:
 
 
 def _is_time(value: object) -> bool:
+    from datetime import datetime  # a short log is parsed without
+
     try:
         return isinstance(value, str) and datetime.fromisoformat(value).utcoffset() is not None
     except ValueError:
