@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigtrace.commands.streams import tell
+from sigtrace.output.terminal import escaped
 from sigtrace.store.conversion import convert
 from sigtrace.trace.log import Log
 from sigtrace.trace.parser import COMPILED
@@ -21,7 +22,7 @@ def run(logs: Sequence[str], output: str) -> None:
     account = convert([Log(log) for log in logs], Path(output))
     kinds = account.lines_by_kind
     by_kind = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
-    print(f"{output}: {kinds.get('kill', 0) // 2:,} calls from {account.lines:,} lines ({by_kind}).")
+    print(f"{escaped(output)}: {kinds.get('kill', 0) // 2:,} calls from {account.lines:,} lines ({by_kind}).")
     if account.lossy:
         print(f"{account.lost:,} events were lost: `sigtrace report` says what is unknown because of that.")
-    print(f"Now ask it: sigtrace report {output}")
+    print(f"Now ask it: sigtrace report {escaped(output)}")

@@ -93,12 +93,12 @@ def _text_cell(text: str) -> str:
 
 
 def _json(schema: pa.Schema, batches: Iterable[pa.RecordBatch], to: IO[bytes]) -> None:
-    before = b"[\n\t"
+    before = b"[\n  "
     for batch in batches:
         for row in _rows(batch):
             one = dict(zip(schema.names, map(_json_value, row), strict=True))
             to.write(before + json_text(one).encode())
-            before = b",\n\t"
+            before = b",\n  "
     to.write(b"[]\n" if before.startswith(b"[") else b"\n]\n")
 
 

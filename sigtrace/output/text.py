@@ -79,4 +79,4 @@ def _next(answer: dict[str, Any]) -> str:
     deaths = sorted(answer["deaths"], key=lambda death: death["verdict"] != "killed")
     asked = [death["victim_pid"] for death in deaths] or [row["target"] for row in answer["targets"]]
     whom = next((f" {pid}" for pid in asked if pid > 0), "")
-    return f"Now ask about one: sigtrace who {shlex.quote(name)}{whom}"
+    return f"Now ask about one: sigtrace who {terminal.escaped(shlex.quote(name))}{whom}"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _FEW = 64  # names that are not worth it
 _ROWS = 1 << 15  # half a batch of the recorder: of one that is mostly of one event, nothing waits
+_BYTES = 1 << 25  # of names, as of hostile logs alone
 
 
 class RowGroups:
@@ -26,7 +27,7 @@ class RowGroups:
         for event, rows in _by_event(batch):
             waiting = self._waiting.setdefault(event, [])
             waiting.append(rows)
-            if sum(map(len, waiting)) >= _ROWS:
+            if sum(map(len, waiting)) >= _ROWS or sum(one.nbytes for one in waiting) >= _BYTES:
                 yield _joined(self._waiting.pop(event))
 
     def rest(self) -> Iterator[pa.Table]:

@@ -29,6 +29,7 @@ PARQUET = b"PAR1"
 _BLOCK = 1 << 20
 _GZIP = b"\x1f\x8b"
 _XZ = b"\xfd7zXZ\x00"
+_XZ_MEMORY = 1 << 27
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 _UNRECOGNISED = {"comment", "blank", "continuation", "malformed", "unstitchable"}
@@ -107,6 +108,40 @@ class _Borrowed(io.RawIOBase):
         return len(data)
 
 
+class _Xz(io.RawIOBase):
+    """What xz packed, one stream after the other; what asks for far more memory than `xz -9` needs is refused."""
+
+    def __init__(self, packed: io.BufferedReader[Any]) -> None:
+        self._packed = packed
+        self._begin()
+
+    def _begin(self) -> None:
+        import lzma
+
+        self._unpacked = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  (whatever a BufferedReader has)
+        data = b""
+        while not data:
+            if self._unpacked.eof:
+                left = self._unpacked.unused_data.lstrip(b"\0")  # what pads a stream
+                while not left:
+                    if not (more := self._packed.read(_BLOCK)):
+                        return 0
+                    left = more.lstrip(b"\0")
+                self._begin()
+            else:
+                left = self._packed.read(_BLOCK) if self._unpacked.needs_input else b""
+                if not left and self._unpacked.needs_input:
+                    raise EOFError("the file ended before the end of what was compressed")
+            data = self._unpacked.decompress(left, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
 @contextmanager
 def _opened(source: Source) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):
@@ -136,9 +171,7 @@ def _decompressed(stream: io.BufferedReader[Any]) -> BinaryIO:
 
         return cast("BinaryIO", gzip.open(stream))
     if magic.startswith(_XZ):
-        import lzma
-
-        return cast("BinaryIO", lzma.open(stream))
+        return cast("BinaryIO", io.BufferedReader(_Xz(stream)))
     if magic.startswith(_ZSTD):
         import pyarrow as pa
 

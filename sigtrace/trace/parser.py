@@ -21,6 +21,7 @@ COMPILED = not str(scan.__file__).endswith(".py")
 """Whether the scanner is compiled; interpreted, it gives the same rows, about two hundred times slower."""
 
 _BATCH_ROWS = 1 << 16
+_BATCH_BYTES = 1 << 24  # of text, so that names as long as a line may be fill no memory
 _LONGEST_LINE = 1 << 20  # trace_seq ends a line at 8 KiB; what is longer is no trace, and must not fill the memory
 
 
@@ -81,6 +82,7 @@ class Parser:
         self._user_of = user_of
         self._tail = b""
         self._skipping = False
+        self._read = 0
 
     def feed(self, data: bytes) -> Iterator[pa.RecordBatch]:
         """Read the next bytes of the log, and give the batches that they fill."""
@@ -179,14 +181,18 @@ class Parser:
                 start = data.find(b"\n", start) + 1
                 continue
             stop = min(stop, end)
+            self._read += stop - start
             while start < stop:
                 start = self._scanner.scan(data, start, stop)
                 if start < stop:
                     yield self._rows()
+            if self._read >= _BATCH_BYTES and self._scanner.rows:
+                yield self._rows()
 
     def _rows(self) -> Rows:
         rows = Rows(self._scanner, self._log, utc=self._utc, user_of=self._user_of)
         self._scanner.begin()
+        self._read = 0
         return rows
 
 

@@ -19,6 +19,7 @@ cdef class Scanner:
     cdef public dict lost_by_cpu, lost_unknown
     cdef public set layouts
     cdef readonly list names
+    cdef readonly Py_ssize_t letters
     cdef dict _codes
 
     cdef readonly long long[::1] ts, time, line, lost

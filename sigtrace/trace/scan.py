@@ -78,6 +78,7 @@ _PIECES = 8192  # trace_seq ends a record there, whatever newlines are in its na
 _SECONDS = 9_000_000_000_000  # in microseconds still 64 bits
 _CPUS = 65536  # more than any Linux has; bounds the state that a forged line can claim
 _NAMES = 65536  # names kept from batch to batch
+_LETTERS = 1 << 24  # and what they may have together
 _SLOTS = 4096  # of the cache from tid to name
 _SAID = 48  # more than `PID 4194304 (fifteen letters.) sent signal `
 
@@ -111,6 +112,7 @@ class Scanner:
         self._pending = memoryview(bytearray()).cast("q")
         self._grow(64)
         self.names: list[str] = []
+        self.letters = 0
         self._codes: dict[str, int] = {}
         self._name_len = memoryview(bytearray(_SLOTS))
         self._name_bytes = memoryview(bytearray(_SLOTS * _COMM))
@@ -137,7 +139,7 @@ class Scanner:
 
     def begin(self) -> None:
         """Begin columns of memory of their own: whoever has the old ones keeps them."""
-        if len(self.names) > _NAMES:
+        if len(self.names) > _NAMES or self.letters > _LETTERS:
             self._restart_names()
         n = self.capacity
         self.rows = 0
@@ -1255,6 +1257,7 @@ class Scanner:
         if code is None:
             code = len(self.names)
             self.names.append(name)
+            self.letters += len(name)
             self._codes[name] = code
         return code
 
@@ -1262,6 +1265,7 @@ class Scanner:
         # So that a stream of ever new names keeps memory flat; what is pending takes its name along.
         names = self.names
         self.names = []
+        self.letters = 0
         self._codes = {}
         self._name_len = memoryview(bytearray(_SLOTS))
         self._said_len = memoryview(bytearray(_SLOTS))

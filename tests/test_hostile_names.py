@@ -1,0 +1,150 @@
+"""Names that somebody chose to harm whoever reads an answer: no form of it passes one on as it is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from itertools import cycle
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import sigtrace
+from sigtrace import Database, analyze
+from sigtrace.cli import main
+from sigtrace.output import notebook, plot
+
+PART = Path(__file__).parent.parent / "notebooks" / "data" / "scene.parquet" / "part-00000.parquet"
+NAMES = [
+    "\x1b[31m\x1b]0;title\x07",
+    "\x9b31m\x7f\r\b",
+    "new\nline\n- **fake** [lines 1]",
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    '"><svg onload=alert(1)>',
+    "[click](http://evil.example) @all",
+    "| a | b |\n|---|\n```\n# head",
+    "=cmd|' /C calc'!A0",
+    '+HYPERLINK("http://evil.example")',
+    "-1+1",
+    "@SUM(A1)",
+    "\t=1+1",
+    " =1+1",
+    "\u202egnp.exe\u2066\u200f",
+    'x",le="1"} 1\nkilled 9',
+    "\\xff\\x80",
+    "$x^2$ $(reboot) `reboot`",
+    "'; DROP TABLE events; --",
+]
+FORMULA = re.compile(r"\s*[=+\-@]")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> str:
+    table = pq.read_table(PART)
+    for column in ("comm", "target_comm", "command", "filename", "cgroup", "user"):
+        if column not in table.column_names:
+            continue
+        values = table[column].to_pylist()
+        known = dict(zip(sorted({value for value in values if value is not None}), cycle(NAMES), strict=False))
+        hostile = [None if value is None else known[value] for value in values]
+        at = table.column_names.index(column)
+        table = table.set_column(at, table.schema.field(column), pa.array(hostile, table.schema.field(column).type))
+    path = tmp_path_factory.mktemp("hostile") / "s\x1b[31m\n=<b>.parquet"
+    pq.write_table(table, path)
+    return str(path)
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert not [c for c in out + err if not c.isprintable() and c != "\n"]
+    return out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["who"], ["who", "-v"], ["who", "--json"], ["report"], ["report", "--json"], ["report", "--markdown"]],
+)
+def test_nothing_that_a_terminal_obeys_is_printed(
+    arguments: list[str], session: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, *form = arguments
+    out = printed(capsys, command, session, *form)
+    assert "- **fake**" not in [line[:10] for line in out.splitlines()]
+    if "--json" in form:
+        assert json.loads(out)
+
+
+def test_a_table_a_csv_and_json_of_a_query_pass_on_no_escape_and_no_formula(
+    session: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = 'SELECT comm, count(*) AS "=1+1\x1b", -1 AS n, list(DISTINCT target_comm) AS l FROM events GROUP BY ALL'
+    printed(capsys, "query", session, asked)
+    rows = list(csv.reader(io.StringIO(printed(capsys, "query", session, asked, "--csv"))))
+    assert not [cell for row in rows for cell in row if FORMULA.match(cell) and cell != "-1"]
+    assert {row[2] for row in rows} == {"n", "-1"}
+    assert any(row[0].startswith("'=cmd|") for row in rows)
+    objects = json.loads(printed(capsys, "query", session, asked, "--json"))
+    assert {one["comm"] for one in objects} - {None} <= set(NAMES)  # JSON has its own escapes, and loses nothing
+
+
+class Tags(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.attributes: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def test_a_page_and_a_notebook_have_no_tag_and_no_handler_out_of_a_name(
+    session: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed(capsys, "report", session, "--html", str(tmp_path / "out.html"))
+    for html in ((tmp_path / "out.html").read_text(), notebook.html(sigtrace.read(session))):
+        tags = Tags(html)
+        assert tags.found.isdisjoint({"img", "iframe", "object"})
+        assert not [name for name in tags.attributes if name.startswith("on")]
+        assert "alert(1)</script>" not in html
+        assert not [c for c in html if not c.isprintable() and c not in "\n\t"]
+
+
+def test_markdown_has_names_in_code_alone(session: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, "report", session, "--markdown")
+    outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", re.sub(r"(?ms)^ *```\n.*?^ *```$", "", out))
+    assert not re.search(r"(?<!\\)<(img|svg|script)", outside)
+    assert not re.search(r"(?<!\\)\]\(http", outside)
+    assert not re.search(r"(?<!\\)@all", outside)
+
+
+def test_a_picture_draws_names_as_they_are_spelled(session: str) -> None:
+    table = sigtrace.read(session).table
+    for picture in (plot.matrix, plot.graph):
+        figure = picture(table)
+        labels = [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
+        assert labels
+        assert all(label.replace("\n", "").isprintable() for label in labels)
+        figure.canvas.draw()
+
+
+def test_an_error_that_suggests_a_name_passes_on_no_escape(session: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["who", session, "31m-title"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.rstrip("\n").isprintable()
+
+
+def test_no_name_becomes_sql(session: str) -> None:
+    with Database(session, session) as database:
+        (row,) = database.rows("SELECT count(*) AS n FROM events")
+        assert row["n"] == pq.read_metadata(PART).num_rows
+    assert len(analyze.deaths(sigtrace.read(session).table)) > 0
