@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import re
 import time
 import tracemalloc
@@ -321,76 +320,11 @@ def test_what_stands_between_the_two_lines_changes_nothing(parse: Parse, between
 
 def test_another_thread_on_the_same_cpu_completes_nothing(parse: Parse) -> None:
     rows, account = parse((sent(tid=363) + to(tid=364)).encode())
-    assert sorted(shown(rows, "event", "tid", "sig", "target")) == [
+    assert shown(rows, "event", "tid", "sig", "target") == [
         ("kill_half", 363, 9, None),
         ("kill_half", 364, None, 1400),
     ]
     assert account.lines_by_kind == {"half": 2}
-
-
-@pytest.mark.parametrize("rows_at_once", [4, 1 << 10])
-def test_a_thread_that_loses_the_cpu_between_its_two_lines_completes_its_own_call(
-    parse: Parse, rows_at_once: int
-) -> None:
-    # Since Linux 7 the program can be preempted: 1 is by 2, which is by 3.
-    log = sent(tid=1, sig=1) + sent(tid=2, sig=2) + sent(tid=3, sig=3)
-    log += to(tid=3, target=3) + to(tid=1, target=1) + sent(tid=1, sig=4) + to(tid=2, target=2) + to(tid=1, target=4)
-    rows, account = parse(log.encode(), rows=rows_at_once)
-    assert shown(rows, "event", "tid", "sig", "target", "line") == [
-        ("kill", 3, 3, 3, 3),
-        ("kill", 1, 1, 1, 1),
-        ("kill", 2, 2, 2, 2),
-        ("kill", 1, 4, 4, 6),
-    ]
-    assert account.lines_by_kind == {"kill": 8}
-
-
-def test_a_thread_that_lost_the_cpu_completes_nothing_across_a_loss_there(parse: Parse) -> None:
-    log = sent(tid=1) + sent(tid=2) + "CPU:0 [LOST 9 EVENTS]\n" + to(tid=1) + to(tid=2)
-    rows, account = parse(log.encode(), rows=4)
-    assert sorted(shown(rows, "event", "line", "sig", "target")) == [
-        ("kill_half", 1, 9, None),
-        ("kill_half", 2, 9, None),
-        ("kill_half", 4, None, 1400),
-        ("kill_half", 5, None, 1400),
-        ("lost", 3, None, None),
-    ]
-    assert account.lines_by_kind == {"half": 4, "lost": 1}
-
-
-def test_a_first_half_of_a_thread_that_lost_the_cpu_is_a_half_if_it_says_another(parse: Parse) -> None:
-    log = sent(tid=1, sig=1) + sent(tid=2, sig=2) + to(tid=2) + sent(tid=1, sig=3) + to(tid=1)
-    rows, _ = parse(log.encode())
-    assert sorted(shown(rows, "line", "event", "sig")) == [(1, "kill_half", 1), (2, "kill", 2), (4, "kill", 3)]
-
-
-def test_of_threads_without_number_that_lost_a_cpu_the_oldest_is_a_half(parse: Parse) -> None:
-    log = "".join(sent(tid=tid) for tid in range(1, 31)) + "".join(to(tid=tid) for tid in range(1, 31))
-    rows, account = parse(log.encode(), rows=4)
-    assert account.lines_by_kind == {"kill": 34, "half": 26}
-    assert [row["tid"] for row in rows if row["event"] == "kill"] == list(range(14, 31))
-
-
-def test_a_scanner_goes_on_with_threads_that_lost_the_cpu_where_another_stopped(parse: Parse) -> None:
-    log = sent(tid=1, sig=1) + sent(tid=2, sig=2) + sent(tid=3, sig=3)
-    rest = "".join(to(tid=tid) for tid in (2, 3, 1))
-    first, second = Parser(), Parser()
-    assert list(first.feed(log.encode())) == []
-    second.resume(json.loads(json.dumps(first.state())))
-    assert second.accounting.lines_by_kind == {"pending": 3}
-    rows = [row for batch in [*second.feed(rest.encode()), *second.finish()] for row in batch.to_pylist()]
-    assert rows == parse((log + rest).encode())[0]
-    assert shown(rows, "event", "sig") == [("kill", 2), ("kill", 3), ("kill", 1)]
-
-
-def test_a_state_of_a_version_that_knew_no_thread_without_its_cpu_is_gone_on_from() -> None:
-    first, second = Parser(), Parser()
-    list(first.feed(sent().encode()))
-    state = first.state()
-    del state["scanner"]["calls"]["parted"]
-    second.resume(state)
-    (rows,) = [*second.feed(to().encode()), *second.finish()]
-    assert shown(rows.to_pylist(), "event", "sig", "target") == [("kill", 9, 1400)]
 
 
 def test_a_second_first_half_makes_the_one_before_it_a_half(parse: Parse) -> None:

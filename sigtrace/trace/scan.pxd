@@ -37,7 +37,7 @@ cdef class Scanner:
     cdef int[::1] _said_pid, _said_comm
     cdef const unsigned char[::1] _only
     cdef readonly object calls
-    cdef Py_ssize_t _threads, _parted, _ready
+    cdef Py_ssize_t _threads, _ready
     cdef bint _unlocked, _fraction
     cdef public bint opened, after_piece, seen_header
     cdef public bytes pieces
@@ -240,15 +240,6 @@ cdef class Scanner:
     cdef inline int _complete(self, Py_ssize_t start, int target, int ret) except -1 nogil
 
     cdef int _flush(self, int cpu) except -1 nogil
-
-    cdef int _end_first(self, int cpu) except -1 nogil
-
-    cdef int _end_parted(self, int cpu) except -1 with gil
-
-    @cython.locals(at=Py_ssize_t)
-    cdef int _part(self, int cpu) except -1 with gil
-
-    cdef int _rejoin(self, int cpu) except -1 with gil
 
     @cython.locals(at=Py_ssize_t, row=Py_ssize_t)
     cdef inline int _take(self, int cpu, int shape, int target, int ret) except -1 nogil

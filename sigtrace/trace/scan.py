@@ -89,11 +89,11 @@ _FIELDS = 6
 class Scanner:
     """Scan blocks of whole lines into columns, stitching the two lines of a call by CPU.
 
-    The state is one pending line a CPU, or a few if threads lose the CPU between their two; the pieces of the one
-    record that a newline in a name has cut; and the `calls` that the kernel's own lines tell. Columns have room for
-    `capacity` rows, of which `rows` are filled; some hold the values of several columns of a batch, which no row has
-    together: sigtrace/trace/batch.py says which. If `unlocked`, lines are scanned without the interpreter's lock: other
-    threads work meanwhile, and only one thread may use the scanner.
+    The state is one pending line a CPU, the pieces of the one record that a newline in a name has cut, and the `calls`
+    that the kernel's own lines tell. Columns have room for `capacity` rows, of which `rows` are filled; some hold the
+    values of several columns of a batch, which no row has together: sigtrace/trace/batch.py says which. If `unlocked`,
+    lines are scanned without the interpreter's lock: other threads work meanwhile, and only one thread may use the
+    scanner.
     """
 
     def __init__(self, capacity: int, utc_offset_us: int = 0, *, unlocked: bool = False) -> None:
@@ -124,7 +124,7 @@ class Scanner:
         self._said_comm = memoryview(bytearray(_SLOTS * 4)).cast("i")
         self._only = memoryview(b"".join(b"\xff" * n + bytes(_SAID - n) for n in range(_SAID + 1)))  # the first n
         self.calls = Calls()
-        self._threads = self._parted = self._ready = 0
+        self._threads = self._ready = 0
         self.opened = False
         self.pieces = b""
         self.after_piece = False
@@ -191,8 +191,10 @@ class Scanner:
     def finish(self) -> bool:
         """End the log: pending lines become halves, in the order of their lines. False if the batch is full."""
         self._abandon()
-        for cpu in self.pending_cpus():
-            self._part(cpu)
+        for _, cpu in sorted((self._pending[cpu * _FIELDS], cpu) for cpu in self.pending_cpus()):
+            if self.rows == self.capacity:
+                return False
+            self._flush(cpu)
         self.calls.end()
         self.count_calls()
         self._give_ready()
@@ -502,8 +504,8 @@ class Scanner:
         # A name, and what follows it to the end of the line; or only a piece of the name, if it holds a newline.
         stop = self._newline(i)
         if not self._ended(i, stop):
-            if self.open_kind == _SENT and self.open_cpu < self._cpus:
-                self._end_first(self.open_cpu)  # what completes this one must not complete that one
+            if self.open_kind == _SENT and self.open_cpu < self._cpus and self._pending[self.open_cpu * _FIELDS] != 0:
+                self._flush(self.open_cpu)  # what completes this one must not complete that one
             self._cut(i, stop)
         return stop + 1
 
@@ -924,7 +926,6 @@ class Scanner:
     def count_calls(self) -> None:
         """Count the threads of which `calls` keeps a call, and the calls that are ready to be rows."""
         self._threads = len(self.calls)
-        self._parted = self.calls.parted()
         self._ready = len(self.calls.ready)
 
     def _lose_calls(self, cpu: int) -> None:
@@ -939,9 +940,7 @@ class Scanner:
         while self._ready != 0 and self.rows < self.capacity:
             call = self.calls.ready.popleft()
             self._ready -= 1
-            kind = _KILL if call.whole else _RETURNED if call.sig is None else _ENTERED
-            if call.target is None and call.sig is not None:
-                kind = _SENT
+            kind = _KILL if call.whole else _ENTERED if call.ret is None else _RETURNED
             self._row(4 * kind + (call.pid < 0) + 2 * (call.comm is None), call.cpu, call.line, call.ts)
             row = self.rows - 1
             self.tid[row] = call.tid
@@ -1026,10 +1025,8 @@ class Scanner:
         if cpu >= self._cpus:
             self._grow(cpu + 1)
         at = cpu * _FIELDS
-        if self._pending[at] != 0 or self._parted != 0:
-            self._end_first(cpu)
-            if self._pending[at] != 0:
-                self._part(cpu)
+        if self._pending[at] != 0:
+            self._flush(cpu)
         self._pending[at] = self.open_line
         self._pending[at + 1] = self.open_ts
         self._pending[at + 2] = self.open_tid
@@ -1038,14 +1035,12 @@ class Scanner:
         self._pending[at + 5] = sig
 
     def _complete(self, start: int, target: int, ret: int) -> None:
-        # The two lines of a call come from one CPU; a tid dictionary across a loss would join the first line of one
-        # call to the second of another.
+        # The two lines of a call come from one CPU, next to each other in its stream; a tid dictionary across a
+        # loss would join the first line of one call to the second of another.
         cpu = self._cpu
         if cpu >= self._cpus:
             self._grow(cpu + 1)
         at = cpu * _FIELDS
-        if self._parted != 0:
-            self._rejoin(cpu)
         if self._pending[at] != 0 and self._pending[at + 2] == self._tid:
             sig = self._pending[at + 5]
             self._take(cpu, 4 * _KILL, target, ret)
@@ -1053,6 +1048,8 @@ class Scanner:
             if self._threads != 0:
                 self._count_kernel_call(sig, target, ret)
         else:
+            if self._pending[at] != 0:
+                self._flush(cpu)
             comm = self._header_comm(start)
             self._row(4 * _TO + (self._pid < 0) + 2 * (comm < 0), cpu, self.lines, self._ts)
             row = self.rows - 1
@@ -1066,34 +1063,6 @@ class Scanner:
     def _flush(self, cpu: int) -> None:
         self._take(cpu, 4 * _SENT, 0, 0)
         self.half += 1
-
-    def _end_first(self, cpu: int) -> None:
-        # The thread of the opened line says a first one again: the second of its last one will not come.
-        if self._pending[cpu * _FIELDS] != 0 and self._pending[cpu * _FIELDS + 2] == self.open_tid:
-            self._flush(cpu)
-        elif self._parted != 0:
-            self._end_parted(cpu)
-
-    def _end_parted(self, cpu: int) -> None:
-        self.calls.end_parted(cpu, self.open_tid)
-        self.count_calls()
-
-    def _part(self, cpu: int) -> None:
-        # Since Linux 7 the program can be preempted: another thread says its lines between the two of this one.
-        at = cpu * _FIELDS
-        line, ts, tid, pid, comm, sig = self.pending_line(cpu)
-        self.calls.part(Call("", line, ts, cpu, tid, pid, self.names[comm], sig))
-        self._pending[at] = 0
-        self.count_calls()
-
-    def _rejoin(self, cpu: int) -> None:
-        call = self.calls.rejoin(cpu, self._tid)
-        if call is not None:
-            if self._pending[cpu * _FIELDS] != 0:
-                self._part(cpu)
-            comm = self.intern_name(call.comm or "")
-            self.restore_line(cpu, [call.line, call.ts, call.tid, call.pid, comm, call.sig or 0])
-        self.count_calls()
 
     def _take(self, cpu: int, shape: int, target: int, ret: int) -> None:
         at = cpu * _FIELDS
@@ -1167,7 +1136,7 @@ class Scanner:
             return False
         self._abandon()
         self.after_piece = False
-        if self._threads != 0 or self._parted != 0:
+        if self._threads != 0:
             self._lose_calls(cpu)
         if cpu >= self._cpus:
             self._grow(cpu + 1)

@@ -6,9 +6,6 @@
 The two lines may be on two CPUs, and other lines of the thread stand between them, so they are paired by thread, and a
 loss on any CPU parts them. A log may also hold the program's two lines of the same call, before or after the kernel's
 second line: then the program's lines make the row, and the kernel's are `repeated`.
-
-Of the program's own lines, those are here whose thread lost the CPU between the two: its second line comes when it has
-the CPU again, after lines of other threads.
 """
 
 from __future__ import annotations
@@ -17,14 +14,12 @@ from collections import deque
 from typing import Any, NamedTuple
 
 _THREADS = 4096  # of which a call is kept; then the oldest becomes a half
-_PARTED = 16  # of each CPU, likewise: a second line may be missing, and the thread's next must not be taken for it
 
 
 class Call(NamedTuple):
     """A call of a thread. `sig` and `target` are None if only its second line is there, `ret` if only its first is.
 
-    `line`, `ts` and `cpu` are of its last line, as a call is told when it returns. Of the program's first line alone,
-    `name` is empty, and `target` is None too.
+    `line`, `ts` and `cpu` are of its last line, as a call is told when it returns.
     """
 
     name: str
@@ -65,7 +60,6 @@ class Calls:
         self.ready: deque[Call] = deque()
         self.repeated = 0
         self._by_thread: dict[int, Call] = {}
-        self._parted: dict[int, dict[int, Call]] = {}
 
     def __len__(self) -> int:
         return len(self._by_thread)
@@ -105,59 +99,29 @@ class Calls:
         else:
             self._by_thread[tid] = call._replace(ret=ret, repeated=True)
 
-    def parted(self) -> int:
-        """Return how many first lines of the program wait for the second."""
-        return sum(map(len, self._parted.values()))
-
-    def part(self, call: Call) -> None:
-        """Keep the program's first line of a thread that lost the CPU."""
-        of_cpu = self._parted.setdefault(call.cpu, {})
-        if len(of_cpu) >= _PARTED:
-            self.end_parted(call.cpu, next(iter(of_cpu)))
-        of_cpu[call.tid] = call
-
-    def rejoin(self, cpu: int, tid: int) -> Call | None:
-        """Give the first line of a thread that has this CPU again, if it is here."""
-        return self._parted.get(cpu, {}).pop(tid, None)
-
-    def end_parted(self, cpu: int, tid: int) -> None:
-        """End the first line of a thread: its second will not come."""
-        call = self.rejoin(cpu, tid)
-        if call is not None:
-            self.ready.append(call)
-
     def lose(self, cpu: int) -> None:
         """Pair nothing across a loss: second lines may be gone, and the program's lines of calls on that CPU."""
-        self.ready.extend(self._parted.pop(cpu, {}).values())
         for call in list(self._by_thread.values()):
             if not call.whole or (call.cpu == cpu and not call.repeated):
                 self._end(call.tid)
 
     def end(self) -> None:
         """End the log."""
-        kept = [call for call in self._by_thread.values() if not call.repeated]
-        kept += [call for of_cpu in self._parted.values() for call in of_cpu.values()]
-        self.ready.extend(sorted(kept, key=lambda call: call.line))
-        self._by_thread.clear()
-        self._parted.clear()
+        for call in sorted(self._by_thread.values(), key=lambda call: call.line):
+            self._end(call.tid)
 
     def pending(self) -> int:
         """Return how many lines have been read of which no row is made yet."""
-        kept = (self._by_thread.values(), self.ready, *(of_cpu.values() for of_cpu in self._parted.values()))
-        return sum(call.lines for calls in kept for call in calls)
+        return sum(call.lines for calls in (self._by_thread.values(), self.ready) for call in calls)
 
     def state(self) -> dict[str, Any]:
         """Return all of it, as JSON can hold it."""
-        parted = [call for of_cpu in self._parted.values() for call in of_cpu.values()]
-        by_thread = list(self._by_thread.values())
-        return {"ready": list(self.ready), "by_thread": by_thread, "parted": parted, "repeated": self.repeated}
+        return {"ready": list(self.ready), "by_thread": list(self._by_thread.values()), "repeated": self.repeated}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on where another one's `state` was taken."""
         self.ready = deque(Call(*call) for call in state["ready"])
         self._by_thread = {call.tid: call for call in (Call(*call) for call in state["by_thread"])}
-        for call in state.get("parted", ()):  # of which older versions know nothing
-            self.part(Call(*call))
         self.repeated = state["repeated"]
 
     def _end(self, tid: int) -> None:

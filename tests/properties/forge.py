@@ -145,26 +145,19 @@ def _stream(draw: st.DrawFn, style: Style) -> list[Line | Loss]:
     # What one CPU prints: calls with whatever between their lines, then holes where the buffer was full.
     function = style.function + b": " + (b"bpf_string=" if style.fields else b"")
     lines: list[Line | Loss] = []
-    begun: dict[int, Line] = {}  # by thread, the second line of its call
-    left = draw(st.integers(0, 5))
-    while left or begun:
+    for call in range(draw(st.integers(0, 5))):
         lines += draw(_other_lines(2))
-        tid = draw(_pids)
-        # Where the program can be preempted, other threads say their lines between its two.
-        if not left or tid in begun or (begun and draw(st.booleans())):
-            lines.append(begun.pop(draw(st.sampled_from(sorted(begun)))))
-            continue
-        left -= 1
-        pid, comm = draw(_pids), draw(comms)
+        tid, pid, comm = draw(_pids), draw(_pids), draw(comms)
         # A thread may rename itself between sys_enter, of which the message tells, and the header.
         headers = _headers(st.just(tid), st.just(comm) | comms)
         sig, target, ret = draw(_int32), draw(_int32), draw(_int32)
         header = draw(headers)
         says = {"tid": tid, "pid": pid, "comm": shown(comm), "sig": sig, "ts": header.ts}
-        lines.append(Line(header, function + b"PID %d (%s) sent signal %d " % (pid, comm, sig), says, left, first=True))
+        lines.append(Line(header, function + b"PID %d (%s) sent signal %d " % (pid, comm, sig), says, call, first=True))
+        lines += draw(_other_lines(1))
         says = {"target": target, "ret": ret}
         text = function + b"to PID %d, ret = %d" % (target, ret)
-        begun[tid] = Line(draw(headers), text, says, left, first=False)
+        lines.append(Line(draw(headers), text, says, call, first=False))
     for _ in range(draw(st.integers(0, 2))):
         start = draw(st.integers(0, len(lines)))
         stop = draw(st.integers(start, min(start + 3, len(lines))))
@@ -186,7 +179,7 @@ class Forged:
         self.losses_of_unknown_size: dict[int, int] = {}
         self.ts_unit = "us"
         self._style = style
-        self._pending: dict[tuple[int, int], tuple[Line, int]] = {}
+        self._pending: dict[int, tuple[Line, int]] = {}
 
     def __repr__(self) -> str:
         return f"{self.log!r}"
@@ -211,18 +204,20 @@ class Forged:
         if not line.row:
             self.kinds["other"] += line.text not in _EVENTS
         elif line.first:
-            self._pending[cpu, line.header.tid] = (line, at)
-        elif (cpu, line.header.tid) in self._pending:
-            sent, at = self._pending.pop((cpu, line.header.tid))
+            self.end(cpu)
+            self._pending[cpu] = (line, at)
+        elif cpu in self._pending and self._pending[cpu][0].call == line.call:
+            sent, at = self._pending.pop(cpu)
             self._row("kill", cpu, at, **sent.row, **line.row)
             self.kinds["kill"] += 2
         else:
+            self.end(cpu)
             self._half(cpu, line, at)
 
     def end(self, cpu: int) -> None:
         """End what is pending on a CPU."""
-        for key in [key for key in self._pending if key[0] == cpu]:
-            self._half(cpu, *self._pending.pop(key))
+        if cpu in self._pending:
+            self._half(cpu, *self._pending.pop(cpu))
 
     def _half(self, cpu: int, line: Line, at: int) -> None:
         self.kinds["half"] += 1
