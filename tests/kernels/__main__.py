@@ -58,24 +58,33 @@ def main() -> int:
         try:
             findings = _here() if name == HERE else _booted(name, KERNELS[name])
         except RefusedError as error:
-            print(f"{name}: not tried. {error}")
+            print(f"{name}: not tried: {error}")
             return _REFUSED
-        (FOLDER / f"{name}.json").write_text(json.dumps(findings, indent=1))
-        complaints = table.faults(findings)
-        (FOLDER / f"{name}.txt").write_bytes(findings["log"].get("played", "").encode("latin-1"))
-        if not complaints:
-            row = table.row(name, findings)
-            if chosen.check:
-                complaints = table.differs(table.rows(DOCUMENT.read_text())[name], row)
-            else:
-                table.write(DOCUMENT, [*KERNELS, HERE], {name: row})
+        except (ValueError, RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            print(f"{name}: not tried: {error}")
+            wrong += 1
+            continue
+        complaints = _complaints(name, findings, check=chosen.check)
         for complaint in complaints:
             print(f"{name}: {complaint}")
         wrong += bool(complaints)
-        right = len(findings["zoo"].get("right", []))
         verdict = "wrong" if complaints else "right"
-        print(f"{name} ({findings['release']}): {verdict}; {right} scenes; {time.monotonic() - began:.0f} s")
+        print(f"{name} ({findings['release']}): {verdict}; {time.monotonic() - began:.0f} s")
     return 1 if wrong else 0
+
+
+def _complaints(name: str, findings: dict[str, Any], *, check: bool) -> list[str]:
+    """Keep what was found, and say what is wrong; if nothing is, it is the new row, or is compared with the old one."""
+    (FOLDER / f"{name}.json").write_text(json.dumps(findings, indent=1))
+    complaints = table.faults(findings)
+    if complaints:
+        return complaints
+    (FOLDER / f"{name}.txt").write_bytes(findings["log"]["played"].encode("latin-1"))
+    row = table.row(name, findings)
+    if check:
+        return table.differs(table.rows(DOCUMENT.read_text())[name], row)
+    table.write(DOCUMENT, [*KERNELS, HERE], {name: row})
+    return []
 
 
 def _booted(name: str, kernel: Kernel) -> dict[str, Any]:
@@ -95,7 +104,7 @@ def _booted(name: str, kernel: Kernel) -> dict[str, Any]:
     try:
         return found(said)
     except ValueError as error:
-        raise SystemExit(f"{name}: {error}: see {FOLDER / name}.console") from None
+        raise ValueError(f"{error}; see {FOLDER / name}.console") from None
 
 
 def _here() -> dict[str, Any]:

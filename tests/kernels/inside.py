@@ -27,6 +27,7 @@ from tests.kernels.findings import lines
 
 _SECONDS = 120
 _SETTLED = 1.5
+_SHOWN = 40
 _SCENES = (asked, groups, itself, faults, cgroups, parents)
 
 
@@ -112,20 +113,41 @@ def _log() -> dict[str, Any]:
         missing = recorder.missing
     table = sigtrace.read(bytes(log)).table.to_pylist()
     mine = [row for row in table if row["comm"] == scene.STORM and row["event"] in {"kill", "kill_half"}]
-    halves = [row["line"] for row in mine if row["event"] == "kill_half"]
-    around = bytes(log).split(b"\n")[max(halves[0] - 40, 0) : halves[0] + 40] if halves else []
+    halves = sum(row["event"] == "kill_half" for row in mine)
+    lines_read = bytes(log).split(b"\n")
+    parted = _parted(lines_read)
+    around = lines_read[max(parted[0] - _SHOWN, 0) : parted[0] + _SHOWN] if parted else []
     return {
         "played": played.decode("latin-1"),
         "clock": clock,
         "missing": missing,
         "storm": {
             "made": scene.STORM_PROCESSES * scene.STORM_CALLS,
-            "calls": len(mine) - len(halves),
-            "halves": len(halves),
+            "calls": len(mine) - halves,
+            "halves": halves,
             "lost": lost,
+            "parted": len(parted),
             "around": b"\n".join(around).decode("latin-1"),
         },
     }
+
+
+def _parted(lines: list[bytes]) -> list[int]:
+    """Find the lines of the program that another thread of their CPU says between its own two."""
+    found = []
+    waiting: dict[bytes, bytes] = {}  # by CPU, the thread that has said its first line, and not yet its second
+    for number, line in enumerate(lines):
+        match = re.search(rb"-(\d+) +(?:\([ \d-]+\) +)?\[(\d+)\] .*: bpf_trace_printk: (PID \d+|to PID)", line)
+        if match is None:
+            continue
+        thread, cpu, words = match.groups()
+        if waiting.get(cpu, thread) != thread:
+            found.append(number)
+        if words != b"to PID":
+            waiting[cpu] = thread
+        else:
+            waiting.pop(cpu, None)
+    return found
 
 
 def _zoo() -> dict[str, Any]:
