@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from sigtrace.capture import cgroup, proc
-from sigtrace.capture.probe import BUFFER_MB, Probe
+from sigtrace.capture.probe import BUFFER_MB, SKIPPED, Probe
 from sigtrace.errors import ProbeError
 from sigtrace.output.terminal import count, escaped
 from sigtrace.store.recorder import Recorder
@@ -73,7 +73,8 @@ def record(
                         progress.show()
                     account = recorder.finish(probe.losses(), probe.disturbed)
         for what in dict.fromkeys(probe.disturbed):
-            _tell(f"sigtrace: {escaped(what)} of the trace instance: what happened meanwhile may be missing")
+            where = "" if what == SKIPPED else " of the trace instance"
+            _tell(f"sigtrace: {escaped(what)}{where}: what happened meanwhile may be missing")
         _say(recorder, account, sum(probe.losses().values()))
     return run.code
 

@@ -32,8 +32,8 @@ def faults(findings: dict[str, Any]) -> list[str]:
         return wrong
     wrong += [f"{name} told: {said}" for name, said in findings["watch"].items() if not _tells(name, said)]
     storm = findings["log"]["storm"]
-    if storm["lost"] == 0 and storm["calls"] != storm["made"]:
-        wrong.append(f"storm: {storm['made']} calls were made, and {storm['calls']} told, {storm['halves']} by half")
+    if storm["calls"] != storm["made"] and not storm["lost"] + storm["noted"]:
+        wrong.append(f"storm: {storm['made']} calls were made, {storm['calls']} told, and no loss was noted")
     wrong += [f"{scene}: {why}" for scene, complaints in findings["zoo"]["wrong"].items() for why in complaints]
     return wrong
 
@@ -90,9 +90,7 @@ def _tells(name: str, said: list[str]) -> bool:
 
 def _storm(findings: dict[str, Any]) -> str:
     storm = findings["log"]["storm"]
-    if storm["calls"] == storm["made"]:
-        return "all told"
-    return f"{storm['calls']:,} of {storm['made']:,} told, {storm['lost']:,} events lost"
+    return "all told" if storm["calls"] == storm["made"] else "some lost, and that is noted"
 
 
 def _zoo(findings: dict[str, Any]) -> str:
