@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell find sigtrace -name '*.pxd')
 
-.PHONY: live demo test zoo bench picture lint clean
+.PHONY: live demo test zoo kernels bench picture lint clean
 
 live:
 	@sh tools/live.sh
@@ -18,6 +18,10 @@ test: $(VENV)/ready live
 
 zoo: $(VENV)/ready live
 	@cd tests/live && ../../$(BIN)/python -m zoo
+
+kernels: $(VENV)/ready live
+	@sh tools/install.sh kernels foreign
+	@$(BIN)/python -m tests.kernels $(KERNELS)
 
 bench: $(VENV)/ready live
 	$(BIN)/python benchmarks/bench.py

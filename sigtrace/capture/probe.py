@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -26,6 +27,10 @@ CONTEXT = ("sigtrace:exec", "sigtrace:args", _ARGUMENTS)
 # has room for a million calls, read or not.
 BUFFER_MB = 192
 
+SKIPPED = "the kernel skipped a program, because a thread had lost the CPU in one"
+"""What `Probe.disturbed` says if the kernel has not run a program when it should have."""
+
+_LOOK_SECONDS = 0.1
 _DISTURBANCES = 100  # are told; each is a loss in the stream all the same
 
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
@@ -42,8 +47,9 @@ class Probe:
 
     `instance` is the instance's folder, and `clock` names its clock; `utc_offset_us` is what to add to its
     microseconds to have UTC, None if the clock has no UTC. `events` are enabled, `missing` are not in this
-    kernel. `disturbed` says what somebody did to the instance while it recorded: each time, a line of the kernel's
-    kind says of each CPU that events were lost there, and the instance is set as it was. `fallback` is empty, or says
+    kernel. `disturbed` says what somebody did to the instance while it recorded, and when the kernel skipped a program:
+    each time, a line of the kernel's kind says of each CPU that events were lost there, and the instance is set as it
+    was. `fallback` is empty, or says
     why the lines come from the global trace (`instance` is None then).
 
     Raises `ProbeError` if something that recording needs is not there.
@@ -58,6 +64,9 @@ class Probe:
         self.missing: list[str] = []
         self.fallback = ""
         self.disturbed: list[str] = []
+        self._programs: list[bpf.Programs] = []
+        self._skipped = 0
+        self._looked = time.monotonic()
         with contextlib.ExitStack() as stack, tracefs.setting_up(root):
             in_use = tracefs.sweep(root)
             own = None
@@ -83,7 +92,7 @@ class Probe:
                     self.missing += CONTEXT
                 if evidence:
                     self._enable(own, events())
-                stack.enter_context(contextlib.closing(loader.load(bpf.PROBE, alone=not in_use)))
+                self._keep(stack, loader.load(bpf.PROBE, alone=not in_use))
             self._guard = stack.enter_context(contextlib.closing(Guard(own))) if own else None
             self._stack = stack.pop_all()
 
@@ -106,7 +115,7 @@ class Probe:
                 self._guard.hear(chunk)
                 yield from self._gap(self._guard, room)
         if self._guard is not None:
-            yield from self._gap(self._guard, room)
+            yield from self._gap(self._guard, room, last=True)
         yield from self._pipe.rest(room)
 
     def stop(self) -> None:
@@ -133,9 +142,22 @@ class Probe:
         self._lost = self.losses()
         self._stack.close()
 
-    def _gap(self, guard: Guard, room: Callable[[], memoryview]) -> Iterator[bytes]:
+    def _keep(self, stack: contextlib.ExitStack, programs: bpf.Programs) -> None:
+        self._programs.append(stack.enter_context(contextlib.closing(programs)))
+
+    def _skips(self, *, last: bool) -> list[str]:
+        now = time.monotonic()
+        if not last and now - self._looked < _LOOK_SECONDS:
+            return []
+        self._looked = now
+        before, self._skipped = self._skipped, sum(programs.skipped() for programs in self._programs)
+        if self._skipped == before:
+            return []
+        return [SKIPPED]
+
+    def _gap(self, guard: Guard, room: Callable[[], memoryview], *, last: bool = False) -> Iterator[bytes]:
         # All that was recorded before is read first: so the loss stands where it was.
-        if what := guard.disturbed():
+        if what := [*guard.disturbed(), *self._skips(last=last)]:
             yield from self._pipe.rest(room)
             self.disturbed += what[: _DISTURBANCES - len(self.disturbed)]
             yield b"".join(b"CPU:%d [LOST EVENTS]\n" % cpu for cpu in tracefs.cpus(self._folder))
@@ -154,7 +176,7 @@ class Probe:
         wanted = [event for event in CONTEXT if arguments or event != _ARGUMENTS]
         self.missing += [event for event in wanted if event not in told]
         if programs is not None:
-            stack.enter_context(contextlib.closing(programs))
+            self._keep(stack, programs)
         else:
             self._enable(own, {_EXEC: ""})  # whose path can forge lines: only if there is nothing better
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sigtrace.capture import cgroup, proc, rights
-from sigtrace.capture.probe import BUFFER_MB, Probe
+from sigtrace.capture.probe import BUFFER_MB, SKIPPED, Probe
 from sigtrace.commands.streams import tell
 from sigtrace.errors import CommandError
 from sigtrace.output.terminal import count, escaped
@@ -81,7 +81,8 @@ def record(
                         progress.show()
                     account = recorder.finish(probe.losses(), probe.disturbed)
         for what in dict.fromkeys(probe.disturbed):
-            tell(f"sigtrace: {escaped(what)} of the trace instance: what happened meanwhile may be missing")
+            where = "" if what == SKIPPED else " of the trace instance"
+            tell(f"sigtrace: {escaped(what)}{where}: what happened meanwhile may be missing")
         _say(recorder, account, sum(probe.losses().values()))
     return run.code
 

@@ -12,8 +12,8 @@ import pytest
 from calls import Caller, recording, wait_for
 
 from sigtrace import read
-from sigtrace.capture import guard, tracefs
-from sigtrace.capture.probe import Probe
+from sigtrace.capture import bpf, guard, tracefs
+from sigtrace.capture.probe import SKIPPED, Probe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +98,21 @@ def test_an_instance_that_nobody_disturbs_is_not_said_to_be() -> None:
         time.sleep(1.3)
         assert b"LOST EVENTS" not in reading.end()
         assert reading.probe.disturbed == []
+
+
+def test_a_program_that_the_kernel_skipped_is_a_loss_on_every_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Kernels before 7 preempt no program, and skip none: `make kernels` sees those that do, and here one is said to.
+    with Reading() as reading, Caller() as caller:
+        caller.call(101, number=0)
+        wait_for(lambda: b"".join(reading.chunks).count(b"PID %d (" % caller.pid) == 101)
+        assert sum(programs.skipped() for programs in reading.probe._programs) == 0  # noqa: SLF001
+        monkeypatch.setattr(bpf.Programs, "skipped", lambda _: 7)
+        caller.call(103, number=0)
+        log = reading.end()
+        assert reading.probe.disturbed == [SKIPPED]
+        assert reading.probe.instance is not None
+        assert log.count(b"[LOST EVENTS]\n") == len(tracefs.cpus(reading.probe.instance))
+        assert log.count(b"PID %d (" % caller.pid) == 204
 
 
 def test_a_quiet_stream_is_tried_by_a_call_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
