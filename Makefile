@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell find sigtrace -name '*.pxd')
 
-.PHONY: live demo test zoo bench picture lint clean
+.PHONY: live demo test zoo torture soak bench picture lint clean
 
 live:
 	@sh tools/live.sh
@@ -18,6 +18,12 @@ test: $(VENV)/ready live
 
 zoo: $(VENV)/ready live
 	@cd tests/live && ../../$(BIN)/python -m zoo
+
+torture: $(VENV)/ready live
+	@cd tests/live && ../../$(BIN)/python -m torture $(or $(ROUNDS),300)
+
+soak: $(VENV)/ready live
+	@cd tests/live && ../../$(BIN)/python -m torture.soak $(or $(SECONDS),3600) $(or $(RATE),20000)
 
 bench: $(VENV)/ready live
 	$(BIN)/python benchmarks/bench.py
