@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell find sigtrace -name '*.pxd')
 
-.PHONY: live demo test zoo kernels bench picture lint clean
+.PHONY: live demo test zoo kernels torture soak bench picture lint clean
 
 live:
 	@sh tools/live.sh
@@ -22,6 +22,12 @@ zoo: $(VENV)/ready live
 kernels: $(VENV)/ready live
 	@sh tools/install.sh kernels foreign
 	@$(BIN)/python -m tests.kernels $(KERNELS)
+
+torture: $(VENV)/ready live
+	@cd tests/live && ../../$(BIN)/python -m torture $(or $(ROUNDS),300)
+
+soak: $(VENV)/ready live
+	@cd tests/live && ../../$(BIN)/python -m torture.soak $(or $(SECONDS),3600) $(or $(RATE),20000)
 
 bench: $(VENV)/ready live
 	$(BIN)/python benchmarks/bench.py

@@ -73,6 +73,7 @@ class Probe:
             if tracefs.has_event(root, PRINTK):
                 own = stack.enter_context(tracefs.Instance(root, buffer_mb))
                 self.instance = own.folder
+                own.off()  # another recorder's programs print here too, and may be gone before ours are there
             else:
                 self.fallback = (
                     f"no event {PRINTK} in {root}, as before Linux 5.9: reading the global trace, "
@@ -93,6 +94,8 @@ class Probe:
                 if evidence:
                     self._enable(own, events())
                 self._keep(stack, loader.load(bpf.PROBE, alone=not in_use))
+            if own:
+                own.on()
             self._guard = stack.enter_context(contextlib.closing(Guard(own))) if own else None
             self._stack = stack.pop_all()
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.capture import cgroup, users
+from sigtrace.capture import cgroup, tracefs, users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,15 +26,16 @@ def snapshot(cgroups: Mapping[str, int] | None = None, *, arguments: bool = True
     in there; `threads`, the names of its threads by their tids, without the one that it is named by. What may not be
     seen is null. A process that ends meanwhile is left out.
     """
+    ahead_us = tracefs.shift_ns("boot") // 1000  # /proc counts as this time namespace does
     found = [
-        _process(int(entry.name), cgroups or {}, arguments=arguments)
+        _process(int(entry.name), cgroups or {}, ahead_us, arguments=arguments)
         for entry in os.scandir(_PROC)
         if entry.name.isdigit()
     ]
     return sorted((one for one in found if one is not None), key=lambda one: (one["start_us"], one["pid"]))
 
 
-def _process(pid: int, cgroups: Mapping[str, int], *, arguments: bool) -> dict[str, Any] | None:
+def _process(pid: int, cgroups: Mapping[str, int], ahead_us: int, *, arguments: bool) -> dict[str, Any] | None:
     folder = _PROC / str(pid)
     try:
         stat = (folder / "stat").read_bytes()
@@ -52,7 +53,7 @@ def _process(pid: int, cgroups: Mapping[str, int], *, arguments: bool) -> dict[s
         "comm": _text(stat[stat.index(b"(") + 1 : stat.rindex(b")")]),
         "command": _text(command.rstrip(b"\0").replace(b"\0", b" ")) or None,
         "executable": _link(folder / "exe"),
-        "start_us": int(fields[19]) * 1_000_000 // os.sysconf("SC_CLK_TCK"),
+        "start_us": int(fields[19]) * 1_000_000 // os.sysconf("SC_CLK_TCK") - ahead_us,
         "uid": uid,
         "user": None if uid is None else users.name(uid),
         "cgroup": cgroup.path(listed),

@@ -105,6 +105,7 @@ class Run:
         self._child: subprocess.Popen[bytes] | None = None
         self._now = threading.Event()
         self._started = threading.Event()
+        self._ended = False
         self._failed: BaseException | None = None
         self._told = 0
         self.stop: Callable[[], None] | None = None
@@ -121,6 +122,8 @@ class Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._ended = True
+        self._now.set()  # if the command was not to begin
         with self._undo:
             if self._child is not None:
                 if kind is not None and self._child.poll() is None:
@@ -159,6 +162,8 @@ class Run:
     def _accompany(self) -> None:
         # A thread from before the recorder gave its capabilities away, for the command is to have them.
         self._now.wait()
+        if self._ended:
+            return
         try:
             self._child = subprocess.Popen(self._command)
         except BaseException as error:  # noqa: BLE001  (raised again by begin)

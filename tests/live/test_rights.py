@@ -67,14 +67,14 @@ def test_under_sudo_a_recording_is_the_invoking_users_to_its_last_file(tmp_path:
     assert sum(row["event"] == "kill" for row in read(session).table.to_pylist()) >= 1
 
 
-def test_a_folder_that_is_removed_while_it_is_recorded_ends_the_recording_in_a_line_within_two_seconds(
+def test_a_folder_that_is_removed_while_it_is_recorded_ends_the_recording_soon_and_in_a_line(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "s.parquet"
     with recording(path) as recorder:
-        wait_for(lambda: list(path.glob(".part-*")))  # the last that it makes before it reads
+        wait_for(lambda: list(path.glob(".part-00001*")))  # the last that it makes before it reads
         shutil.rmtree(path)
-        _, said = recorder.communicate(timeout=2.5)
+        _, said = recorder.communicate(timeout=10)  # about two seconds where nobody else wants the CPU
         assert recorder.returncode == 1
     what = "was removed while it was recorded: recording ended; record anew, what was in it is gone"
     assert said == f"sigtrace: {path}: {what}\n"
