@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell find sigtrace -name '*.pxd')
 
-.PHONY: live demo test zoo bench picture lint clean
+.PHONY: live demo test zoo difference lies bench picture lint clean
 
 live:
 	@sh tools/live.sh
@@ -18,6 +18,12 @@ test: $(VENV)/ready live
 
 zoo: $(VENV)/ready live
 	@cd tests/live && ../../$(BIN)/python -m zoo
+
+difference: $(VENV)/ready
+	$(BIN)/python tests/difference 100000 10000
+
+lies: $(VENV)/ready live
+	SIGTRACE_LIES=$${SIGTRACE_LIES:-25} $(BIN)/python -m pytest tests/live/test_lies.py
 
 bench: $(VENV)/ready live
 	$(BIN)/python benchmarks/bench.py

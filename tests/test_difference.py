@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import difference
 import made_up_logs
@@ -15,9 +16,7 @@ import sigtrace
 from sigtrace import analyze
 from tests.story import call, fork, hit, leave, line, take, witness
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+RECORDINGS = Path(__file__).parent.with_name("notebooks") / "data"
 _SHARE = 100
 """Of so many shares, one is looked through here, and all by `make difference`."""
 
@@ -58,6 +57,14 @@ def test_the_made_up_lives_end_in_every_way() -> None:
 @pytest.mark.parametrize("name", ["evidence_events.txt", "exit_status_and_cgroups.txt", "arguments.txt"])
 def test_the_plain_judge_agrees_on_a_capture(fixtures: Path, name: str) -> None:
     session = sigtrace.read(fixtures / name)
+    found: list[dict[str, Any]] = analyze.deaths(session.table).to_pylist()
+    assert found
+    assert difference.of_session(session.table.to_pylist(), found) == ""
+
+
+@pytest.mark.parametrize("path", sorted(RECORDINGS.rglob("*.parquet/_session.json")), ids=lambda path: path.parent.name)
+def test_the_plain_judge_agrees_on_a_recording(path: Path) -> None:
+    session = sigtrace.read(path.parent)
     found: list[dict[str, Any]] = analyze.deaths(session.table).to_pylist()
     assert found
     assert difference.of_session(session.table.to_pylist(), found) == ""

@@ -33,11 +33,9 @@ def of_log(log: bytes) -> str:
 def of_lives(lives: Lives) -> str:
     """Say how the tracker differs from the plain judge, or from what truly happened; nothing if they agree."""
     found = endings.endings(pa.Table.from_pylist(lives.rows, PLAIN)).to_pylist()
-    if lives.lossy:  # what a loss hides, such as a fork, the two make up differently
+    if not lives.telling:  # what is hidden, such as a fork, the two make up differently
         return _untrue(lives, found)
     differing = _differ(_comparable(found), plain_judge.endings(lives.rows), ("ts", "victim_pid"))
-    if not lives.telling:
-        differing = [pair for pair in differing if not _says_so(pair[0])]
     return _told(differing) or _untrue(lives, found)
 
 
