@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell find sigtrace -name '*.pxd')
 
-.PHONY: live demo test zoo kernels torture soak bench picture lint clean
+.PHONY: live demo test zoo kernels torture soak difference lies bench picture lint clean
 
 live:
 	@sh tools/live.sh
@@ -28,6 +28,11 @@ torture: $(VENV)/ready live
 
 soak: $(VENV)/ready live
 	@cd tests/live && ../../$(BIN)/python -m torture.soak $(or $(SECONDS),3600) $(or $(RATE),20000)
+difference: $(VENV)/ready
+	$(BIN)/python tests/difference 100000 10000
+
+lies: $(VENV)/ready live
+	SIGTRACE_LIES=$${SIGTRACE_LIES:-25} $(BIN)/python -m pytest tests/live/test_lies.py
 
 bench: $(VENV)/ready live
 	$(BIN)/python benchmarks/bench.py

@@ -580,7 +580,7 @@ class Scanner:
         if not self._at(start, b" sa_handler=", 12):
             return self._refused()
         i = start + 12
-        while self._buf[i] > _BLANK:
+        while _ZERO <= self._buf[i] <= _NINE or _LOWER_A <= self._buf[i] <= _LOWER_F:
             i += 1
         if i == start + 12 or not self._at(i, b" sa_flags=", 10):
             return self._refused()

@@ -161,6 +161,8 @@ class Population(Follower):
             for signal in thread.signals:
                 signal.victim = process
                 self._keep(process, signal)
+            if process.signals is not None:
+                process.signals.sort(key=_line_of)  # which came last decides
 
     def _keep(self, victim: Process, signal: Signal) -> None:
         victim.keep(signal)
@@ -212,6 +214,10 @@ class Population(Follower):
 def name_of(names: list[str], code: int) -> str | None:
     """Return the name that a code stands for, None for a null."""
     return None if code < 0 else names[code]
+
+
+def _line_of(signal: Signal) -> int:
+    return int(signal.row.line)
 
 
 def _may_be_a_thread_of(known: Process, pid: int) -> bool:

@@ -7,7 +7,7 @@ from sigtrace.causes.tracking.rows cimport Row
 cdef class Signal:
     cdef public Row row, call, taken
     cdef public Process sender, victim
-    cdef public int sig
+    cdef public int sig, thread
     cdef public bint in_exit, settled, hits_sender, ended, told
     cdef public str fate
 
@@ -36,6 +36,10 @@ cdef class Process:
     cpdef object name(self)
     cpdef bint sent_itself(self, int sig)
     cpdef Signal fatal_signal(self, Row died)
+    @cython.locals(signal=Signal, first=Signal)
+    cpdef Signal next_of(self, int sig, int tid)
+    @cython.locals(signal=Signal)
+    cpdef renumber(self, int old)
     cpdef inherit(self, Process parent)
     cpdef Signal keep(self, Signal signal)
     @cython.locals(process=Process)

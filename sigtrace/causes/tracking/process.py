@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 UNKNOWN = -(1 << 63)
 """The start of a process whose birth was not seen."""
 
+NOBODY = 0
+"""No thread: its number is no process's."""
+
 _GENERATIONS = 128  # of dead ancestors that a living process keeps: one that forks and exits anew for weeks has no end
 _SIGNALS = 64  # that a process keeps, the latest: one that handles a signal a second has no end of them either
 
@@ -37,6 +40,7 @@ class Signal:
     def __init__(self, row: Row, sender: Process, victim: Process, *, in_exit: bool) -> None:
         self.row = row
         self.sig = row.sig
+        self.thread = row.target if row.flag == 0 else NONE  # that alone can take it
         self.sender = sender
         self.victim = victim
         self.in_exit = in_exit
@@ -113,6 +117,26 @@ class Process:
             if signal.sig == sig and signal.sender is self:
                 return True
         return False
+
+    def next_of(self, sig: int, tid: int) -> Signal | None:
+        """Return the pending signal that a thread takes if it takes one of this number."""
+        # Its own before those that any thread may take (dequeue_signal).
+        first: Signal | None = None
+        for signal in self.signals or ():
+            if signal.sig == sig and signal.fate == PENDING:
+                if signal.thread == tid:
+                    return signal
+                if first is None and signal.thread == NONE:
+                    first = signal
+        return first
+
+    def renumber(self, old: int) -> None:
+        """Have a thread take the number of its process, with the signals that are for it alone."""
+        for signal in self.signals or ():
+            if signal.thread == old:
+                signal.thread = self.pid
+            elif signal.thread == self.pid:
+                signal.thread = NOBODY  # the thread that had the number is gone
 
     def inherit(self, parent: Process) -> None:
         """Take from a parent what a child is born with."""

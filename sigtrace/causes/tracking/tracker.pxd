@@ -35,7 +35,7 @@ cdef class Tracker(Population):
     @cython.locals(row=Row, victim=Process, signal=Signal, in_exit=bint)
     cdef _generated(self, Chunk chunk, Py_ssize_t i, Process sender)
     @cython.locals(signal=Signal)
-    cdef _was_taken(self, Process victim, Row row)
+    cdef _was_taken(self, Process victim, Signal anew)
     @cython.locals(forgotten=Signal)
     cdef _keep(self, Process victim, Signal signal)
     @cython.locals(sig=int, handler=int, signal=Signal)

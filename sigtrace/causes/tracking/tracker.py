@@ -205,21 +205,20 @@ class Tracker(Population):
         if victim.pid == row.target:
             victim.comm = row.target_comm
             victim.named_by_file = False
-        if victim.signals is not None and row.small == 0 and row.sig < _STANDARD:
-            self._was_taken(victim, row)
         in_exit = sender.dead or (sender.exited is not None and row.tid in sender.exited)
         signal = Signal(row, sender, victim, in_exit=in_exit)
+        if victim.signals is not None and row.small == 0 and row.sig < _STANDARD:
+            self._was_taken(victim, signal)
         self._keep(victim, signal)
         if not signal.settled:
             self._unsettled.setdefault(row.tid, []).append(signal)
         self._tell(signal, False)
 
-    def _was_taken(self, victim: Process, row: Row) -> None:
+    def _was_taken(self, victim: Process, anew: Signal) -> None:
         # A standard signal is queued once. So if it is queued anew, the one before was taken in between, and without a
         # delivery: by sigwait(2) or from a signalfd.
         for signal in victim.signals or ():
-            same = signal.sig == row.sig and signal.row.flag == row.flag and signal.row.target == row.target
-            if same and signal.fate == PENDING:
+            if signal.sig == anew.sig and signal.thread == anew.thread and signal.fate == PENDING:
                 signal.fate = TAKEN
                 self._tell(signal, False)
 
@@ -235,12 +234,11 @@ class Tracker(Population):
         fate = "handled" if handler == 2 else "ignored"
         if handler == 0:
             fate = "fatal" if sig in DEADLY else "delivered"
-        for signal in process.signals or ():
-            if signal.sig == sig and signal.fate == PENDING:
-                signal.fate = fate
-                signal.taken = chunk.row(i)
-                self._tell(signal, False)
-                break
+        signal = process.next_of(sig, chunk.tid[i])
+        if signal is not None:
+            signal.fate = fate
+            signal.taken = chunk.row(i)
+            self._tell(signal, False)
         if fate == "fatal":
             if process.fatal is None:
                 process.fatal = chunk.row(i)
@@ -267,8 +265,10 @@ class Tracker(Population):
 
     def _executed(self, chunk: Chunk, i: int, process: Process) -> None:
         old = chunk.target[i]
-        if old != process.pid and self._pid_of:
-            self._pid_of.pop(old, None)  # a thread that executes takes the number of its process
+        if old != process.pid:
+            if self._pid_of:
+                self._pid_of.pop(old, None)
+            process.renumber(old)
         process.filename = name_of(chunk.filenames, chunk.filename[i])
         process.command = None
         process.named_by_file = True
