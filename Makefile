@@ -28,6 +28,7 @@ torture: $(VENV)/ready live
 
 soak: $(VENV)/ready live
 	@cd tests/live && ../../$(BIN)/python -m torture.soak $(or $(SECONDS),3600) $(or $(RATE),20000)
+
 difference: $(VENV)/ready
 	$(BIN)/python tests/difference 100000 10000
 
