@@ -74,17 +74,17 @@ def main() -> int:
 
 
 def _complaints(name: str, findings: dict[str, Any], *, check: bool) -> list[str]:
-    """Keep what was found, and say what is wrong; if nothing is, it is the new row, or is compared with the old one."""
+    """Keep what was found, write its row or compare it with the old one, and say what is wrong."""
     (FOLDER / f"{name}.json").write_text(json.dumps(findings, indent=1))
     complaints = table.faults(findings)
-    if complaints:
+    if table.failed(findings):
         return complaints
     (FOLDER / f"{name}.txt").write_bytes(findings["log"]["played"].encode("latin-1"))
     row = table.row(name, findings)
     if check:
-        return table.differs(table.rows(DOCUMENT.read_text())[name], row)
+        return complaints + table.differs(table.rows(DOCUMENT.read_text())[name], row)
     table.write(DOCUMENT, [*KERNELS, HERE], {name: row})
-    return []
+    return complaints
 
 
 def _booted(name: str, kernel: Kernel) -> dict[str, Any]:

@@ -24,10 +24,15 @@ def row(name: str, findings: dict[str, Any]) -> list[str]:
     return [name, f"{findings['release']}", *(cell(findings) for cell in (_doctor, _exit, _oom, _watch, _storm, _zoo))]
 
 
+def failed(findings: dict[str, Any]) -> list[str]:
+    """Say what could not be tried on a kernel: then there is no row of it."""
+    steps = ("doctor", "formats", "watch", "log", "zoo")
+    return [f"{step}: {findings[step]['error']}" for step in steps if "error" in findings[step]]
+
+
 def faults(findings: dict[str, Any]) -> list[str]:
     """Say what went wrong on a kernel; what it lacks is no fault."""
-    steps = ("doctor", "formats", "watch", "log", "zoo")
-    wrong = [f"{step}: {findings[step]['error']}" for step in steps if "error" in findings[step]]
+    wrong = failed(findings)
     if wrong:
         return wrong
     wrong += [f"{name} told: {said}" for name, said in findings["watch"].items() if not _tells(name, said)]
@@ -84,7 +89,9 @@ def _watch(findings: dict[str, Any]) -> str:
 
 
 def _tells(name: str, said: list[str]) -> bool:
-    wanted = r"\bsh +SIGTERM +\d+ ok$" if name == "watch" else r" \(\d+\) was killed by sh \(\d+\) with SIGTERM\b"
+    wanted = (
+        r"\bsh +SIGTERM +\d+ ok$" if name == "watch" else r" \(\d+\) was killed by sh \(\d+\)( for .*)? with SIGTERM\b"
+    )
     return any(re.search(wanted, line) for line in said)
 
 
