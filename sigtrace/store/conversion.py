@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sigtrace.errors import SessionError
-from sigtrace.store.files.whole import streams
+from sigtrace.store.disk.whole import streams
 from sigtrace.store.part import Part
 from sigtrace.trace.accounting import Accounting
 

@@ -21,7 +21,7 @@ from sigtrace.output.html.matrix import matrix
 from sigtrace.output.html.timeline import timeline
 from sigtrace.output.sections import Section, absent, cell, headline, numeric, sections
 from sigtrace.output.terminal import escaped
-from sigtrace.store.files import whole
+from sigtrace.store.disk import whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,1 +1,1 @@
-"""Where a session's files are made, and whose they are."""
+"""Where files are made: a session's, whoever owns it, and those that somebody keeps."""

@@ -1,1 +1,0 @@
-"""Files: what is written for somebody to keep."""
