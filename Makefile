@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell find sigtrace -name '*.pxd')
 
-.PHONY: live demo test zoo kernels torture soak difference lies bench picture lint clean
+.PHONY: live demo test zoo kernels torture soak fuzz difference lies bench picture lint clean
 
 live:
 	@sh tools/live.sh
@@ -29,6 +29,9 @@ torture: $(VENV)/ready live
 soak: $(VENV)/ready live
 	@cd tests/live && ../../$(BIN)/python -m torture.soak $(or $(SECONDS),3600) $(or $(RATE),20000)
 
+fuzz:
+	@PYTHON=$(PYTHON) sh tools/fuzz.sh $(or $(RUNS),5000000)
+
 difference: $(VENV)/ready
 	$(BIN)/python tests/difference 100000 10000
 
@@ -47,7 +50,7 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest build dist *.egg-info $(HOT:.pxd=.c) $(HOT:.pxd=.*.so)
+	rm -rf $(VENV) .venv-oldest .venv-newest .venv-fuzz .fuzz build dist *.egg-info $(HOT:.pxd=.c) $(HOT:.pxd=.*.so)
 
 $(VENV)/ready: requirements-dev.txt pyproject.toml setup.py $(HOT) $(HOT:.pxd=.py)
 	@PYTHON=$(PYTHON) sh tools/setup.sh $(VENV)

@@ -1,0 +1,37 @@
+"""`python tests/fuzz/fuzz.py TARGET RUNS FOLDER`: look for bytes that break a target, guided by what they reach.
+
+It needs atheris. The modules that sigtrace compiles are taken as they stand there, so that each branch is seen. What is
+found stays in the folder: the bytes that reach something new, and those that break the target.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+HERE = Path(__file__).resolve().parent
+CORPUS = HERE.parent / "corpus"
+
+
+def main() -> None:
+    """Fuzz one target."""
+    target, runs, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    found = folder / target
+    found.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as interpreted:
+        leave = shutil.ignore_patterns("*.so", "__pycache__")
+        shutil.copytree(HERE.parents[1] / "sigtrace", Path(interpreted) / "sigtrace", ignore=leave)
+        sys.path[:0] = [interpreted, str(HERE.parent / "difference")]
+        with atheris.instrument_imports(include=["sigtrace.trace", "sigtrace.causes"]):
+            import targets
+        options = [f"-runs={runs}", "-max_len=600", "-timeout=30", "-rss_limit_mb=2048", f"-artifact_prefix={found}-"]
+        atheris.Setup([sys.argv[0], *options, str(found), str(CORPUS / target)], getattr(targets, target))
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""What fuzzing found worth keeping: every input of the corpus is read, followed and judged as it must be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import targets
+
+CORPUS = Path(__file__).with_name("corpus")
+LARGEST = 500_000
+
+
+@pytest.mark.parametrize("target", ["log", "rows"])
+def test_every_input_of_the_corpus_passes(target: str) -> None:
+    found = sorted((CORPUS / target).iterdir())
+    assert len(found) > 50
+    for path in found:
+        getattr(targets, target)(path.read_bytes())
+
+
+def test_the_corpus_stays_small() -> None:
+    assert sum(path.stat().st_size for path in CORPUS.rglob("*") if path.is_file()) < LARGEST
