@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import warnings
 from importlib import import_module
@@ -44,6 +45,12 @@ def _interpreted_scan() -> ModuleType:
     module = module_from_spec(spec)
     loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hang_ups() -> None:
+    # What the tests start inherits what nohup ignores, and some are sent SIGHUP.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
