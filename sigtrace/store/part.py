@@ -32,6 +32,7 @@ _QUICK_DELTAS = ("sig", "ret")  # larger, for half of the time
 _SOUGHT = ("event", "ts", "time", "line", "pid", "target")
 _PAGE_ROWS = 1 << 16
 _BUFFER = 1 << 16
+_WAITING = 2  # batches, while one is encoded
 _DESCRIPTORS = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"  # noqa: PTH112 -- a door is light
 
 
@@ -51,8 +52,14 @@ class Part:
         self._temporary = f".{path.name}.{os.getpid()}"
         self._error: BaseException | None = None
         self._begun = False
-        self._queue: queue.Queue[pa.RecordBatch | Rows | dict[str, Any] | None] = queue.Queue(maxsize=2)
-        self._done = threading.Event()  # Python 3.11 takes a thread for ended whose join was interrupted
+        # Simple queues, which are C: an interrupt in a lock of Python's own leaves it locked (Condition.__enter__). And
+        # Python 3.11 takes a thread for ended whose join was interrupted.
+        self._queue: queue.SimpleQueue[pa.RecordBatch | Rows | dict[str, Any] | None] = queue.SimpleQueue()
+        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(_WAITING):
+            self._room.put(None)
+        self._finished: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._done = False
         try:
             # First this, which may wait for the import of pyarrow: an interrupt in it finds no file to leave behind.
             threading.Thread(target=self._work, daemon=True).start()
@@ -77,7 +84,7 @@ class Part:
         """Make the part whole, with metadata under `METADATA_KEY`; after this it survives a power cut."""
         try:
             self._put(metadata)
-            self._done.wait()
+            self._wait()
             self._check()
             with _explained(self.path):
                 checksum.seal(self.path, self._file.fileno())
@@ -90,8 +97,8 @@ class Part:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        self._put(None)
-        self._done.wait()
+        self._queue.put(None)
+        self._wait()
         self._undo.close()
 
     def _remove(self) -> None:
@@ -99,10 +106,21 @@ class Part:
             self._place.unlink(self._temporary)
 
     def _put(self, what: pa.RecordBatch | Rows | dict[str, Any] | None) -> None:
-        while not self._done.is_set():
-            with suppress(queue.Full):
-                self._queue.put(what, timeout=0.1)
+        while not self._done:
+            with suppress(queue.Empty):
+                self._room.get(timeout=0.1)
+                self._queue.put(what)
                 return
+
+    def _take(self) -> pa.RecordBatch | Rows | dict[str, Any] | None:
+        what = self._queue.get()
+        self._room.put(None)
+        return what
+
+    def _wait(self) -> None:
+        while not self._done:
+            with suppress(queue.Empty):
+                self._finished.get(timeout=0.1)
 
     def _check(self) -> None:
         if self._error is not None:
@@ -116,7 +134,8 @@ class Part:
         except BaseException as error:  # noqa: BLE001  (raised again by write or close)
             self._error = error
         finally:
-            self._done.set()
+            self._done = True
+            self._finished.put(None)
 
     def _opened(self) -> pa.OSFile:
         import pyarrow as pa
@@ -132,7 +151,7 @@ class Part:
 
         self._begun = True
         groups = RowGroups()
-        rows = self._queue.get()
+        rows = self._take()
         if rows is None:
             return
         with (
@@ -144,7 +163,7 @@ class Part:
             while isinstance(rows, (pa.RecordBatch, Rows)):
                 for group in groups.add(rows.batch() if isinstance(rows, Rows) else rows):
                     writer.write_table(group)
-                rows = self._queue.get()
+                rows = self._take()
             if rows is not None:
                 for group in groups.rest():
                     writer.write_table(group)
