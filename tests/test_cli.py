@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow
+import pyarrow as pa
 import pytest
 
 from sigtrace import __version__, read
@@ -240,7 +240,7 @@ def test_of_a_small_session_the_answer_is_the_same_and_nothing_heavy_is_imported
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "pyarrow" in imported
     # Before pyarrow 21, narwhals numbers the rows of a table by numpy, which a command hides: DuckDB does it then.
-    assert imported.isdisjoint({"duckdb", "matplotlib"} if hasattr(pyarrow, "arange") else {"matplotlib"})
+    assert imported.isdisjoint({"duckdb", "matplotlib"} if hasattr(pa, "arange") else {"matplotlib"})
 
 
 @pytest.mark.parametrize(
