@@ -48,9 +48,11 @@ def _interpreted_scan() -> ModuleType:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _hang_ups() -> None:
-    # What the tests start inherits what nohup ignores, and some are sent SIGHUP.
+def _signals() -> None:
+    # What the tests start inherits what nohup, or the background of a script, ignores; and some are sent these.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

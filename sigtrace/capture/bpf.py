@@ -275,7 +275,7 @@ def _global_trace_kept(root: Path) -> Iterator[None]:
     # (bpf_get_trace_printk_proto), on 6.18 a moment later. Our lines have no business there: off again.
     switchable(root)
     switch = _switch(root)
-    was_off = switch.exists() and switch.read_text().startswith("0")
+    was_off = tracefs.has_event(root, PRINTK) and switch.read_text().startswith("0")
     try:
         yield
     finally:
