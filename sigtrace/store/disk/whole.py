@@ -7,7 +7,10 @@ import os
 import re
 import secrets
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
+
+from sigtrace.store.disk.place import Place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,54 +19,28 @@ _OF_OURS = re.compile(r"/proc/(self|thread-self|\d+(/task/\d+)?)/fd")
 _LONGEST = 100  # bytes
 
 
-class Whole:
-    """A new file beside `path`, to be written at `beside`: `make` makes it, `keep` renames it to `path`.
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; after this it survives a power cut.
 
-    So a link at `path` is replaced, and what it leads to stays as it was. A device, a pipe and a descriptor such as
+    A link at `path` is replaced, and what it leads to stays as it was. A device, a pipe and a descriptor such as
     /dev/stdout are written as they are. Raises `OSError` where neither can be.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._streams = streams(path)
-        # The name may be as long as a folder takes.
-        short = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
-        self.beside = path if self._streams else path.with_name(f".{short}.{secrets.token_hex(8)}")
-
-    def make(self) -> None:
-        """Make the file, which nobody else has made before."""
-        if not self._streams:
-            os.close(os.open(self.beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-
-    def keep(self) -> None:
-        """Put the file in its place; after this it survives a power cut."""
-        if self._streams:
-            return
-        with self.beside.open("rb") as file:
-            os.fsync(file.fileno())
-        self.beside.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
+    if streams(path):
+        path.write_bytes(content)
+        return
+    # The name may be as long as a folder takes.
+    short = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
+    beside = f".{short}.{secrets.token_hex(8)}"
+    with closing(Place(path.parent, private=False)) as place:
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def drop(self) -> None:
-        """Leave nothing behind."""
-        if not self._streams:
-            self.beside.unlink(missing_ok=True)
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises `OSError` where it cannot be written."""
-    file = Whole(path)
-    try:
-        file.make()
-        file.beside.write_bytes(content)
-        file.keep()
-    except BaseException:
-        file.drop()
-        raise
+            with open(place.create(beside), "wb") as file:  # noqa: PTH123 -- a descriptor
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            place.replace(beside, path.name)
+        except BaseException:
+            place.unlink(beside)
+            raise
 
 
 def streams(path: Path) -> bool:
