@@ -161,7 +161,7 @@ def test_what_fails_says_so_in_one_line_and_exits_with_1(
     assert printed.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["parse"], ["parse", LOSSY], ["frobnicate"], ["who"]])
+@pytest.mark.parametrize("arguments", [[], ["parse"], ["parse", LOSSY], ["frobnicate"], ["who", "--limit"]])
 def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main(arguments)

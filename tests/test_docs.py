@@ -12,7 +12,7 @@ import pytest
 
 from sigtrace import analyze
 from sigtrace.causes import endings as deaths
-from sigtrace.commands.line import parser
+from sigtrace.commands.line.parser import joined, parser
 from sigtrace.facts.schema import PLAIN
 from tests.shown import ROOT, blocks, clone, commands, printed_by, run, same
 
@@ -53,7 +53,7 @@ def test_the_python_of_the_docs_runs_and_draws_its_pictures(document: Path, plac
 @pytest.mark.parametrize("line", _TYPED)
 def test_a_command_that_needs_root_is_one_that_the_command_line_takes(line: str) -> None:
     _, *words = shlex.split(line, comments=True)
-    assert parser().parse_args(words)  # tests/live records; here it is only read
+    assert parser().parse_args(joined(words))  # tests/live records; here it is only read
 
 
 @pytest.mark.parametrize("question", analyze.__all__)

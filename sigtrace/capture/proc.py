@@ -6,14 +6,21 @@ import contextlib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace.capture import cgroup, tracefs, users
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _PROC = Path("/proc")
+
+
+class Seen(NamedTuple):
+    """What there is now: `processes` are of `snapshot`, and `cgroups` of `sigtrace.capture.cgroup.existing`."""
+
+    processes: Sequence[dict[str, Any]]
+    cgroups: Mapping[str, int]
 
 
 def snapshot(cgroups: Mapping[str, int] | None = None, *, arguments: bool = True) -> list[dict[str, Any]]:
@@ -24,7 +31,7 @@ def snapshot(cgroups: Mapping[str, int] | None = None, *, arguments: bool = True
     the trace clock boot counts; `uid` (the real one) and `user`; `cgroup`, its path, and `cgroup_id`, which `cgroups`
     (of `sigtrace.capture.cgroup.existing`) has for it; `pidns`, the inode of its pid namespace, and `ns_pid`, its pid
     in there; `threads`, the names of its threads by their tids, without the one that it is named by. What may not be
-    seen is null. A process that ends meanwhile is left out.
+    seen is null. A process that has ended, or ends meanwhile, is left out.
     """
     ahead_us = tracefs.shift_ns("boot") // 1000  # /proc counts as this time namespace does
     found = [
@@ -33,6 +40,13 @@ def snapshot(cgroups: Mapping[str, int] | None = None, *, arguments: bool = True
         if entry.name.isdigit()
     ]
     return sorted((one for one in found if one is not None), key=lambda one: (one["start_us"], one["pid"]))
+
+
+def boot_id() -> str | None:
+    """Return what names the time since the machine was started; None if the kernel does not say it."""
+    with contextlib.suppress(OSError):
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    return None
 
 
 def _process(pid: int, cgroups: Mapping[str, int], ahead_us: int, *, arguments: bool) -> dict[str, Any] | None:
@@ -46,6 +60,9 @@ def _process(pid: int, cgroups: Mapping[str, int], ahead_us: int, *, arguments: 
         return None
     # proc(5): the comm is in brackets and may hold any, so what follows is found from the right.
     fields = stat[stat.rindex(b")") + 2 :].split()
+    threads = _number(rb"^Threads:\t(\d+)", status)
+    if fields[0] in {b"Z", b"X"} and threads in {0, 1}:
+        return None  # nobody has waited for it yet; where other threads live, its first one is a zombie alone
     uid = _number(rb"^Uid:\t(\d+)", status)
     return {
         "pid": pid,
@@ -60,7 +77,7 @@ def _process(pid: int, cgroups: Mapping[str, int], ahead_us: int, *, arguments: 
         "cgroup_id": cgroups.get(cgroup.v2_path(listed) or ""),
         "pidns": _namespace(folder),
         "ns_pid": _number(rb"^NSpid:.*\t(\d+)$", status),
-        "threads": {} if _number(rb"^Threads:\t(\d+)", status) == 1 else _threads(folder, pid),
+        "threads": {} if threads == 1 else _threads(folder, pid),
     }
 
 

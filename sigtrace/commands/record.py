@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace.capture import cgroup, proc, rights
 from sigtrace.capture.probe import BUFFER_MB, SKIPPED, Probe
@@ -23,12 +23,14 @@ from sigtrace.store.recorder import Recorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sigtrace.store.flight.flight import Flight
+    from sigtrace.store.flight.retention import Retention
     from sigtrace.trace.accounting import Accounting
 
 _PROGRESS_SECONDS = 1.0
 
 
-def record(
+def record(  # noqa: PLR0913 -- each is an option of the command line
     path: Path,
     command: Sequence[str] = (),
     *,
@@ -36,6 +38,7 @@ def record(
     buffer_mb: int = BUFFER_MB,
     evidence: bool = True,
     arguments: bool = True,
+    kept: Retention | None = None,
     seen: Callable[[Probe, bytes], None] | None = None,
     yielding: bool = False,
 ) -> int:
@@ -43,10 +46,11 @@ def record(
 
     It goes on while `command` runs, for `duration` seconds, or until a signal says so: see `Run`. The exit code is the
     command's, 128 + N if signal N ended it, and 0 without one. Without `arguments`, those of processes are left out;
-    without `evidence`, all but the calls is. `seen` is given the probe and every chunk as well, an empty one about
-    twice a second if nothing happens. If `yielding`, this thread gives away the rights that recording no longer needs
-    once it records, as `sigtrace.capture.rights.drop` says; the command has them. Raises `ProbeError` if something that
-    recording needs is missing, and `SessionError` if the session cannot be written.
+    without `evidence`, all but the calls is. With `kept`, `path` is a flight recorder's folder, in which that much is
+    kept. `seen` is given the probe and every chunk as well, an empty one about twice a second if nothing happens. If
+    `yielding`, this thread gives away the rights that recording no longer needs once it records, as
+    `sigtrace.capture.rights.drop` says; the command has them. Raises `ProbeError` if something that recording needs is
+    missing, and `SessionError` if the session cannot be written.
     """
     with Run(command, duration, yielding=yielding) as run:
         with Probe(buffer_mb=buffer_mb, evidence=evidence, arguments=arguments) as probe:
@@ -61,17 +65,18 @@ def record(
                 "buffer_mb": buffer_mb,
                 "command": list(command if arguments else command[:1]),
             }
-            cgroups = cgroup.existing() if evidence else {}
-            # The clock in which /proc says when a process started.
-            known = proc.snapshot(cgroups, arguments=arguments) if evidence and probe.clock == "boot" else []
-            with Recorder(
-                path,
-                origin,
-                utc_offset_us=probe.utc_offset_us,
-                processes=known,
-                cgroups=cgroups,
-                made=lambda owner: rights.drop(probe.instance, owner) if yielding else None,
-            ) as recorder:
+
+            def look() -> proc.Seen:
+                cgroups = cgroup.existing() if evidence else {}
+                # The clock in which /proc says when a process started.
+                known = evidence and probe.clock == "boot"
+                return proc.Seen(proc.snapshot(cgroups, arguments=arguments) if known else [], cgroups)
+
+            def made(owner: tuple[int, int]) -> None:
+                if yielding:
+                    rights.drop(probe.instance, owner)
+
+            with _recorder(path, origin, probe, look, made, kept) as recorder:
                 run.begin()
                 with _Progress(recorder) as progress:
                     for chunk in probe.read(recorder.room):
@@ -85,6 +90,29 @@ def record(
             tell(f"sigtrace: {escaped(what)}{where}: what happened meanwhile may be missing")
         _say(recorder, account, sum(probe.losses().values()))
     return run.code
+
+
+def _recorder(
+    path: Path,
+    origin: dict[str, Any],
+    probe: Probe,
+    look: Callable[[], proc.Seen],
+    made: Callable[[tuple[int, int]], None],
+    kept: Retention | None,
+) -> Recorder | Flight:
+    if kept is None:
+        seen = look()
+        return Recorder(
+            path,
+            origin,
+            utc_offset_us=probe.utc_offset_us,
+            processes=seen.processes,
+            cgroups=seen.cgroups,
+            made=made,
+        )
+    from sigtrace.store.flight.flight import Flight
+
+    return Flight(path, origin, probe, kept=kept, look=look, made=made)
 
 
 class Run:
@@ -204,7 +232,7 @@ def _refuse_what_cannot_run(name: str) -> None:
 class _Progress:
     """A line on stderr, where that is a terminal, of what has been recorded; gone at the end."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder | Flight) -> None:
         self._recorder = recorder
         self._shown = time.monotonic()
         self._lines = 0
@@ -228,7 +256,7 @@ class _Progress:
         tell(f"\r{rate:,.0f} events/s  {rows}  {size:,.1f} MB  {account.lost:,} lost\x1b[K", end="")
 
 
-def _say(recorder: Recorder, account: Accounting, lost: int) -> None:
+def _say(recorder: Recorder | Flight, account: Accounting, lost: int) -> None:
     lost = max(lost, account.lost)
     said = f"{lost:,} events were lost" if lost else "events were lost" if account.lossy else "nothing was lost"
     calls = count(account.lines_by_kind.get("kill", 0) // 2, "call")

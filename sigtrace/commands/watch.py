@@ -122,7 +122,7 @@ class Endings:
         cgroups = cgroup.existing()
         known = proc.snapshot(cgroups, arguments=arguments) if probe.clock == "boot" else []
         if known or cgroups:
-            self._follow(snapshot.batch(known, cgroups, "", probe.utc_offset_us))
+            self._follow(snapshot.Rows("", 0, probe.utc_offset_us).batch(known, cgroups))
 
     def lines(self, batch: pa.RecordBatch) -> Iterator[str]:
         """Follow the next batch, and yield the losses in it."""

@@ -16,16 +16,26 @@ from sigtrace.questions.who import ask
 from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sigtrace.questions.who import Question
 
 
-def run(session: str, question: Question, *, form: str | None, limit: int | None, asked_within_us: int) -> None:
+def run(
+    session: str,
+    question: Question,
+    *,
+    form: str | None,
+    limit: int | None,
+    asked_within_us: int,
+    first: datetime | None = None,
+) -> None:
     """Print what `sigtrace.who` answers: a sentence for each answer, and what the session leaves unknown.
 
     `form` is None, `each` if many alike are not to be one sentence, or `json`. No more than `limit` answers are
     printed.
     """
-    with Database(session, asked_within_us=asked_within_us) as database:
+    with Database(session, asked_within_us=asked_within_us, since=first) as database:
         answer = ask(database, question, each=form is not None, exits=form == "json")
         if form == "json":
             write_warnings(damage.texts(database.abouts))

@@ -91,11 +91,14 @@ EVENTS = (
     ),
     Event("thread", "", "", ("tid pid comm",), True, "process"),
     Event("cgroup", "", "", ("cgroup cgroup_id",), True, CGROUPS),
+    # A time in which nobody recorded: `lost` is in microseconds here.
+    Event("gap", "", "", ("ts lost",), False, "process"),
 )
 """All events. The scanner reads every one but those of `SNAPSHOT`."""
 
-SNAPSHOT = ("process", "thread", "cgroup")
-"""The events that no line tells of: a recording writes them at its start, from /proc and the tree of control groups."""
+SNAPSHOT = ("process", "thread", "cgroup", "gap")
+"""The events that no line tells of: a recording writes them at its start, by /proc, by the control groups that there
+are, and by the recording before."""
 
 ROWS = tuple((event.name, form) for event in EVENTS if event.name not in SNAPSHOT for form in event.forms)
 """The kinds of rows that the scanner makes: the event's name, and the columns that this kind fills."""

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.output.terminal import count
+from sigtrace.output.terminal import count, escaped
+from sigtrace.store.flight.gap import WHY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,14 @@ def duration_text(us: int, unit: str) -> str:
     if us < _SECONDS_US:
         return f"{us / 1e3:.1f} ms"
     return f"{us / 1e6:.1f} s" if us < _MINUTES_US else f"{us / 60e6:,.1f} min"
+
+
+def gap_text(gap: dict[str, str]) -> str:
+    """Return from when to when nothing was recorded, and why: `gap` is of `sigtrace.store.flight.gap.of`."""
+    begin, end = (datetime.fromisoformat(gap[name]).astimezone(UTC) for name in ("since", "until"))
+    until = f"{end:%H:%M:%S}Z" if end.date() == begin.date() else f"{end:%Y-%m-%d %H:%M:%S}Z"
+    lasted = duration_text(max((end - begin) // timedelta(microseconds=1), 0), "us")
+    return f"from {begin:%Y-%m-%d %H:%M:%S}Z to {until} ({lasted}: {WHY.get(gap['why'], escaped(gap['why']))})"
 
 
 def utc_time(value: datetime | str | None) -> datetime | None:

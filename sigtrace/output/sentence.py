@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sigtrace.facts.schema import VERSION
 from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
 from sigtrace.facts.witness import SHOWN, missing
-from sigtrace.output.clock import duration_text, time_text
+from sigtrace.output.clock import duration_text, gap_text, time_text
 from sigtrace.output.terminal import count, escaped, listed
+from sigtrace.store.flight import gap
 from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
@@ -389,7 +390,11 @@ def lost_text(source: Session | Database) -> str | None:
         unread = malformed + account.lines_by_kind.get("unstitchable", 0)
         parts.append(f"{count(unread, 'line')} could not be read")
     parts += map(escaped, damage.texts(abouts(source)))
+    gaps = [f"nothing was recorded {gap_text(found)}" for about in abouts(source) if (found := gap.of(about))]
+    parts += gaps
     if not parts:
         return None
-    why = "events were lost" if account.lossy or source.lost_by_kernel_count else "lines are missing or unreadable"
+    why = "lines are missing or unreadable" if len(parts) > len(gaps) else "not all of the time was recorded"
+    if account.lossy or source.lost_by_kernel_count:
+        why = "events were lost"
     return f"{'; '.join(parts)}. Other senders cannot be ruled out, because {why}."

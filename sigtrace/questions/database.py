@@ -21,11 +21,13 @@ from sigtrace.errors import Error, SessionError
 from sigtrace.facts.rules import ASKED_WITHIN_US, ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.facts.schema import ADDED, PLAIN, VERSION
 from sigtrace.questions.sql.lock import asking, lock, pattern, quoted
+from sigtrace.store.flight.segments import joined
 from sigtrace.store.sessions import find
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
 
     import duckdb
 
@@ -66,7 +68,8 @@ class Database:
     several sessions, those whose rows name no log, or the same one as others, have their path for `log`. `events` are
     all rows, `kills` the whole calls. `deaths` has the columns of `sigtrace.analyze.deaths`; it is made when a query
     first reads it, and DuckDB is started when it is first asked. A context manager; raw logs are parsed into a
-    temporary folder, which goes with it. Raises `SessionError` and `LogError` if something cannot be opened.
+    temporary folder, which goes with it. Recordings that ended before `since` are not opened. Raises `SessionError` and
+    `LogError` if something cannot be opened.
     A query reads the sessions and nothing else, and changes nothing: no other file, no network, no extension, no
     variable of Python's. If `unsafe`, DuckDB does whatever a query says.
     """
@@ -75,6 +78,7 @@ class Database:
         self,
         *sources: str | os.PathLike[str] | Session,
         asked_within_us: int = ASKED_WITHIN_US,
+        since: datetime | None = None,
         unsafe: bool = False,
     ) -> None:
         self.asked_within_us = asked_within_us
@@ -87,8 +91,8 @@ class Database:
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
         try:
             # A session that two sources stand for is one.
-            found = (one for source in sources for one in find(source, Path(self._scratch.name)))
-            self._sessions = list({_place(one) or n: one for n, one in enumerate(found)}.values())
+            found = (one for source in sources for one in find(source, Path(self._scratch.name), since))
+            self._sessions = joined({_place(one) or n: one for n, one in enumerate(found)}.values())
             self._shared = Counter(log for one in self._sessions for log in one.logs)
             self.name = ", ".join(one if isinstance(one, str) else str(getattr(one, "name", one)) for one in sources)
             self.abouts = [one.about for one in self._sessions]
@@ -132,6 +136,11 @@ class Database:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.close()
+        if isinstance(error, (Error, OSError, *_of_engines())):
+            for one in self._sessions:
+                if "segment" in one.about and not all(map(os.path.exists, one.files)):
+                    what = "a segment has expired while it was read: ask again"
+                    raise SessionError(f"{self.name}: {what}") from error
         if isinstance(error, _of_engines()):
             raise SessionError(f"{self.name}: {_reason(error)}") from error
 

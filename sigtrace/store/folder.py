@@ -59,10 +59,10 @@ class Folder:
         self._place: Place | None = None
 
     @classmethod
-    def make(cls, path: Path) -> Self:
+    def make(cls, path: Path, mode: int = 0o700) -> Self:
         """Make a new folder and hold it. Raises `SessionError` where it is there already, or cannot be made."""
         try:
-            place = Place.make(path)
+            place = Place.make(path, mode)
         except FileExistsError:
             raise SessionError(f"{path}: is there already: give another name with -o, or remove it") from None
         except OSError as error:

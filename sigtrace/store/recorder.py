@@ -6,23 +6,24 @@ import os
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace import __version__
 from sigtrace.capture import users
+from sigtrace.capture.proc import boot_id
 from sigtrace.errors import SessionError
 from sigtrace.store.folder import Folder, placed
 from sigtrace.store.journal import Journal
 from sigtrace.store.part import Part, place
-from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.parser import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
 
+    from sigtrace.trace.accounting import Accounting
 
 _BATCH_ROWS = 1 << 16  # each is in memory up to four times: being filled, waiting, being encoded
 _PART_ROWS = 1 << 20
@@ -41,6 +42,9 @@ class Recorder:
     What is fed survives the death of this process at once, and a power cut after a second. A context manager; left
     without an exception, the session is whole; with one, what was fed is kept for whoever opens it, and where that is
     nothing, no folder stays. Raises `SessionError` where the folder is there already, or the disk does not take it.
+
+    A recording of which old parts are thrown away consists of segments, sessions that can be read by themselves: the
+    first is given `segment` 0, and `after` is the one before. They have one log, whose lines are numbered through.
     """
 
     def __init__(
@@ -52,15 +56,17 @@ class Recorder:
         processes: Sequence[dict[str, Any]] = (),
         cgroups: Mapping[str, int] | None = None,
         made: Callable[[tuple[int, int]], object] = lambda _: None,
+        mode: int = 0o700,
+        after: Recorder | None = None,
     ) -> None:
         host, began = os.uname().nodename, datetime.now(UTC)
         started = began.isoformat(timespec="microseconds")
-        log = f"{host}@{started.replace('+00:00', 'Z')}"
+        self.log: str = f"{host}@{started.replace('+00:00', 'Z')}" if after is None else after.log
         self._origin = {
             "sigtrace": __version__,
-            "log": log,
+            "log": self.log,
             "host": host,
-            "boot_id": _boot_id(),
+            "boot_id": boot_id(),
             "kernel": os.uname().release,
             "machine": os.uname().machine,
             "utc_offset_us": utc_offset_us,
@@ -68,12 +74,16 @@ class Recorder:
             "parts": [],
             **origin,
         }
-        self._parser = Parser(log, utc_offset_us=utc_offset_us, rows=_BATCH_ROWS, user_of=users.name)
+        self._parser = Parser(self.log, utc_offset_us=utc_offset_us, rows=_BATCH_ROWS, user_of=users.name)
+        self._before = self._parser.accounting
+        if after is not None:
+            self._parser, self._before = after._parser, after._parser.accounting  # noqa: SLF001 -- it is done with it
+            self._origin["before"] = self._before.to_dict()
         self._number = 0
         self._parts: list[int] = []
         self._begun = self._synced = 0.0
         self.rows = 0
-        self._folder = Folder.make(placed(path, host, began))
+        self._folder = Folder.make(placed(path, host, began), mode)
         with ExitStack() as undo:
             undo.callback(self._folder.remove)
             made(self._folder.place.owner)
@@ -82,13 +92,10 @@ class Recorder:
 
             self._origin = {"schema": schema.VERSION, **self._origin}
             self._folder.describe(self._origin)
-            if processes or cgroups:
-                from sigtrace.store import snapshot
-
-                known = Part(self._folder.part(self._number), place=self._folder.place)
-                known.write(snapshot.batch(processes, cgroups or {}, log, utc_offset_us))
-                self._close(known, Accounting())
-                self._number += 1
+            gap = origin.get("gap")
+            if processes or cgroups or gap:
+                unrecorded = None if gap is None else (datetime.fromisoformat(gap["since"]), began)
+                self._tell_what_runs(processes, cgroups or {}, unrecorded)
             self._begin(self._parts)
             undo.pop_all()
 
@@ -112,7 +119,12 @@ class Recorder:
     @property
     def accounting(self) -> Accounting:
         """The account of what was fed up to now."""
-        return self._parser.accounting
+        return self._parser.accounting.since(self._before)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a line waits for its other one."""
+        return "pending" in self._parser.accounting.lines_by_kind
 
     @property
     def size(self) -> int:
@@ -136,15 +148,20 @@ class Recorder:
         if due or (now - self._begun > _PART_SECONDS and self._journal.size):
             self._roll()
 
-    def finish(self, lost: dict[int, int], disturbed: Sequence[str] = ()) -> Accounting:
+    def finish(self, lost: dict[int, int], disturbed: Sequence[str] = (), *, last: bool = True) -> Accounting:
         """End the session, and return its account.
 
         `lost` is what the kernel counted as lost, by CPU, at the end; `disturbed` is of `sigtrace.capture.probe.Probe`.
+        Unless it is the `last`, another segment goes on with what is pending.
         """
-        for batch in self._parser.finish():
-            self._write(batch)
+        if last:
+            for batch in self._parser.finish():
+                self._write(batch)
+        elif (rest := self._parser.take()) is not None:
+            self._write(rest)
         account = self.accounting
-        self._close(self._part, account)  # the last one also without rows: no reader takes a folder of none
+        # The last one also without rows: no reader takes a folder of none.
+        self._close(self._part, self._parser.accounting)
         self._folder.describe(
             {
                 **self._origin,
@@ -158,6 +175,20 @@ class Recorder:
         self._journal.remove()
         self._folder.release()
         return account
+
+    def _tell_what_runs(
+        self,
+        processes: Sequence[dict[str, Any]],
+        cgroups: Mapping[str, int],
+        unrecorded: tuple[datetime, datetime] | None,
+    ) -> None:
+        from sigtrace.store import snapshot
+
+        rows = snapshot.Rows(self.log, self._before.lines, self._origin["utc_offset_us"])
+        known = Part(self._folder.part(self._number), place=self._folder.place)
+        known.write(rows.batch(processes, cgroups, unrecorded))
+        self._close(known, self._before)
+        self._number += 1
 
     def _begin(self, told: list[int]) -> None:
         state = {**self._parser.state(), "log": self._origin["log"], "parts": told}
@@ -188,17 +219,10 @@ class Recorder:
         self._begin([*self._parts, *([journal.number] if part.rows else [])])
         try:
             if part.rows:
-                self._close(part, self.accounting, journal.number)
+                self._close(part, self._parser.accounting, journal.number)
             else:
                 part.abandon()
         except SessionError:
             journal.close()
             raise
         journal.remove()
-
-
-def _boot_id() -> str | None:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,9 @@ from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN
 from sigtrace.store.conversion import convert
 from sigtrace.store.folder import Folder
-from sigtrace.store.part import n_rows, trusted
+from sigtrace.store.part import Part, n_rows, trusted
 from sigtrace.store.part import read as read_part
-from sigtrace.store.session import Session, is_parquet, read
+from sigtrace.store.session import Session, is_parquet
 from sigtrace.store.trust.contents import Contents
 from sigtrace.store.trust.recovery import recover
 from sigtrace.trace.log import Log
@@ -48,19 +50,44 @@ class Found:
         return self.about.get("logs") or [self.about.get("log")]
 
 
-def find(source: str | os.PathLike[str] | Session, scratch: Path) -> Iterator[Found]:
+def find(source: str | os.PathLike[str] | Session, scratch: Path, since: datetime | None = None) -> Iterator[Found]:
     """Yield the sessions that a source stands for; a raw log is parsed into a file in the folder `scratch`.
 
-    Raises `SessionError` where there is none, and `LogError` where a log cannot be read.
+    Recordings that ended before `since` are left out, but for the last one. Raises `SessionError` where there is none,
+    and `LogError` where a log cannot be read.
     """
     if isinstance(source, Session):
         yield Found(source.name, source.about, rows=source.table)
         return
-    for path in _paths(os.fspath(source)):
+    for path in _later(list(_paths(os.fspath(source))), since):
         if path == "-" or not Path(path).is_dir():
             yield _file(path, scratch)
         else:
-            yield _recording(Path(path))
+            try:
+                found = _recording(Path(path), scratch)
+            except (SessionError, OSError):
+                if os.path.lexists(path):
+                    raise
+                continue  # it has expired since it was found
+            yield found
+
+
+def _later(paths: list[str], since: datetime | None) -> list[str]:
+    if since is None:
+        return paths
+    ends = [_end(Path(path)) for path in paths]
+    last = max((end for end in ends if end is not None), default=None)
+    return [path for path, end in zip(paths, ends, strict=True) if end is None or end >= since or end == last]
+
+
+def _end(path: Path) -> datetime | None:
+    # None if it is not known, and so is none that ended before.
+    if not path.is_dir():
+        return None
+    with suppress(SessionError):
+        ended = Folder(path).description().get("ended")
+        return None if ended is None else datetime.fromisoformat(ended)
+    return None
 
 
 def _paths(source: str) -> Iterator[str]:
@@ -100,7 +127,7 @@ def _sessions_in(folder: Path) -> Iterator[str]:
             yield place
         elif Folder(Path(place)).lost_its_description():
             raise SessionError(f"{place}: parts of a recording without its _session.json: copy that as well")
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))  # what has expired
         for name in sorted(files):
             if name.endswith(".parquet") and not name.startswith((".", "_")):
                 if not Path(place, name).is_file():
@@ -113,21 +140,34 @@ def _sessions_in(folder: Path) -> Iterator[str]:
         )
 
 
-def _recording(path: Path) -> Found:
+def _recording(path: Path, scratch: Path) -> Found:
     folder = Folder(path)
     recover(folder)
-    if folder.journals():  # its recorder goes on, or the folder is another's
-        session = read(path)
-        return Found(os.fspath(path), session.about, rows=session.table)
     contents = Contents(folder)
-    contents.look()
-    rows = None if contents.files else PLAIN.empty_table()  # its recorder was killed before it had read anything
-    return Found(os.fspath(path), contents.about, [os.fspath(file) for file in contents.files], rows)
+    if folder.journals():  # its recorder goes on, or the folder is another's
+        files = [piece if isinstance(piece, Path) else _written(piece, scratch) for piece in contents.pieces()]
+    else:
+        contents.look()
+        files = contents.files
+    rows = None if files else PLAIN.empty_table()  # its recorder was killed before it had read anything
+    return Found(os.fspath(path), contents.about, [os.fspath(file) for file in files], rows)
+
+
+def _written(rows: list[pa.RecordBatch], scratch: Path) -> Path:
+    part = Part(_new_file(scratch), kept=False)
+    for batch in rows:
+        part.write(batch)
+    part.close({})
+    return part.path
+
+
+def _new_file(scratch: Path) -> Path:
+    return scratch / f"{len(list(scratch.iterdir()))}.parquet"
 
 
 def _file(path: str, scratch: Path) -> Found:
     if path != "-" and is_parquet(Path(path)):
         return Found(path, trusted(Path(path).resolve()), [path])
-    file = scratch / f"{len(list(scratch.iterdir()))}.parquet"
+    file = _new_file(scratch)
     accounting = convert([Log(path)], file)
     return Found(path, {**accounting.to_dict(), "logs": [Log(path).name]}, [os.fspath(file)])

@@ -60,6 +60,17 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
             units.pop() if len(units) == 1 else "mixed" if units else "us",
         )
 
+    def since(self, before: Accounting) -> Accounting:
+        """Return the account of the lines that were read after those that `before` accounts for."""
+        return Accounting(
+            self.lines - before.lines,
+            _less(self.lines_by_kind, before.lines_by_kind),
+            _less(self.lost_by_cpu, before.lost_by_cpu),
+            _less(self.losses_of_unknown_size, before.losses_of_unknown_size),
+            self.layouts,
+            self.ts_unit,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
         return {
@@ -82,6 +93,11 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
             stored["layouts"],
             stored["ts_unit"],
         )
+
+
+def _less(a: dict[_K, int], b: dict[_K, int]) -> dict[_K, int]:
+    # What was pending before may be pending no more, and is of a kind now.
+    return {key: n for key in a if (n := a[key] - b.get(key, 0)) > 0}
 
 
 def _sum(a: dict[_K, int], b: dict[_K, int]) -> dict[_K, int]:

@@ -8,7 +8,7 @@ from sigtrace.causes.tracking.rows cimport Chunk, Row
 
 cdef const int _PROCESS, _LOST, _KILL, _KILL_HALF, _GENERATE, _DELIVER, _FORK, _EXEC, _EXIT, _OOM
 cdef const int _EXIT_GROUP, _EXIT_THREAD, _EXEC_SAFE, _ARGS, _ATTACH, _MKDIR, _CGROUP, _THREAD, _STANDARD
-cdef const long long _CALLED_WITHIN
+cdef const long long _CALLED_WITHIN, _TICKS_US
 
 
 cdef class Tracker(Population):

@@ -16,7 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.causes.tracking.population import Population, name_of
-from sigtrace.causes.tracking.process import PENDING, TAKEN, Process, Signal
+from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN, Process, Signal
 from sigtrace.causes.tracking.rows import NONE, Chunk, Row
 from sigtrace.facts.rules import JUST_BEFORE_US, ends_process
 from sigtrace.facts.signals import DEADLY
@@ -47,6 +47,7 @@ _CGROUP = 16
 _THREAD = 17
 
 _STANDARD = 32  # signals below are queued once; real-time signals, as often as they come
+_TICKS_US = 1_000_000  # /proc counts in ticks, mostly of 10 ms
 _CALLED_WITHIN = 1 << 14  # lines: a call returns sooner after it has sent a signal
 
 
@@ -152,6 +153,11 @@ class Tracker(Population):
             self._judge(False)
 
     def _ran(self, chunk: Chunk, i: int, process: Process) -> None:
+        if process.start != UNKNOWN:
+            # The log goes on in another segment, which says again who runs: ahead of rows that are not read yet.
+            if not self._lossy or -_TICKS_US < process.start - chunk.ts[i] < _TICKS_US:
+                return
+            process = self._new(process.pid, UNKNOWN, None)  # its end, and the next one's begin, were lost
         process.start = chunk.ts[i]
         process.ran = True
         process.named_by_file = False

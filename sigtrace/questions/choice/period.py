@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import Error
+from sigtrace.facts.events import SNAPSHOT
 from sigtrace.questions.deaths import EPOCH
 from sigtrace.questions.sql.lock import quoted
 
@@ -18,6 +19,7 @@ _RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = re.compile(r"\d+(?:\.\d+)?")
 _OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d{1,6})?)?")
 _FORMS = "give 2026-11-22T14:02:47 or 14:02:47 in UTC, seconds of the trace clock, or -15m before the end"
+_NO_LINES = (*SNAPSHOT, "lost")
 _FIRST, _LAST = -(1 << 62), 1 << 62
 
 
@@ -60,9 +62,9 @@ class Period:
         )
 
     def _ts(self, text: str, log: str | None, about: dict[str, Any]) -> int:
-        relative = _RELATIVE.fullmatch(text)
-        if relative is not None:
-            return self._end(log) - round(float(relative[1]) * _UNITS[relative[2]] * 1e6)
+        before_end = ago(text)
+        if before_end is not None:
+            return self._end(log) - before_end // timedelta(microseconds=1)
         if _SECONDS.fullmatch(text):
             return round(float(text) * 1e6) if about.get("ts_unit", "us") == "us" else round(float(text))
         offset = about.get("utc_offset_us")
@@ -78,7 +80,7 @@ class Period:
         # The clocks of logs compare in UTC only.
         if not self._ends:
             rows = self._database.rows(
-                "SELECT log, max(ts) AS ts FROM events WHERE event NOT IN ('process', 'cgroup', 'lost') GROUP BY log"
+                f"SELECT log, max(ts) AS ts FROM events WHERE event NOT IN {_NO_LINES} GROUP BY log"
             )
             self._ends = {row["log"]: row["ts"] for row in rows}
         abouts = self._database.about_by_log
@@ -89,6 +91,12 @@ class Period:
             return self._ends.get(log, 0)
         known = [(ts, abouts[one].get("utc_offset_us")) for one, ts in self._ends.items()]
         return int(max((ts + own for ts, own in known if own is not None), default=offset) - offset)
+
+
+def ago(text: str) -> timedelta | None:
+    """Return how long before the end `-15m` is; None if the text is no such time."""
+    found = _RELATIVE.fullmatch(text)
+    return None if found is None else timedelta(seconds=float(found[1]) * _UNITS[found[2]])
 
 
 def _moment(text: str, about: dict[str, Any]) -> datetime:

@@ -32,8 +32,11 @@ class Place:
         self._another = private and os.geteuid() == 0 and about.st_uid != 0
 
     @classmethod
-    def make(cls, path: Path) -> Place:
-        """Make a private folder, and what lacks of those above it; if sudo made us root, for the invoking user."""
+    def make(cls, path: Path, mode: int = 0o700) -> Place:
+        """Make a private folder, and what lacks of those above it; if sudo made us root, for the invoking user.
+
+        `mode` may let a group read it: that of the folder above it, if that has its set-group-ID bit.
+        """
         missing = [path]
         while not os.path.lexists(missing[-1].parent):
             missing.append(missing[-1].parent)
@@ -41,7 +44,7 @@ class Place:
         owner = _rights().invoker()
         for one in reversed(missing):
             try:
-                made = _made(one.name, descriptor, owner, above=one is not path)
+                made = _made(one.name, descriptor, owner, mode, above=one is not path)
             finally:
                 os.close(descriptor)
             descriptor = made
@@ -106,7 +109,7 @@ def _rights() -> ModuleType:
     return rights
 
 
-def _made(name: str, parent: int, owner: tuple[int, int] | None, *, above: bool) -> int:
+def _made(name: str, parent: int, owner: tuple[int, int] | None, mode: int, *, above: bool) -> int:
     # Returns the new folder's descriptor. One above the session's may have been made by another recorder meanwhile.
     try:
         os.mkdir(name, 0o700, dir_fd=parent)
@@ -123,4 +126,6 @@ def _made(name: str, parent: int, owner: tuple[int, int] | None, *, above: bool)
     if owner is not None:
         with contextlib.suppress(OSError):  # a filesystem that knows no owners
             os.fchown(descriptor, *owner)
+    if mode != 0o700:
+        os.fchmod(descriptor, mode)
     return descriptor

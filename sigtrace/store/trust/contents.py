@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from sigtrace.store.trust import recovery
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from sigtrace.store.folder import Folder
 
@@ -43,7 +44,7 @@ class Contents:
     @property
     def about(self) -> dict[str, Any]:
         """What the session says of itself."""
-        account = {} if "lines" in self._described else {**Accounting().to_dict(), **self._account}
+        account = {} if "lines" in self._described else recovery.account(self._described, self._account)
         told = {key: value for key, value in self._described.items() if key != "damaged"}
         damaged = {"damaged": self._damaged} if self._damaged else {}
         return {**told, **account, **damaged}
@@ -56,16 +57,19 @@ class Contents:
 
     def table(self) -> pa.Table:
         """Return the rows of all parts, and of journals that are in no part yet."""
+        tables = [parts.read(piece) if isinstance(piece, Path) else recovery.plain(piece) for piece in self.pieces()]
+        return pa.concat_tables(tables or [PLAIN.empty_table()])
+
+    def pieces(self) -> Iterator[Path | list[pa.RecordBatch]]:
+        """Yield all parts, and the rows of journals that are in no part yet, in their order."""
         # Where a recorder goes on, a journal becomes a part between one look and the next: the journals first.
         waiting = self._folder.journals()
-        tables = []
         for number in sorted({*waiting, *self._folder.parts(), *self._expected}):
             if self._look_at(number, waiting.get(number)):
-                tables.append(parts.read(self._folder.part(number)))
+                yield self._folder.part(number)
             elif number in waiting and (rows := self._of_journal(number, waiting[number])) is not None:
-                tables.append(rows)
+                yield rows
         self._end()
-        return pa.concat_tables(tables or [PLAIN.empty_table()])
 
     def _look_at(self, number: int, journal: Path | None) -> bool:
         # Whether there is a part that can be read. What a journal tells as well is not missing.
@@ -84,7 +88,7 @@ class Contents:
             return True
         return False
 
-    def _of_journal(self, number: int, path: Path) -> pa.Table | None:
+    def _of_journal(self, number: int, path: Path) -> Path | list[pa.RecordBatch] | None:
         parser = recovery.parser(self._described)
         try:
             batches = list(recovery.rows(self._described, parser, path, last=False))
@@ -92,12 +96,12 @@ class Contents:
         except FileNotFoundError:
             # None of a journal without rows, which becomes no part.
             there = os.path.lexists(self._folder.part(number))
-            return parts.read(self._folder.part(number)) if there and self._look_at(number, None) else None
+            return self._folder.part(number) if there and self._look_at(number, None) else None
         except SessionError as error:
             self._leave_out(path.name, str(error).removeprefix(f"{path}: "), self._line_before(number))
             return None
         self._take(number, parser.accounting.to_dict())
-        return recovery.plain(batches)
+        return batches
 
     def _take(self, number: int, found: dict[str, Any]) -> None:
         self._account = Accounting.from_dict(found).to_dict()
@@ -110,7 +114,8 @@ class Contents:
     def _line_before(self, number: int) -> int:
         # They are taken in the order of their numbers.
         before = bisect_left(list(self._lines), number)
-        return list(self._lines.values())[before - 1] if before else _BEFORE_ALL
+        first = self._described["before"]["lines"] if "before" in self._described else _BEFORE_ALL
+        return list(self._lines.values())[before - 1] if before else first
 
     def _named(self, name: str) -> str:
         return os.fspath(self._folder.path / name)

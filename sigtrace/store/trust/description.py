@@ -92,6 +92,14 @@ def _is_time(value: object) -> bool:
         return False
 
 
+def _is_gap(value: object) -> bool:
+    return isinstance(value, dict) and _is_time(value.get("since")) and _is_text(value.get("why"))
+
+
+def _is_account(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() >= _ACCOUNT and all(_RULES[key][0](value[key]) for key in _ACCOUNT)
+
+
 def _is_cpu(value: str) -> bool:
     return value.isascii() and value.isdigit() and len(value) < 10
 
@@ -132,5 +140,8 @@ _RULES: dict[str, Rule] = {
     "losses_of_unknown_size": _BY_CPU,
     "layouts": _TEXTS,
     "ts_unit": (lambda value: _is_text(value) and value in {"us", "ticks", "mixed"}, "a unit"),
+    "segment": (_is_count, "a number"),
+    "gap": (_is_gap, "a time in which nothing was recorded"),
 }
+_RULES["before"] = (_is_account, "an account")
 _ACCOUNT = {"lines", "lines_by_kind", "lost_by_cpu", "losses_of_unknown_size", "layouts", "ts_unit"}

@@ -14,6 +14,7 @@ from sigtrace.facts.schema import PLAIN, SCHEMA
 from sigtrace.store import journal as journals
 from sigtrace.store import part as parts
 from sigtrace.store.part import Part
+from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.parser import Parser
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def _recover(folder: Folder, about: dict[str, Any]) -> None:
     for number, path in waiting.items():
         if number not in told or _trusted(folder, number, about) is None:
             told.add(number)
-            account = _part_of(folder, number, path, about, sorted(told), last=number == max(waiting))
-            about = {**about, **account, "recovered": datetime.now(UTC).isoformat(timespec="microseconds")}
+            read = _part_of(folder, number, path, about, sorted(told), last=number == max(waiting))
+            about = {**about, **account(about, read), "recovered": datetime.now(UTC).isoformat(timespec="microseconds")}
     if "parts" in about:
         about = {**about, "parts": sorted(told)}
     folder.describe(about)
@@ -80,12 +81,19 @@ def _part_of(
     try:
         for batch in rows(about, reading, journal, last=last):
             part.write(batch)
-        account = reading.accounting.to_dict()
-        part.close({**account, **parts.place(about, number, told)})
+        read = reading.accounting.to_dict()
+        part.close({**read, **parts.place(about, number, told)})
     except BaseException:
         part.abandon()
         raise
-    return account
+    return read
+
+
+def account(about: dict[str, Any], read: dict[str, Any]) -> dict[str, Any]:
+    """Return the account of a session, of which a part says what was `read` of the log up to its end."""
+    found = Accounting.from_dict({**Accounting().to_dict(), **read})
+    # A segment goes on where another ended.
+    return (found.since(Accounting.from_dict(about["before"])) if "before" in about else found).to_dict()
 
 
 def parser(about: dict[str, Any]) -> Parser:

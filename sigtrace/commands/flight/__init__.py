@@ -1,0 +1,1 @@
+"""What the flight recorder's record is asked by: without a path, and how it is."""

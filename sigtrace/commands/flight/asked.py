@@ -1,0 +1,54 @@
+"""Asked: the flight recorder's record as what a question is about, if no session is named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from glob import has_magic
+from pathlib import Path
+
+from sigtrace.errors import SessionError
+from sigtrace.questions.choice import period
+from sigtrace.store.flight import home
+
+
+def folder(named: str | None) -> Path:
+    """Return the folder that is meant: the one that was named, or the default."""
+    return Path(named) if named else home.default()
+
+
+def record(named: str | None) -> str:
+    """Return the record that is meant. Raises `SessionError` if there is none, or if it may not be read."""
+    path = folder(named)
+    try:
+        if any(path.iterdir()):
+            return str(path)
+    except PermissionError as error:
+        what = f"{path}: {error.strerror}: ask as root, or as a member of the group {home.GROUP}"
+        raise SessionError(what) from error
+    except OSError:
+        pass
+    what = f"no session is named, and there is no record in {path}"
+    raise SessionError(f"{what}: name a session, or record one with `sudo sigtrace record --flight`")
+
+
+def is_session(word: str) -> bool:
+    """Tell whether a word names a session, and not somebody to ask for."""
+    return word == "-" or "/" in word or word.endswith(".parquet") or has_magic(word) or Path(word).exists()
+
+
+def absolute(text: str | None) -> str | None:
+    """Return a time of a question, with `-1h` as that long before now: the record goes on."""
+    ago = None if text is None else period.ago(text)
+    return text if ago is None else (datetime.now(UTC) - ago).isoformat()
+
+
+def first(since: str | None, within_us: int) -> datetime | None:
+    """Return from when on segments are to be read for a question `since` a time in UTC, None for all of them.
+
+    What somebody was asked to do so long before may have ended it.
+    """
+    try:
+        moment = datetime.fromisoformat(since or "")
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - timedelta(microseconds=within_us)

@@ -1,0 +1,123 @@
+"""Run: each command, as its arguments say. It imports what it needs itself: pyarrow takes longer than --help may."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.errors import Error
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def record(arguments: argparse.Namespace) -> int:
+    """Run `sigtrace record`."""
+    from sigtrace.commands.record import record
+
+    path, kept = arguments.output, None
+    if arguments.flight is not None:
+        from sigtrace.commands.flight import asked
+        from sigtrace.store.flight.retention import Retention
+
+        path = asked.folder(arguments.flight)
+        kept = Retention(arguments.keep, arguments.keep_size, arguments.keep_free)
+    return record(path, arguments.argv, duration=arguments.duration, kept=kept, yielding=True, **_probe(arguments))
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Run `sigtrace status`."""
+    from sigtrace.commands.flight import asked, status
+
+    return status.run(asked.folder(arguments.home), arguments.form)
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Run `sigtrace watch`."""
+    from sigtrace.commands.watch import Calls, Endings, Wanted, watch
+
+    if arguments.deaths and arguments.no_evidence:
+        raise Error("watch --deaths needs the kernel's events: leave --no-evidence out")
+    wanted = Wanted(arguments.pid, arguments.target, arguments.signal, arguments.failed)
+    watch(
+        Endings(wanted) if arguments.deaths else Calls(wanted),
+        arguments.output,
+        duration=arguments.duration,
+        **_probe(arguments),
+    )
+    return 0
+
+
+def doctor(_: argparse.Namespace) -> int:
+    """Run `sigtrace doctor`."""
+    from sigtrace.commands import doctor
+
+    return 0 if doctor.run() else 1
+
+
+def demo(_: argparse.Namespace) -> int:
+    """Run `sigtrace demo`."""
+    from sigtrace.commands.demo.play import demo
+
+    demo()
+    return 0
+
+
+def parse(arguments: argparse.Namespace) -> int:
+    """Run `sigtrace parse`."""
+    from sigtrace.commands import parse
+
+    parse.run(arguments.logs, arguments.output)
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Run `sigtrace report`."""
+    from sigtrace.commands import report
+
+    within = round(arguments.asked_within * 1e6)
+    report.run(_sessions(arguments), arguments.form, arguments.html, asked_within_us=within)
+    return 0
+
+
+def who(arguments: argparse.Namespace) -> int:
+    """Run `sigtrace who`."""
+    from sigtrace.commands import who
+    from sigtrace.commands.flight.asked import is_session
+    from sigtrace.questions.who import Question
+
+    within = round(arguments.asked_within * 1e6)
+    session, whom, since, until, first = arguments.session, arguments.asked, arguments.since, arguments.until, None
+    if session is None or arguments.home or (whom is None and not is_session(session)):
+        from sigtrace.commands.flight import asked
+
+        if whom is not None:
+            raise Error(f"{session} {whom}: with --dir, name whom you ask for, and no session")
+        session, whom = asked.record(arguments.home), session
+        since, until = asked.absolute(since), asked.absolute(until)
+        first = asked.first(since, within)
+    question = Question(whom or "all", arguments.by, since, until)
+    who.run(session, question, form=arguments.form, limit=arguments.limit, asked_within_us=within, first=first)
+    return 0
+
+
+def query(arguments: argparse.Namespace) -> int:
+    """Run `sigtrace query`."""
+    from sigtrace.commands import query
+
+    query.query(_sessions(arguments), arguments.sql, arguments.form, unsafe=arguments.unsafe)
+    return 0
+
+
+def _sessions(arguments: argparse.Namespace) -> list[str]:
+    if arguments.sessions and arguments.home:
+        raise Error(f"{arguments.sessions[0]}: with --dir, name no session")
+    from sigtrace.commands.flight import asked
+
+    return arguments.sessions or [asked.record(arguments.home)]
+
+
+def _probe(arguments: argparse.Namespace) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"evidence": not arguments.no_evidence, "arguments": not arguments.no_arguments}
+    if arguments.buffer is not None:
+        chosen["buffer_mb"] = arguments.buffer
+    return chosen

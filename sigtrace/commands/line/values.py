@@ -1,0 +1,57 @@
+"""Values: what the options of a command line take. Each raises `ArgumentTypeError` with what to give instead."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def kept(kind: str) -> Callable[[str], Any]:
+    """Return what reads a value of --keep, --keep-size or --keep-free: an `age`, a `size` or a `share`."""
+
+    def read(text: str) -> object:
+        from sigtrace.store.flight import retention
+
+        try:
+            return getattr(retention, kind)(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
+
+
+def output(text: str) -> Path:
+    """Return the path of a recording, with placeholders that are known."""
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from sigtrace.errors import SessionError
+    from sigtrace.store.folder import placed
+
+    path = Path(text)
+    try:
+        placed(path, "", datetime.now(UTC))  # the recorder does it again, when it begins
+    except SessionError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return path
+
+
+def number(text: str) -> int:
+    """Return a number, 0 or more."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text}: give a number, 0 or more")
+    return int(text)
+
+
+def signals(text: str) -> frozenset[int]:
+    """Return the signals of a list such as TERM,KILL or 15,9."""
+    from sigtrace.facts.signals import signal_number
+
+    try:
+        return frozenset(signal_number(word) for word in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
