@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def joined(argv: Sequence[str]) -> list[str]:
-    """Return the words of a command line as the parser takes them: to that, the value in `--since -15m` is an option."""
+    """Return the words of a command line as the parser takes them: to that, `-15m` in `--since -15m` is an option."""
     words: list[str] = []
     for word in argv:
         if words and words[-1] in {"--since", "--until"} and word[:1] == "-" and word[1:2].isdigit():
