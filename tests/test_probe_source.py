@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sigtrace.capture import bpf, doctor, probe, tracefs
+from sigtrace.capture.bpf import compiler
 from sigtrace.errors import ProbeError
 
 TUTORIAL = Path(__file__).with_name("fixtures") / "tutorial.md"
@@ -89,7 +90,7 @@ def test_pypis_bcc_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     (tmp_path / "bcc").mkdir()
     (tmp_path / "bcc" / "__init__.py").write_text("raise SystemExit('imported')")
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    monkeypatch.setattr(bpf, "_DISTRIBUTIONS", ())
+    monkeypatch.setattr(compiler, "_DISTRIBUTIONS", ())
     monkeypatch.delitem(sys.modules, "sigtrace._bcc", raising=False)
     with pytest.raises(ProbeError, match=rf"^{tmp_path}/bcc is PyPI's bcc, .*: install .*python3-bpfcc") as raised:
         bpf.import_bcc()
@@ -100,7 +101,7 @@ def test_bcc_that_is_nowhere_is_one_line_that_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    monkeypatch.setattr(bpf, "_DISTRIBUTIONS", ())
+    monkeypatch.setattr(compiler, "_DISTRIBUTIONS", ())
     monkeypatch.delitem(sys.modules, "sigtrace._bcc", raising=False)
     with pytest.raises(ProbeError, match=r"not installed: install .*python3-bpfcc"):
         bpf.import_bcc()

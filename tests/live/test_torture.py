@@ -189,7 +189,7 @@ def test_another_user_records_with_two_capabilities_and_some_files_of_tracefs(tm
     place.mkdir()
     os.chown(place, USER, USER)
     # What the user needs of Python may be in a folder of root's: it is mounted where it can be reached.
-    packages = Path(bpf.__file__).parents[2], Path(np.__file__).parents[1], Path(sys.base_prefix)
+    packages = Path(bpf.__file__).parents[3], Path(np.__file__).parents[1], Path(sys.base_prefix)
     mounts = ["mount -t tmpfs -o mode=755 tmpfs /mnt", "mkdir /mnt/0 /mnt/1 /mnt/2 /mnt/place"]
     mounts += [f"mount --bind {folder} /mnt/{number}" for number, folder in enumerate((*packages, place))][:3]
     mounts += [f"mount --bind {place} /mnt/place", "cd /mnt/place"]

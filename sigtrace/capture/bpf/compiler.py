@@ -1,4 +1,4 @@
-"""BPF: C sources that become programs in the kernel, compiled by bcc without kernel headers."""
+"""Compiler: C sources that become programs in the kernel, compiled by bcc without kernel headers, in this process."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ import time
 import warnings
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 from sigtrace.capture import tracefs
+from sigtrace.capture.bpf.source import SHIM, attach_points
 from sigtrace.capture.tracefs import AS_ROOT, MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import ModuleType
 
-SHIM = Path(__file__).with_name("shim")
+    from sigtrace.capture.bpf.source import Map, Source
 
 PRINTK = "bpf_trace:bpf_trace_printk"
 
@@ -36,71 +37,29 @@ _DISTRIBUTIONS = (
 _USER_SP = {"x86_64": 152, "aarch64": 248}
 
 
-class Map(NamedTuple):
-    """The map of a source, as that declares it: its type's number in linux/bpf.h, its name in the kernel, its sizes."""
-
-    kind: int
-    name: bytes
-    key_size: int
-    value_size: int
-    entries: int
-
-
-class Source(NamedTuple):
-    """A C source, and the one map in it, which the programs of all recorders of a host share."""
-
-    path: Path
-    map: Map
-
-
-PROBE = Source(Path(__file__).parents[1] / "probe.c", Map(1, b"sigtrace_values", 4, 32, 10240))
-CONTEXT = Source(Path(__file__).parents[1] / "context.c", Map(9, b"sigtrace_told", 8, 8, 4096))
-
-
-class Programs:
-    """The programs of a source in the kernel, attached to what its SEC strings name, until `close`. See `Loader`."""
-
-    def __init__(self, bpf: Any) -> None:  # noqa: ANN401 -- bcc.BPF has no stubs
-        self._bpf = bpf
-
-    def skipped(self) -> int:
-        """Count how often the kernel has not run one of the programs when it should have; 0 before Linux 5.12.
-
-        It runs none on a CPU where a thread was preempted in one: since Linux 7 that happens at system calls.
-        """
-        texts = (Path(f"/proc/self/fdinfo/{function.fd}").read_text() for function in self._bpf.funcs.values())
-        return sum(
-            int(count) for text in texts for count in re.findall(r"^recursion_misses:\s*(\d+)$", text, re.MULTILINE)
-        )
-
-    def close(self) -> None:
-        """Detach the programs and unload them."""
-        self._bpf.cleanup()
-
-
 @contextlib.contextmanager
-def loading(root: Path) -> Iterator[Loader]:
-    """Give a loader of programs; what loading does to the global trace of `root` is undone at the end.
+def compiling(root: Path) -> Iterator[Compiler]:
+    """Give a compiler; what loading does to the global trace of `root` is undone at the end.
 
     What bcc and clang write to stderr meanwhile becomes the reason in an error.
     """
     with _heard() as heard, _global_trace_kept(root):
-        yield Loader(root, import_bcc(), heard)
+        yield Compiler(root, import_bcc(), heard)
 
 
-class Loader:
-    """Loads sources: `loading` makes it."""
+class Compiler:
+    """Compiles and loads sources: `compiling` makes it."""
 
     def __init__(self, root: Path, bcc: ModuleType, heard: IO[bytes]) -> None:
         self._root = root
         self._bcc = bcc
         self._heard = heard
+        self._loaded: list[Any] = []
 
-    def load(self, source: Source, *, defines: Sequence[str] = (), alone: bool = True) -> Programs:
-        """Compile a source, load its programs, and attach them.
+    def load(self, source: Source, *, defines: Sequence[str] = (), alone: bool = True) -> tuple[list[int], list[int]]:
+        """Compile a source, load its programs, and attach them; return descriptors, which are this process's.
 
-        The map is that of a recorder that runs already, else a new one. Where another's cannot be had (no
-        CAP_SYS_ADMIN), that is an error unless `alone`. Raises `MissingError` where the kernel or bcc does not do it.
+        They are of the programs, and of what they are attached by. See `sigtrace.capture.bpf.handover.Loader.load`.
         """
         self._heard.seek(0)
         self._heard.truncate()
@@ -110,15 +69,15 @@ class Loader:
         values = _shared(self._bcc.lib, source.map, alone=alone)
         try:
             bpf = self._compiled(source, [f"-DMAP_FD={values}", *(f"-D{define}" for define in defines)])
-            programs = Programs(bpf)
+            self._loaded.append(bpf)  # if nobody has it, it detaches what it has
             try:
                 self._attach(bpf, points)
             except BaseException:
-                programs.close()
+                bpf.cleanup()
                 raise
         finally:
             os.close(values)
-        return programs
+        return [function.fd for function in bpf.funcs.values()], list(bpf.tracepoint_fds.values())
 
     def _compiled(self, source: Source, flags: list[str]) -> Any:  # noqa: ANN401 -- bcc.BPF has no stubs
         sp = _USER_SP.get(os.uname().machine)
@@ -204,13 +163,6 @@ def import_bcc() -> ModuleType:
     return bcc
 
 
-def attach_points(source: Source) -> dict[str, str]:
-    """Read from a source which function goes to which event: `kill_entry` to `syscalls:sys_enter_kill`."""
-    text = source.path.read_text()
-    found = re.findall(r'^SEC\("tracepoint/(\w+)/(\w+)"\)\nint (\w+)\(', text, re.MULTILINE)
-    return {function: f"{system}:{event}" for system, event, function in found}
-
-
 class _MapInfo(ctypes.Structure):  # struct bpf_map_info, its first part
     _fields_ = (
         ("type", ctypes.c_uint32),
@@ -233,7 +185,7 @@ def _shared(lib: Any, wanted: Map, *, alone: bool) -> int:  # noqa: ANN401 -- a 
         info = _MapInfo()
         size = ctypes.c_uint32(ctypes.sizeof(info))
         lib.bpf_obj_get_info_by_fd(descriptor, ctypes.byref(info), ctypes.byref(size))
-        if Map(info.type, info.name, info.key_size, info.value_size, info.max_entries) == wanted:
+        if (info.type, info.name, info.key_size, info.value_size, info.max_entries) == wanted:
             return descriptor
         os.close(descriptor)
     if ctypes.get_errno() != errno.ENOENT and not alone:
