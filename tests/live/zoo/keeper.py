@@ -32,7 +32,7 @@ PREPARED = "prepared"
 
 _RECORDING = "recording"  # the file by which the other keeper, which is recorded, says that the recording has begun
 _AT_ONCE = 3
-_LIMIT = 20.0  # seconds, for a scene to prepare, and again for it to play
+_LIMIT = 90.0  # seconds, for a scene to prepare, and again for it to play
 _PRELOADED = ["-shared", "-fPIC"]
 _PROGRAMS = Path(__file__).parent / "programs"
 

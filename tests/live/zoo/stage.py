@@ -26,7 +26,7 @@ Body = Callable[[Ready], object]
 
 
 _COMM = 15
-_PATIENCE = 15.0
+_PATIENCE = 60.0  # on a machine that has much else to do
 _FOREVER = 180.0  # what a scene leaves behind that is ended in the middle goes away by itself
 _SOON = 0.5  # Python's handlers run between its steps: of a signal that comes just before a system call, after that
 _READERS = 100

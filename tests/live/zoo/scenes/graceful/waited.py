@@ -117,8 +117,8 @@ def exception_in_a_handler(stage: Stage) -> None:
 
     def body(ready: Ready) -> None:
         signal.signal(signal.SIGTERM, leave)
-        ready()
         try:
+            ready()  # what it waits for may come at once
             forever()
         except SystemExit as error:
             os._exit(int(str(error.code)))
@@ -129,8 +129,8 @@ def exception_in_a_handler(stage: Stage) -> None:
 def keyboard_interrupt_caught(stage: Stage) -> None:
     def body(ready: Ready) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        ready()
         try:
+            ready()  # what it waits for may come at once
             forever()
         except KeyboardInterrupt:
             os._exit(1)
