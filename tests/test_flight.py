@@ -78,8 +78,9 @@ def _short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flight, "_SEGMENT_SECONDS", -1.0)
 
 
-def flown(path: Path, log: bytes = LOG, size: int = 1500, **more: Any) -> Path:
+def flown(path: Path, log: bytes = LOG, size: int = 0, **more: Any) -> Path:
     """Record a log into a flight recorder's folder, piece by piece."""
+    size = size or len(log) // 7 + 1
     how: dict[str, Any] = {"kept": ALL, "look": nothing, **more}
     with Flight(path, {"events": EVENTS}, how.pop("source", Source()), **how) as recording:
         for at in range(0, len(log), size):
@@ -146,8 +147,8 @@ def test_a_new_segment_begins_with_each_day(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_short_segments")
 def test_a_call_is_not_cut_in_two_by_the_end_of_a_segment(tmp_path: Path) -> None:
     log = b"".join((FIXTURES / "default.txt").read_bytes().splitlines(keepends=True)[:40])
-    folder = flown(tmp_path / "flight", log, size=61)
-    assert len(segments.find(folder)) > 15
+    folder = flown(tmp_path / "flight", log, size=161)
+    assert len(segments.find(folder)) > 10
     with Database(folder) as database:
         assert database.rows("SELECT count(*) AS n FROM kills") == [{"n": 20}]
         assert "half" not in database.accounting.lines_by_kind

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace.capture import cgroup, proc, rights
 from sigtrace.capture.probe import BUFFER_MB, SKIPPED, Probe
+from sigtrace.commands.flight.notify import Notifier
 from sigtrace.commands.streams import tell
 from sigtrace.errors import CommandError
 from sigtrace.output.terminal import count, escaped
@@ -52,6 +53,7 @@ def record(  # noqa: PLR0913 -- each is an option of the command line
     `sigtrace.capture.rights.drop` says; the command has them. Raises `ProbeError` if something that recording needs is
     missing, and `SessionError` if the session cannot be written.
     """
+    notifier = Notifier()
     with Run(command, duration, yielding=yielding) as run:
         with Probe(buffer_mb=buffer_mb, evidence=evidence, arguments=arguments) as probe:
             run.stop = probe.stop
@@ -78,12 +80,15 @@ def record(  # noqa: PLR0913 -- each is an option of the command line
 
             with _recorder(path, origin, probe, look, made, kept) as recorder:
                 run.begin()
+                notifier.ready()
                 with _Progress(recorder) as progress:
                     for chunk in probe.read(recorder.room):
                         recorder.feed(chunk)
+                        notifier.alive()
                         if seen is not None:
                             seen(probe, chunk)
                         progress.show()
+                    notifier.stopping()
                     account = recorder.finish(probe.losses(), probe.disturbed)
         for what in dict.fromkeys(probe.disturbed):
             where = "" if what == SKIPPED else " of the trace instance"

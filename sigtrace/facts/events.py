@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+SCHEMA_VERSION = 2
+"""The version of `sigtrace.facts.schema`, for those that do without pyarrow."""
+
 CALLS, SIGNALS, STATUSES, CGROUPS = "calls", "signals", "statuses", "cgroups"
 
 PRINTK = "bpf_trace:bpf_trace_printk"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-VERSION = 2
+from sigtrace.facts.events import SCHEMA_VERSION
+
+VERSION = SCHEMA_VERSION
 """The version of the schema: a session says by which it was written."""
 
 _NAME = pa.dictionary(pa.int32(), pa.string())

@@ -38,8 +38,8 @@ class Journal:
         self.number = number
         self.size = 0
         self._folder = folder
-        self._name = f"_spool-{number:05}.log"
-        temporary = f".{self._name}"
+        self.name = f"_spool-{number:05}.log"
+        temporary = f".{self.name}"
         with _explained(folder.path), contextlib.ExitStack() as undo:
             self._file = open(folder.place.create(temporary), "w+b")  # noqa: PTH123, SIM115 -- a descriptor; remove()
             undo.callback(folder.place.unlink, temporary)
@@ -47,7 +47,7 @@ class Journal:
             self._begin = self._file.write(json.dumps(state).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
-            folder.place.replace(temporary, self._name)
+            folder.place.replace(temporary, self.name)
             undo.pop_all()
         self._window: mmap.mmap | bytearray = bytearray()
         self._window_at = self._begin
@@ -76,7 +76,7 @@ class Journal:
             os.fdatasync(self._file.fileno())
             removed = self._folder.place.is_removed()
             if removed or os.fstat(self._file.fileno()).st_nlink == 0:
-                what = "was removed" if removed else f"{self._name} in it was removed"
+                what = "was removed" if removed else f"{self.name} in it was removed"
                 said = f"{what} while it was recorded: recording ended; record anew, what was in it is gone"
                 raise SessionError(f"{self._folder.path}: {said}")
 
@@ -91,7 +91,7 @@ class Journal:
         """Remove the journal: a part holds it now. What the disk does not remove, the next open does."""
         self._let_go()
         with contextlib.suppress(OSError):
-            self._folder.place.unlink(self._name)
+            self._folder.place.unlink(self.name)
 
     def _let_go(self) -> None:
         self._window = bytearray()  # the mapping keeps the file, too

@@ -6,12 +6,13 @@ import os
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from sigtrace import __version__
 from sigtrace.capture import users
 from sigtrace.capture.proc import boot_id
 from sigtrace.errors import SessionError
+from sigtrace.facts.events import SCHEMA_VERSION
 from sigtrace.store.folder import Folder, placed
 from sigtrace.store.journal import Journal
 from sigtrace.store.part import Part, place
@@ -21,15 +22,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    import pyarrow as pa
-
+    from sigtrace.store.flight.apart import Apart
     from sigtrace.trace.accounting import Accounting
+    from sigtrace.trace.parser import Rows
 
 _BATCH_ROWS = 1 << 16  # each is in memory up to four times: being filled, waiting, being encoded
+_FEW_ROWS = 1 << 12  # that are only counted
 _PART_ROWS = 1 << 20
 _PART_BYTES = 1 << 28
 _PART_SECONDS = 900.0  # a reader in another place sees rows no later than this
 _SYNC_SECONDS = 1.0
+
+
+class Segment(NamedTuple):
+    """One of the sessions that a long recording consists of: each can be read, and thrown away, by itself.
+
+    `number` counts them from 0, and `after` is the one before: they have one log, whose lines are numbered through.
+    `mode` is the folder's, and parts are written `apart`, by a process of its own: this one does without pyarrow.
+    """
+
+    number: int
+    after: Recorder | None
+    mode: int
+    apart: type[Apart]
 
 
 class Recorder:
@@ -43,8 +58,7 @@ class Recorder:
     without an exception, the session is whole; with one, what was fed is kept for whoever opens it, and where that is
     nothing, no folder stays. Raises `SessionError` where the folder is there already, or the disk does not take it.
 
-    A recording of which old parts are thrown away consists of segments, sessions that can be read by themselves: the
-    first is given `segment` 0, and `after` is the one before. They have one log, whose lines are numbered through.
+    `segment` says that it is one of many.
     """
 
     def __init__(
@@ -56,13 +70,14 @@ class Recorder:
         processes: Sequence[dict[str, Any]] = (),
         cgroups: Mapping[str, int] | None = None,
         made: Callable[[tuple[int, int]], object] = lambda _: None,
-        mode: int = 0o700,
-        after: Recorder | None = None,
+        segment: Segment | None = None,
     ) -> None:
+        after, mode = (None, 0o700) if segment is None else (segment.after, segment.mode)
         host, began = os.uname().nodename, datetime.now(UTC)
         started = began.isoformat(timespec="microseconds")
         self.log: str = f"{host}@{started.replace('+00:00', 'Z')}" if after is None else after.log
         self._origin = {
+            "schema": SCHEMA_VERSION,
             "sigtrace": __version__,
             "log": self.log,
             "host": host,
@@ -74,7 +89,11 @@ class Recorder:
             "parts": [],
             **origin,
         }
-        self._parser = Parser(self.log, utc_offset_us=utc_offset_us, rows=_BATCH_ROWS, user_of=users.name)
+        if segment is not None:
+            self._origin["segment"] = segment.number
+        self._apart = None if segment is None else segment.apart
+        many = _BATCH_ROWS if segment is None else _FEW_ROWS
+        self._parser = Parser(self.log, utc_offset_us=utc_offset_us, rows=many, user_of=users.name)
         self._before = self._parser.accounting
         if after is not None:
             self._parser, self._before = after._parser, after._parser.accounting  # noqa: SLF001 -- it is done with it
@@ -87,10 +106,7 @@ class Recorder:
         with ExitStack() as undo:
             undo.callback(self._folder.remove)
             made(self._folder.place.owner)
-            # Not before: pyarrow starts a thread.
-            from sigtrace.facts import schema
-
-            self._origin = {"schema": schema.VERSION, **self._origin}
+            # Nothing before has imported pyarrow, which starts a thread.
             self._folder.describe(self._origin)
             gap = origin.get("gap")
             if processes or cgroups or gap:
@@ -138,8 +154,8 @@ class Recorder:
     def feed(self, chunk: bytes) -> None:
         """Keep the next bytes, and their rows; an empty chunk only passes the time."""
         self._journal.append(chunk)
-        for batch in self._parser.feed(chunk):
-            self._write(batch)
+        for rows in self._parser.scan(chunk):
+            self._write(rows)
         now = time.monotonic()
         if now - self._synced > _SYNC_SECONDS:
             self._journal.sync()
@@ -155,9 +171,9 @@ class Recorder:
         Unless it is the `last`, another segment goes on with what is pending.
         """
         if last:
-            for batch in self._parser.finish():
-                self._write(batch)
-        elif (rest := self._parser.take()) is not None:
+            for rows in self._parser.end():
+                self._write(rows)
+        elif (rest := self._parser.rest()) is not None:
             self._write(rest)
         account = self.accounting
         # The last one also without rows: no reader takes a folder of none.
@@ -182,37 +198,49 @@ class Recorder:
         cgroups: Mapping[str, int],
         unrecorded: tuple[datetime, datetime] | None,
     ) -> None:
-        from sigtrace.store import snapshot
+        about, line = self._origin, self._before.lines
+        path, folder = self._folder.part(self._number), self._folder.place
+        part: Part | Apart
+        if self._apart is None:
+            from sigtrace.store.snapshot import Rows
 
-        rows = snapshot.Rows(self.log, self._before.lines, self._origin["utc_offset_us"])
-        known = Part(self._folder.part(self._number), place=self._folder.place)
-        known.write(rows.batch(processes, cgroups, unrecorded))
-        self._close(known, self._before)
+            part = in_process = Part(path, place=folder)
+            in_process.write(Rows(self.log, line, about["utc_offset_us"]).batch(processes, cgroups, unrecorded))
+        else:
+            part = another = self._apart(path, folder, about)
+            another.tell(line, processes, cgroups, unrecorded)
+        self._close(part, self._before)
         self._number += 1
 
     def _begin(self, told: list[int]) -> None:
         state = {**self._parser.state(), "log": self._origin["log"], "parts": told}
         journal = Journal(self._folder, self._number, state)
         try:
-            self._part = Part(self._folder.part(self._number), place=self._folder.place)
+            self._part = self._part_of(journal)
         except SessionError:
             journal.remove()
             raise
         self._journal = journal
         self._begun = self._synced = time.monotonic()
 
-    def _close(self, part: Part, account: Accounting, number: int | None = None) -> None:
+    def _part_of(self, journal: Journal) -> Part | Apart:
+        path, folder = self._folder.part(journal.number), self._folder.place
+        return (
+            Part(path, place=folder) if self._apart is None else self._apart(path, folder, self._origin, journal.name)
+        )
+
+    def _close(self, part: Part | Apart, account: Accounting, number: int | None = None) -> None:
         number = self._number if number is None else number
         self._parts.append(number)
         part.close({**account.to_dict(), **place(self._origin, number, self._parts)})
 
-    def _write(self, batch: pa.RecordBatch) -> None:
-        self._part.write(batch)
-        self.rows += batch.num_rows
+    def _write(self, rows: Rows) -> None:
+        self._part.write(rows)
+        self.rows += len(rows)
 
     def _roll(self) -> None:
-        if (batch := self._parser.take()) is not None:
-            self._write(batch)
+        if (rows := self._parser.rest()) is not None:
+            self._write(rows)
         journal, part = self._journal, self._part
         self._number += 1
         # First the new journal, then the part, then away with the old journal: a crash between leaves nothing out.

@@ -90,7 +90,12 @@ class Parser:
 
     def take(self) -> pa.RecordBatch | None:
         """Return the rows since the last batch as one, or None if there are none."""
-        return self._rows().batch() if self._scanner.rows else None
+        rows = self.rest()
+        return None if rows is None else rows.batch()
+
+    def rest(self) -> Rows | None:
+        """Return the rows since the last batch, before they are one, or None if there are none."""
+        return self._rows() if self._scanner.rows else None
 
     def finish(self) -> Iterator[pa.RecordBatch]:
         """End the log: a last line without a newline is read, and what is still pending becomes halves."""

@@ -11,14 +11,9 @@ from sigtrace.questions.choice import period
 from sigtrace.store.flight import home
 
 
-def folder(named: str | None) -> Path:
-    """Return the folder that is meant: the one that was named, or the default."""
-    return Path(named) if named else home.default()
-
-
 def record(named: str | None) -> str:
     """Return the record that is meant. Raises `SessionError` if there is none, or if it may not be read."""
-    path = folder(named)
+    path = home.folder(named)
     try:
         if any(path.iterdir()):
             return str(path)

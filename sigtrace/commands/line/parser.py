@@ -39,6 +39,8 @@ examples:
   sigtrace report s.parquet --markdown          # for a ticket
   sigtrace query s.parquet "SELECT killer_comm, count(*) FROM deaths GROUP BY ALL"
   sigtrace query 'fleet/**/*.parquet' "FROM kills" --csv  # over many sessions
+  sudo sigtrace service install --keep 30d      # have systemd run it, from now on and at boot
+  sigtrace service install --print              # the unit alone
   sigtrace status                               # how the flight recorder is, and what it has kept
   sudo sigtrace doctor                          # what recording needs, and whether it is there
   sigtrace demo                                 # a scene of its own, recorded and explained
@@ -75,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     _who(commands)
     _query(commands)
     _status(commands)
+    _service(commands)
     _command(commands, "doctor", run.doctor, "say what recording needs, and whether it is there")
     _command(
         commands, "demo", run.demo, "record a small scene of its own and explain it; without the rights, a stored log"
@@ -110,17 +113,7 @@ def _record(commands: _Commands) -> None:
         metavar="DIR",
         help=f"record for years into DIR ({_HOME}), and keep the latest",
     )
-    for name, kind, default, help_ in (
-        ("keep", "age", "14d", "with --flight: what is older goes (default: %(default)s; s, m, h, d, w)"),
-        ("keep-size", "size", "2G", "with --flight: the oldest goes if all is larger (default: %(default)s)"),
-        (
-            "keep-free",
-            "share",
-            "5%",
-            "with --flight: the oldest goes if less of the disk is free (default: %(default)s)",
-        ),
-    ):
-        record.add_argument(f"--{name}", type=values.kept(kind), default=default, metavar=kind.upper(), help=help_)
+    _keep_options(record, "with --flight: ")
     record.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
     _probe_options(record)
     record.add_argument(
@@ -232,6 +225,35 @@ def _status(commands: _Commands) -> None:
     )
 
 
+def _service(commands: _Commands) -> None:
+    service = _command(
+        commands, "service", run.service, "have systemd run the flight recorder, from now on and at boot"
+    )
+    service.add_argument("what", choices=("install", "uninstall"), help="install and start it, or take it back")
+    service.add_argument("--print", action="store_true", help="print the unit, and do nothing")
+    _keep_options(service)
+    _arguments_option(service)
+
+
+def _keep_options(command: argparse.ArgumentParser, when: str = "") -> None:
+    for name, kind, default, what in (
+        ("keep", "age", "14d", "what is older goes (default: %(default)s; s, m, h, d, w)"),
+        ("keep-size", "size", "2G", "the oldest goes if all is larger (default: %(default)s)"),
+        ("keep-free", "share", "5%", "the oldest goes if less of the disk is free (default: %(default)s)"),
+    ):
+        command.add_argument(
+            f"--{name}", type=values.kept(kind), default=default, metavar=kind.upper(), help=f"{when}{what}"
+        )
+
+
+def _arguments_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--no-arguments",
+        action="store_true",
+        help="leave out the arguments of processes: passwords and other secrets can stand in them",
+    )
+
+
 def _asked_within(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--asked-within",
@@ -248,11 +270,7 @@ def _home_option(command: argparse.ArgumentParser) -> None:
 
 def _probe_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--buffer", type=int, metavar="MB", help="ring buffer, shared among the CPUs (default: 192)")
-    command.add_argument(
-        "--no-arguments",
-        action="store_true",
-        help="leave out the arguments of processes: passwords and other secrets can stand in them",
-    )
+    _arguments_option(command)
     command.add_argument(
         "--no-evidence",
         action="store_true",

@@ -16,19 +16,35 @@ def record(arguments: argparse.Namespace) -> int:
 
     path, kept = arguments.output, None
     if arguments.flight is not None:
-        from sigtrace.commands.flight import asked
-        from sigtrace.store.flight.retention import Retention
+        from sigtrace.store.flight import home, retention
 
-        path = asked.folder(arguments.flight)
-        kept = Retention(arguments.keep, arguments.keep_size, arguments.keep_free)
+        path = home.folder(arguments.flight)
+        kept = retention.of(arguments.keep, arguments.keep_size, arguments.keep_free)
     return record(path, arguments.argv, duration=arguments.duration, kept=kept, yielding=True, **_probe(arguments))
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Run `sigtrace status`."""
-    from sigtrace.commands.flight import asked, status
+    from sigtrace.commands.flight import status
+    from sigtrace.store.flight import home
 
-    return status.run(asked.folder(arguments.home), arguments.form)
+    return status.run(home.folder(arguments.home), arguments.form)
+
+
+def service(arguments: argparse.Namespace) -> int:
+    """Run `sigtrace service`."""
+    from sigtrace.commands.flight import service
+
+    kept = {"--keep": arguments.keep, "--keep-size": arguments.keep_size, "--keep-free": arguments.keep_free}
+    options = [word for option in kept.items() for word in option]
+    options += ["--no-arguments"] if arguments.no_arguments else []
+    if arguments.print:
+        service.show(options)
+    elif arguments.what == "install":
+        service.install(options)
+    else:
+        service.uninstall()
+    return 0
 
 
 def watch(arguments: argparse.Namespace) -> int:

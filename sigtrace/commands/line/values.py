@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
-def kept(kind: str) -> Callable[[str], Any]:
-    """Return what reads a value of --keep, --keep-size or --keep-free: an `age`, a `size` or a `share`."""
+def kept(kind: str) -> Callable[[str], str]:
+    """Return what looks at a value of --keep, --keep-size or --keep-free: an `age`, a `size` or a `share`."""
 
-    def read(text: str) -> object:
+    def read(text: str) -> str:
         from sigtrace.store.flight import retention
 
         try:
-            return getattr(retention, kind)(text)
+            getattr(retention, kind)(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
+        return text
 
     return read
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from sigtrace.store.flight import gap, retention, segments
+from sigtrace.store.flight.apart import Apart, recovered
 from sigtrace.store.flight.home import MODE, Home, status
-from sigtrace.store.folder import Folder, placed
-from sigtrace.store.recorder import Recorder
-from sigtrace.store.trust.recovery import recover
+from sigtrace.store.folder import placed
+from sigtrace.store.recorder import Recorder, Segment
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ class Flight:
         earlier = segments.find(self.path)
         unrecorded = gap.since(earlier, status(self.path), self._clock())
         for one in earlier[-1:]:
-            recover(Folder(one.path))
+            if "ended" not in one.about:
+                recovered(one.path)
         retention.keep(self.path, self._kept)
         return unrecorded
 
@@ -170,13 +171,12 @@ class Flight:
         seen = self._look()
         return Recorder(
             placed(self.path / name, os.uname().nodename, began),
-            {**self._origin, **more, "segment": self._segment},
+            {**self._origin, **more},
             utc_offset_us=self._source.utc_offset_us,
             processes=self._named(seen.processes),
             cgroups=seen.cgroups,
             made=made,
-            mode=MODE,
-            after=after,
+            segment=Segment(self._segment, after, MODE, Apart),
         )
 
     def _named(self, processes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -29,9 +29,9 @@ _STATUS = "_status.json"
 _LONGEST_STATUS = 1 << 20
 
 
-def default() -> Path:
-    """Return the folder that is meant if none is named: /var/lib/sigtrace, or what SIGTRACE_HOME says."""
-    return Path(os.environ.get(_VARIABLE) or _DEFAULT)
+def folder(named: str | None) -> Path:
+    """Return the folder that is meant: what was named, else what SIGTRACE_HOME says, else /var/lib/sigtrace."""
+    return Path(named or os.environ.get(_VARIABLE) or _DEFAULT)
 
 
 class Home:

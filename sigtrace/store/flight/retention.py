@@ -45,6 +45,11 @@ class Retention(NamedTuple):
         return gone
 
 
+def of(age_text: str, size_text: str, share_text: str) -> Retention:
+    """Return what is kept, as texts such as `14d`, `2G` and `5%` say it. Raises `ValueError` if one means nothing."""
+    return Retention(age(age_text), size(size_text), share(share_text))
+
+
 def keep(home: Path, retention: Retention) -> int:
     """Remove from a flight recorder's folder what is not to be kept, and return how many segments went."""
     n = 0
