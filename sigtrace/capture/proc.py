@@ -42,6 +42,11 @@ def snapshot(cgroups: Mapping[str, int] | None = None, *, arguments: bool = True
     return sorted((one for one in found if one is not None), key=lambda one: (one["start_us"], one["pid"]))
 
 
+def host() -> str:
+    """Return the name of this host: what SIGTRACE_HOST says, for a container's own name is not its node's."""
+    return os.environ.get("SIGTRACE_HOST") or os.uname().nodename
+
+
 def boot_id() -> str | None:
     """Return what names the time since the machine was started; None if the kernel does not say it."""
     with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from sigtrace import __version__
 from sigtrace.capture import users
-from sigtrace.capture.proc import boot_id
+from sigtrace.capture.proc import boot_id, host
 from sigtrace.errors import SessionError
 from sigtrace.facts.events import SCHEMA_VERSION
 from sigtrace.store.folder import Folder, placed
@@ -73,14 +73,14 @@ class Recorder:
         segment: Segment | None = None,
     ) -> None:
         after, mode = (None, 0o700) if segment is None else (segment.after, segment.mode)
-        host, began = os.uname().nodename, datetime.now(UTC)
+        named, began = host(), datetime.now(UTC)
         started = began.isoformat(timespec="microseconds")
-        self.log: str = f"{host}@{started.replace('+00:00', 'Z')}" if after is None else after.log
+        self.log: str = f"{named}@{started.replace('+00:00', 'Z')}" if after is None else after.log
         self._origin = {
             "schema": SCHEMA_VERSION,
             "sigtrace": __version__,
             "log": self.log,
-            "host": host,
+            "host": named,
             "boot_id": boot_id(),
             "kernel": os.uname().release,
             "machine": os.uname().machine,
@@ -102,7 +102,7 @@ class Recorder:
         self._parts: list[int] = []
         self._begun = self._synced = 0.0
         self.rows = 0
-        self._folder = Folder.make(placed(path, host, began), mode)
+        self._folder = Folder.make(placed(path, named, began), mode)
         with ExitStack() as undo:
             undo.callback(self._folder.remove)
             made(self._folder.place.owner)

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from sigtrace.capture.proc import host
 from sigtrace.store.flight import gap, retention, segments
 from sigtrace.store.flight.apart import Apart, recovered
 from sigtrace.store.flight.home import MODE, Home, status
@@ -170,7 +171,7 @@ class Flight:
         name = f"host={{host}}/date={{date}}/{{time}}-{began:%f}-{self._segment}.parquet"
         seen = self._look()
         return Recorder(
-            placed(self.path / name, os.uname().nodename, began),
+            placed(self.path / name, host(), began),
             {**self._origin, **more},
             utc_offset_us=self._source.utc_offset_us,
             processes=self._named(seen.processes),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from os import uname
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from sigtrace.capture import users
+from sigtrace.capture.proc import host
 from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN, SCHEMA
 from sigtrace.store import journal as journals
@@ -99,7 +99,7 @@ def account(about: dict[str, Any], read: dict[str, Any]) -> dict[str, Any]:
 def parser(about: dict[str, Any]) -> Parser:
     """Return a parser for the journals of a session that says `about` of itself."""
     # Another host gives its users' numbers other names.
-    user_of = users.name if about.get("host") == uname().nodename else None
+    user_of = users.name if about.get("host") == host() else None
     return Parser(about.get("log"), utc_offset_us=about.get("utc_offset_us"), user_of=user_of)
 
 
