@@ -8,6 +8,7 @@ import argparse
 import sys
 from itertools import chain
 
+import always_on
 import asking
 import parsing
 import recording
@@ -26,7 +27,7 @@ def main() -> None:
     print(machine(), end="\n\n")
     ok = True
     found = parsing.sections(args.size, args.runs, args.slow_runs)
-    slow = (module.sections(args.slow_runs) for module in (asking, tracking, starting, recording))
+    slow = (module.sections(args.slow_runs) for module in (asking, tracking, starting, always_on, recording))
     for section in chain(found, *slow):
         print(section.text(), flush=True)
         ok = ok and section.ok

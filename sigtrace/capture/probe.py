@@ -30,7 +30,7 @@ BUFFER_MB = 192
 SKIPPED = "the kernel skipped a program, because a thread had lost the CPU in one"
 """What `Probe.disturbed` says if the kernel has not run a program when it should have."""
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS, _PATIENT_SECONDS = 0.1, 1.0
 _DISTURBANCES = 100  # are told; each is a loss in the stream all the same
 
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
@@ -41,7 +41,8 @@ class Probe:
 
     The lines come from a trace instance of its own, with a buffer of `buffer_mb` MB, which the CPUs share. With
     `evidence`, the kernel's events that say who was hit and who died come in the same stream, and so does who each
-    process is; without `arguments`, its arguments are left out. The iteration
+    process is; without `arguments`, its arguments are left out. One that is `patient` reads less often, as
+    `sigtrace.capture.tracefs.Pipe` says. The iteration
     ends after `stop`. A context manager; one that is killed leaves its instance behind, and the next one
     removes it.
 
@@ -55,7 +56,9 @@ class Probe:
     Raises `ProbeError` if something that recording needs is not there.
     """
 
-    def __init__(self, *, buffer_mb: int = BUFFER_MB, evidence: bool = True, arguments: bool = True) -> None:
+    def __init__(
+        self, *, buffer_mb: int = BUFFER_MB, evidence: bool = True, arguments: bool = True, patient: bool = False
+    ) -> None:
         rights.check()
         lockdown()
         root = tracefs.find()
@@ -67,6 +70,7 @@ class Probe:
         self._programs: list[bpf.Programs] = []
         self._skipped = 0
         self._looked = time.monotonic()
+        self._look_seconds = _PATIENT_SECONDS if patient else _LOOK_SECONDS
         with contextlib.ExitStack() as stack, tracefs.setting_up(root):
             in_use = tracefs.sweep(root)
             own = None
@@ -84,7 +88,7 @@ class Probe:
             self._folder = own.folder if own else root
             self._lost_before = tracefs.lost(self._folder)
             self._lost: dict[int, int] | None = None
-            self._pipe = stack.enter_context(contextlib.closing(tracefs.Pipe(root, own)))
+            self._pipe = stack.enter_context(contextlib.closing(tracefs.Pipe(root, own, patient=patient)))
             self._enable(own, {PRINTK: ""})
             with bpf.loading(root) as loader:
                 if evidence and own:
@@ -150,7 +154,7 @@ class Probe:
 
     def _skips(self, *, last: bool) -> list[str]:
         now = time.monotonic()
-        if not last and now - self._looked < _LOOK_SECONDS:
+        if not last and now - self._looked < self._look_seconds:
             return []
         self._looked = now
         before, self._skipped = self._skipped, sum(programs.skipped() for programs in self._programs)

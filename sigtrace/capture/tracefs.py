@@ -38,8 +38,6 @@ _OPTIONS = {
 _READ = 1 << 16  # more than a kernel gives at once: 4 KB, or 8 KB (6.18), where a page has 4
 _CHUNK = 1 << 20
 CHUNK_ROOM = _CHUNK + _READ  # what a chunk may take
-_NAP_MS = 10  # what a caught-up reader lets gather: a wake a line costs seven times the CPU at 20,000 lines/s
-_LOOK_MS = 500  # some kernels have missed a wake of poll on trace_pipe: look without one, too
 _LOCK_SECONDS = 30.0
 
 AS_ROOT = "run as root (sudo), on the host or in a privileged container"
@@ -276,15 +274,19 @@ class Pipe:
     """The reader of a trace_pipe, whose bytes it gives as they come, in whole lines.
 
     A chunk is what there was to read, somewhat over 1 MB at most, and empty about twice a second if there
-    is nothing. A reader that has caught up lets 10 ms of lines gather before it looks again. `instance` is None
-    for the global trace of `root`, which is never switched off.
+    is nothing. A reader that has caught up lets 10 ms of lines gather before it looks again. One that is `patient`
+    wakes less often: once a second if there is nothing, and every 100 ms. `instance` is None for the global trace of
+    `root`, which is never switched off.
 
     Reading takes the lines away. An exception that a signal handler raises in the iterating thread can take a
     chunk with it: a handler should call `stop` instead.
     """
 
-    def __init__(self, root: Path, instance: Instance | None) -> None:
+    def __init__(self, root: Path, instance: Instance | None, *, patient: bool = False) -> None:
         self._instance = instance
+        # Some kernels have missed a wake of poll on trace_pipe: look without one, too. And a wake a line costs seven
+        # times the CPU at 20,000 lines/s: what comes meanwhile gathers.
+        self._look_ms, self._nap_ms = (1_000, 100) if patient else (500, 10)
         path = (root if instance is None else instance.folder) / "trace_pipe"
         descriptor = _open(path, os.O_RDONLY | os.O_NONBLOCK)
         self._file = open(descriptor, "rb", buffering=0)  # noqa: PTH123, SIM115 -- a path has no O_NONBLOCK; close()
@@ -299,11 +301,11 @@ class Pipe:
         for poll in (news, bell):
             poll.register(self._bell, select.POLLIN)
         while not self._stopped:
-            news.poll(_LOOK_MS)
+            news.poll(self._look_ms)
             chunk = self._chunk(room())
             yield chunk
-            if len(chunk) < _CHUNK:
-                bell.poll(_NAP_MS)
+            if 0 < len(chunk) < _CHUNK:
+                bell.poll(self._nap_ms)
 
     def rest(self, room: Callable[[], memoryview]) -> Iterator[bytes]:
         """Switch the instance off, and yield what is still in the buffer."""

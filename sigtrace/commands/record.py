@@ -55,7 +55,7 @@ def record(  # noqa: PLR0913 -- each is an option of the command line
     """
     notifier = Notifier()
     with Run(command, duration, yielding=yielding) as run:
-        with Probe(buffer_mb=buffer_mb, evidence=evidence, arguments=arguments) as probe:
+        with Probe(buffer_mb=buffer_mb, evidence=evidence, arguments=arguments, patient=kept is not None) as probe:
             run.stop = probe.stop
             if probe.fallback:
                 tell(f"sigtrace: {probe.fallback}")
