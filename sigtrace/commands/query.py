@@ -35,7 +35,7 @@ def query(sessions: Sequence[str], sql: str, form: str | None = None, *, unsafe:
     DuckDB can. Raises `Error` if DuckDB cannot run the query, and if Parquet would go to a terminal.
     """
     with Database(*sessions, unsafe=unsafe) as database:
-        terminal.write_warnings(damage.texts(database.abouts))
+        terminal.write_warnings(damage.texts(database.abouts, database.left_out))
         schema, batches = database.batches(sql)
         if form is None:
             _print(schema, batches)

@@ -28,7 +28,7 @@ def run(session: str, question: Question, *, form: str | None, limit: int | None
     with Database(session, asked_within_us=asked_within_us) as database:
         answer = ask(database, question, each=form is not None, exits=form == "json")
         if form == "json":
-            write_warnings(damage.texts(database.abouts))
+            write_warnings(damage.texts(database.abouts, database.left_out))
             text.write_json(answer.lines[:limit])
             return
         for line in answer.lines[:limit]:

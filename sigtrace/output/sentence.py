@@ -388,7 +388,7 @@ def lost_text(source: Session | Database) -> str | None:
     if (malformed := account.lines_by_kind.get("malformed", 0)) or account.layouts:
         unread = malformed + account.lines_by_kind.get("unstitchable", 0)
         parts.append(f"{count(unread, 'line')} could not be read")
-    parts += map(escaped, damage.texts(abouts(source)))
+    parts += map(escaped, damage.texts(abouts(source), getattr(source, "left_out", ())))
     if not parts:
         return None
     why = "events were lost" if account.lossy or source.lost_by_kernel_count else "lines are missing or unreadable"

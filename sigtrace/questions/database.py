@@ -21,7 +21,7 @@ from sigtrace.errors import Error, SessionError
 from sigtrace.facts.rules import ASKED_WITHIN_US, ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.facts.schema import ADDED, PLAIN, VERSION
 from sigtrace.questions.sql.lock import asking, lock, pattern, quoted
-from sigtrace.store.sessions import find
+from sigtrace.store.sessions import Damaged, find
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class Database:
     """Sessions that can be asked, in DuckDB's SQL by the views `events`, `kills` and `deaths`.
 
     `sources` are recordings, Parquet files that sigtrace wrote, raw logs, folders of these, globs, or a `Session`. Of
-    several sessions, those whose rows name no log, or the same one as others, have their path for `log`. `events` are
+    several sessions, those whose rows name no log, or the same one as others, have their path for `log`. A session of
+    which nothing can be read is in `left_out` if there are others, with its `file` and `why`. `events` are
     all rows, `kills` the whole calls. `deaths` has the columns of `sigtrace.analyze.deaths`; it is made when a query
     first reads it, and DuckDB is started when it is first asked. A context manager; raw logs are parsed into a
     temporary folder, which goes with it. Raises `SessionError` and `LogError` if something cannot be opened.
@@ -88,7 +89,10 @@ class Database:
         try:
             # A session that two sources stand for is one.
             found = (one for source in sources for one in find(source, Path(self._scratch.name)))
-            self._sessions = list({_place(one) or n: one for n, one in enumerate(found)}.values())
+            of_place = list({_place(one) or n: one for n, one in enumerate(found)}.values())
+            self._sessions = [one for one in of_place if not isinstance(one, Damaged)]
+            damaged = [one for one in of_place if isinstance(one, Damaged)]
+            self.left_out = _left_out(damaged, sources, others=bool(self._sessions))
             self._shared = Counter(log for one in self._sessions for log in one.logs)
             self.name = ", ".join(one if isinstance(one, str) else str(getattr(one, "name", one)) for one in sources)
             self.abouts = [one.about for one in self._sessions]
@@ -162,8 +166,8 @@ class Database:
 
     @property
     def lossy(self) -> bool:
-        """Whether rows are missing: events were lost, or parts of recordings are damaged."""
-        return self.accounting.lossy or any("damaged" in about for about in self.abouts)
+        """Whether rows are missing: events were lost, or recordings or parts of them are damaged."""
+        return self.accounting.lossy or bool(self.left_out) or any("damaged" in about for about in self.abouts)
 
     @property
     def events(self) -> duckdb.DuckDBPyRelation:
@@ -369,7 +373,15 @@ def _reason(error: Exception) -> str:
     return " ".join(re.split(r"\n+LINE \d+:", str(error))[0].split())
 
 
-def _place(one: Found) -> str | None:
+def _left_out(damaged: list[Damaged], sources: Sequence[object], *, others: bool) -> list[dict[str, Any]]:
+    for one in damaged:
+        # A file that was asked for by its own name is missed more than one of many.
+        if not others or (one.path in map(str, sources) and not Path(one.path).is_dir()):
+            raise one.error
+    return [one.told() for one in damaged]
+
+
+def _place(one: Found | Damaged) -> str | None:
     return os.path.realpath(one.path) if Path(one.path).exists() else None
 
 
