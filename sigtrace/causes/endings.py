@@ -142,7 +142,7 @@ def track(
         # A loss is noticed after the time that it is of, so they are looked for beforehand.
         gaps = Gaps(rows.missing)
         rows.feed(gaps)
-    tracker = Tracker(ended, gaps, **options)
+    tracker = Tracker(ended, gaps, exits_told=rows.exits_told, **options)
     rows.feed(tracker)
     tracker.end()
     return tracker

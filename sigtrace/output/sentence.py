@@ -126,7 +126,7 @@ def _ending(  # noqa: PLR0911  (one sentence a verdict)
     if verdict == "asked":
         return _asked(death, signal, unit, brief=brief)
     if verdict == "unknown":
-        return ["ended, and the cause is unknown", "" if death["sig"] is None else f"; {signal} was delivered to it"]
+        return ["ended, and the cause is unknown", _unknown(death, signal)]
     if verdict == "self":
         return [f"ended itself with {signal}", _group(death)]
     delay = "" if brief or death["delay_us"] is None else f", {_delay(death, unit)} after it was sent"
@@ -140,6 +140,11 @@ def _ending(  # noqa: PLR0911  (one sentence a verdict)
     if chain and raised_anew:
         raised_anew = f"; it handled {signal} and raised it anew"
     return [*by, _group(death), raised_anew, delay]
+
+
+def _unknown(death: Row, signal: str) -> str:
+    why = ": no call to exit is told" if death.get("how") == "no exit call" else ""
+    return why + (f"; {signal} was delivered to it" if death["sig"] is not None else why and ", and no signal")
 
 
 def _exited(death: Row) -> str:

@@ -97,7 +97,10 @@ def _untrue(lives: Lives, found: list[Row]) -> str:
             continue
         ending = of_pid.pop(0)
         by_signal = ending["verdict"] in {"killed", "self", "fault", "oom"} and truth.line in ending["lines"]
-        right = by_signal if truth.line is not None else ending["verdict"] in {"exited", "asked"}
+        ways = {"exited", "asked"}
+        if truth.silent:  # which a log without calls to exit does not tell from an exit
+            ways = {"unknown"} if lives.telling and lives.exits_told else {"unknown", *ways}
+        right = by_signal if truth.line is not None else ending["verdict"] in ways
         if not right and (lives.telling or not _says_so(ending)):
             return f"{truth} is told as {ending}"
     return ""
