@@ -139,6 +139,11 @@ class Database:
         if isinstance(error, _of_engines()):
             raise SessionError(f"{self.name}: {_reason(error)}") from error
 
+    def interrupt(self) -> None:
+        """End what DuckDB is asked just now, which raises there. Any thread may call it."""
+        if self._connected is not None:
+            self._connected.interrupt()
+
     def close(self) -> None:
         """Close the connection, and remove what was parsed into the temporary folder."""
         if self._connected is not None:
