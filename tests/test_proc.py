@@ -141,3 +141,20 @@ def test_this_process_is_in_the_snapshot_as_ps_tells_it() -> None:
     assert found["executable"] == str(Path("/proc/self/exe").readlink())
     assert found["ns_pid"] is not None
     assert found["pidns"] == Path("/proc/self/ns/pid").stat().st_ino
+
+
+def test_who_reads_the_global_trace_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first = Path("/proc/self/ns/pid").stat()
+    monkeypatch.setattr(proc, "_PROC", tmp_path)
+    monkeypatch.setattr(proc, "_FIRST_PID_NAMESPACE", first.st_ino)
+    (tmp_path / "self" / "ns").mkdir(parents=True)
+    (tmp_path / "self" / "ns" / "pid").symlink_to("/proc/self/ns/pid")
+    (tmp_path / "7" / "fd").mkdir(parents=True)
+    (tmp_path / "8").mkdir()  # it has ended
+    (tmp_path / "7" / "fd" / "3").symlink_to("/sys/kernel/tracing/instances/mine/trace_pipe")
+    assert not proc.global_trace_may_be_read()
+    monkeypatch.setattr(proc, "_FIRST_PID_NAMESPACE", 1)  # there may be others
+    assert proc.global_trace_may_be_read()
+    monkeypatch.setattr(proc, "_FIRST_PID_NAMESPACE", first.st_ino)
+    (tmp_path / "7" / "fd" / "4").symlink_to("/host/tracing/trace_pipe")
+    assert proc.global_trace_may_be_read()
