@@ -160,20 +160,3 @@ def test_a_control_group_named_over_several_lines_is_one(
     mounts = tmp_path / "mountinfo"
     mounts.write_bytes(f"25 1 0:22 / /sys/fs/{end}x rw - cgroup2 cgroup2 rw\n".encode())
     assert cgroup.mounted(mounts) == Path(f"/sys/fs/{end}x")
-
-
-def test_who_reads_the_global_trace_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    first = Path("/proc/self/ns/pid").stat()
-    monkeypatch.setattr(proc, "_PROC", tmp_path)
-    monkeypatch.setattr(proc, "_FIRST_PID_NAMESPACE", first.st_ino)
-    (tmp_path / "self" / "ns").mkdir(parents=True)
-    (tmp_path / "self" / "ns" / "pid").symlink_to("/proc/self/ns/pid")
-    (tmp_path / "7" / "fd").mkdir(parents=True)
-    (tmp_path / "8").mkdir()  # it has ended
-    (tmp_path / "7" / "fd" / "3").symlink_to("/sys/kernel/tracing/instances/mine/trace_pipe")
-    assert not proc.global_trace_may_be_read()
-    monkeypatch.setattr(proc, "_FIRST_PID_NAMESPACE", 1)  # there may be others
-    assert proc.global_trace_may_be_read()
-    monkeypatch.setattr(proc, "_FIRST_PID_NAMESPACE", first.st_ino)
-    (tmp_path / "7" / "fd" / "4").symlink_to("/host/tracing/trace_pipe")
-    assert proc.global_trace_may_be_read()

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from sigtrace.capture import proc, tracefs
+from sigtrace.capture import tracefs
 from sigtrace.capture.tracefs import AS_ROOT, MissingError
 
 if TYPE_CHECKING:
@@ -78,27 +78,13 @@ class Programs:
         self._bpf.cleanup()
 
 
-def sweep(root: Path) -> list[str]:
-    """Sweep as `sigtrace.capture.tracefs.sweep` does, and undo what loading has left on in the global trace.
-
-    A recorder that was killed while it loaded programs could not. If somebody may read the global trace by now, it
-    stays on: nobody can tell whose it is.
-    """
-    loading = tracefs.left_loading(root)
-    in_use = tracefs.sweep(root)
-    if set(loading) - set(in_use) and is_on(root) and not proc.global_trace_may_be_read():
-        _switch(root).write_text("0")
-    return in_use
-
-
 @contextlib.contextmanager
-def loading(root: Path, own: tracefs.Instance | None = None) -> Iterator[Loader]:
+def loading(root: Path) -> Iterator[Loader]:
     """Give a loader of programs; what loading does to the global trace of `root` is undone at the end.
 
-    If this process is killed before, the next recorder undoes it, by what the instance `own` says.
     What bcc and clang write to stderr meanwhile becomes the reason in an error.
     """
-    with _heard() as heard, _global_trace_kept(root, own):
+    with _heard() as heard, _global_trace_kept(root):
         yield Loader(root, import_bcc(), heard)
 
 
@@ -180,14 +166,7 @@ def switchable(root: Path) -> str:
     switch = _switch(root)
     if switch.exists() and not os.access(switch, os.R_OK | os.W_OK, effective_ids=True):
         raise MissingError(f"{switch} may not be written", f"run as root (sudo), or `{tracefs.give(switch)}`")
-    if is_on(root):
-        return f"stays as it is: {switch} is 1, for somebody who reads it, or left on; if nobody does, write 0 to it"
     return "stays as it is"
-
-
-def is_on(root: Path) -> bool:
-    """Tell whether the event of the programs is on in the global trace; false where there is none."""
-    return _switch(root).exists() and not _switch(root).read_text().startswith("0")
 
 
 def import_bcc() -> ModuleType:
@@ -291,21 +270,17 @@ def _switch(root: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _global_trace_kept(root: Path, own: tracefs.Instance | None) -> Iterator[None]:
+def _global_trace_kept(root: Path) -> Iterator[None]:
     # Loading a program that prints makes the kernel enable the event in the global trace, too
     # (bpf_get_trace_printk_proto), on 6.18 a moment later. Our lines have no business there: off again.
     switchable(root)
     switch = _switch(root)
-    was_off = tracefs.has_event(root, PRINTK) and not is_on(root)
-    if was_off and own is not None:
-        own.loading(now=True)
+    was_off = tracefs.has_event(root, PRINTK) and switch.read_text().startswith("0")
     try:
         yield
     finally:
         end = time.monotonic() + (0.1 if was_off else 0)
         while time.monotonic() < end:
-            if is_on(root):
+            if not switch.read_text().startswith("0"):
                 switch.write_text("0")
             time.sleep(0.01)
-        if own is not None:
-            own.loading(now=False)

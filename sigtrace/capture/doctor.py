@@ -65,7 +65,7 @@ def _wanted(root: Path, event: str, otherwise: str) -> Check:
 
 def _bpf(root: Path) -> str:
     with tracefs.setting_up(root), bpf.loading(root) as loader:
-        loader.load(bpf.PROBE, alone=not bpf.sweep(root)).close()
+        loader.load(bpf.PROBE, alone=not tracefs.sweep(root)).close()
     return f"{bpf.PROBE.path.name} compiled, loaded and attached"
 
 

@@ -68,7 +68,7 @@ class Probe:
         self._skipped = 0
         self._looked = time.monotonic()
         with contextlib.ExitStack() as stack, tracefs.setting_up(root):
-            in_use = bpf.sweep(root)
+            in_use = tracefs.sweep(root)
             own = None
             if tracefs.has_event(root, PRINTK):
                 own = stack.enter_context(tracefs.Instance(root, buffer_mb))
@@ -86,7 +86,7 @@ class Probe:
             self._lost: dict[int, int] | None = None
             self._pipe = stack.enter_context(contextlib.closing(tracefs.Pipe(root, own)))
             self._enable(own, {PRINTK: ""})
-            with bpf.loading(root, own) as loader:
+            with bpf.loading(root) as loader:
                 if evidence and own:
                     self._load_context(stack, loader, own, arguments=arguments)
                 elif evidence:

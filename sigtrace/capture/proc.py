@@ -94,21 +94,3 @@ def _number(pattern: bytes, status: bytes) -> int | None:
 
 def _text(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
-
-
-_FIRST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of linux/proc_ns.h
-
-
-def global_trace_may_be_read() -> bool:
-    """Tell whether somebody may read the global trace_pipe just now; also true if not all processes can be seen."""
-    for process in _PROC.glob("[0-9]*"):
-        try:
-            links = [os.fspath(one.readlink()) for one in (process / "fd").iterdir()]
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended, or closed one meanwhile
-        except OSError:
-            return True
-        # tracefs may be mounted anywhere.
-        if any(link.endswith("/trace_pipe") and "/instances/" not in link for link in links):
-            return True
-    return (_PROC / "self/ns/pid").stat().st_ino != _FIRST_PID_NAMESPACE

@@ -35,10 +35,6 @@ _OPTIONS = {
     "pause-on-trace": "0",
 }
 
-# An option that changes no line, since nobody writes markers into an instance: off, it says that the recorder loads
-# programs, and that this may leave an event on in the global trace that was off before.
-_LOADING = Path("options", "markers")
-
 _READ = 1 << 16  # more than a kernel gives at once: 4 KB, or 8 KB (6.18), where a page has 4
 _CHUNK = 1 << 20
 CHUNK_ROOM = _CHUNK + _READ  # what a chunk may take
@@ -177,16 +173,6 @@ def sweep(root: Path) -> list[str]:
     return in_use
 
 
-def left_loading(root: Path) -> list[str]:
-    """Name the instances whose recorder loads programs, or was killed while it did."""
-    found = []
-    for folder in (root / "instances").glob("sigtrace-*"):
-        with contextlib.suppress(OSError):
-            if (folder / _LOADING).read_text().startswith("0"):
-                found.append(folder.name)
-    return found
-
-
 class Instance:
     """A trace instance of one's own: its buffer, clock, options and events are nobody else's.
 
@@ -242,11 +228,6 @@ class Instance:
         self._enable(event, condition)
         self.enabled[event] = condition
         return True
-
-    def loading(self, *, now: bool) -> None:
-        """Note whether programs are loaded just now, for the next recorder if this one is killed."""
-        if (self.folder / _LOADING).exists():
-            _write(self.folder / _LOADING, "0" if now else "1")
 
     def on(self) -> None:
         """Trace again after `off`."""

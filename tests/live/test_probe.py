@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace.capture import bpf, proc, tracefs
+from sigtrace.capture import bpf, tracefs
 from sigtrace.capture.probe import Probe
 
 pytestmark = pytest.mark.usefixtures("live")
@@ -191,66 +191,6 @@ def test_the_global_trace_is_neither_read_nor_changed(
         assert len(calls_to(NOBODY, b"".join(recorder))) == 11
     time.sleep(0.2)  # the kernel may enable the event in the global trace a moment later
     assert global_state() == global_before
-
-
-KILLED_WHILE_IT_LOADS = """
-import os, signal
-from sigtrace.capture import bpf, tracefs
-
-root = tracefs.find()
-with bpf.loading(root, tracefs.Instance(root, 1)) as loader:
-    loader.load(bpf.PROBE)
-    while not bpf.is_on(root):  # on some kernels a moment later
-        pass
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.fixture
-def left_on() -> Iterator[Path]:
-    """Tracefs, where a recorder that was killed has left the programs' event on; no other recorder comes near."""
-    root = tracefs.find()
-    with tracefs.setting_up(root):
-        if bpf.is_on(root):
-            pytest.skip("somebody uses the event of the programs in the global trace")
-        try:
-            done = subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_LOADS], check=False, timeout=60)
-            assert done.returncode == -signal.SIGKILL
-            assert bpf.is_on(root)
-            yield root
-        finally:
-            (root / "events" / bpf.PRINTK.replace(":", "/") / "enable").write_text("0")
-            tracefs.sweep(root)
-
-
-def test_what_a_recorder_that_was_killed_while_it_loaded_has_left_on_is_switched_off_by_the_next(
-    left_on: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert len(tracefs.left_loading(left_on)) == 1
-    monkeypatch.setattr(proc, "global_trace_may_be_read", lambda: False)  # by others who test here
-    bpf.sweep(left_on)
-    assert not bpf.is_on(left_on)
-    assert tracefs.left_loading(left_on) == []
-
-
-def test_what_somebody_reads_by_now_stays_on(left_on: Path) -> None:
-    with (left_on / "trace_pipe").open("rb"):
-        bpf.sweep(left_on)
-    assert bpf.is_on(left_on)
-    assert "left on; if nobody does, write 0 to it" in bpf.switchable(left_on)
-
-
-def test_what_no_recorder_was_killed_over_stays_on(left_on: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proc, "global_trace_may_be_read", lambda: False)
-    tracefs.sweep(left_on)
-    bpf.sweep(left_on)
-    assert bpf.is_on(left_on)
-
-
-def test_a_recorder_that_has_loaded_its_programs_leaves_no_mark() -> None:
-    with Probe(buffer_mb=1, evidence=False) as recorder:
-        assert recorder.instance is not None
-        assert recorder.instance.name not in tracefs.left_loading(tracefs.find())
 
 
 @pytest.fixture
