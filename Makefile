@@ -17,7 +17,8 @@ test: $(VENV)/ready live
 	$(BIN)/python -m pytest
 
 zoo: $(VENV)/ready live
-	@cd tests/live && ../../$(BIN)/python -m zoo
+	@rm -rf build/zoo
+	@cd tests/live && ../../$(BIN)/python -m zoo --keep ../../build/zoo
 
 kernels: $(VENV)/ready live
 	@sh tools/install.sh kernels foreign
@@ -33,7 +34,7 @@ fuzz:
 	@PYTHON=$(PYTHON) sh tools/fuzz.sh $(or $(RUNS),5000000)
 
 difference: $(VENV)/ready
-	$(BIN)/python tests/difference 100000 10000
+	$(BIN)/python tests/difference 100000 10000 $(wildcard build/zoo)
 
 lies: $(VENV)/ready live
 	SIGTRACE_LIES=$${SIGTRACE_LIES:-25} $(BIN)/python -m pytest tests/live/test_lies.py

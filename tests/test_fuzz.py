@@ -11,7 +11,7 @@ CORPUS = Path(__file__).with_name("corpus")
 LARGEST = 500_000
 
 
-@pytest.mark.parametrize("target", ["log", "rows"])
+@pytest.mark.parametrize("target", ["log", "rows", "session"])
 def test_every_input_of_the_corpus_passes(target: str) -> None:
     found = sorted((CORPUS / target).iterdir())
     assert len(found) > 50

@@ -141,3 +141,22 @@ def test_this_process_is_in_the_snapshot_as_ps_tells_it() -> None:
     assert found["executable"] == str(Path("/proc/self/exe").readlink())
     assert found["ns_pid"] is not None
     assert found["pidns"] == Path("/proc/self/ns/pid").stat().st_ino
+
+
+ENDS_OF_LINES = ["\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize("end", ENDS_OF_LINES)
+def test_a_control_group_named_over_several_lines_is_one(
+    end: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    forged = f"/user.slice/a{end}0::{SERVICE}"
+    assert cgroup.path(f"1:name=systemd:/\n0::{forged}\n") == forged
+    assert cgroup.v2_path(f"1:name=systemd:/\n0::{forged}\n") == forged
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cgroup").write_bytes(f"4:memory:/x{end}9:cpu:/y\n0::/\n".encode())
+    monkeypatch.setattr(cgroup, "_PROC", tmp_path)
+    assert cgroup.followed() == "dst_root == 0 || dst_root == 4"
+    mounts = tmp_path / "mountinfo"
+    mounts.write_bytes(f"25 1 0:22 / /sys/fs/{end}x rw - cgroup2 cgroup2 rw\n".encode())
+    assert cgroup.mounted(mounts) == Path(f"/sys/fs/{end}x")

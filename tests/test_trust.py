@@ -325,10 +325,11 @@ def test_an_answer_without_room_for_it_says_on_stderr_what_was_left_out(
         assert told.err.count("\n") == 1
 
 
-def test_a_pipe_among_the_files_of_a_folder_is_an_error_and_not_waited_for(ended: Path) -> None:
-    os.mkfifo(ended.parent / "x.parquet")
-    with pytest.raises(SessionError, match=r"x\.parquet: no file, so nothing is read from it"):
-        Database(ended.parent)
+def test_a_pipe_among_the_files_of_a_folder_is_named_and_not_waited_for(ended: Path) -> None:
+    pipe = ended.with_name("x.parquet")
+    os.mkfifo(pipe)
+    with Database(ended.parent) as database:
+        assert str(unknown(database)).startswith(f"{pipe} was left out (no file, so nothing is read from it)")
 
 
 def test_a_pipe_that_was_named_is_read_from_its_first_byte(tmp_path: Path, fixtures: Path) -> None:
@@ -340,3 +341,96 @@ def test_a_pipe_that_was_named_is_read_from_its_first_byte(tmp_path: Path, fixtu
     with Database(pipe) as database:
         assert database.accounting == read(log).accounting
     writer.join()
+
+
+def beside_a_whole_one(ended: Path) -> Path:
+    """A copy of a recording, in its folder."""
+    again = ended.with_name("again.parquet")
+    shutil.copytree(ended, again)
+    return again
+
+
+def damaged_description(session: Path) -> str:
+    with (session / "_session.json").open("r+b") as file:
+        file.truncate(40)
+    return f"{session}/_session.json was left out (damaged: it is not JSON)"
+
+
+def gone_description(session: Path) -> str:
+    (session / "_session.json").unlink()
+    return f"{session} was left out (parts of a recording without its _session.json: copy that as well)"
+
+
+def description_that_is_a_link(session: Path) -> str:
+    (session / "_session.json").rename(session.parent / "aside")
+    (session / "_session.json").symlink_to("../aside")
+    return f"{session}/_session.json was left out (a symbolic link instead of a file, which is not read)"
+
+
+@pytest.mark.parametrize("damage", [damaged_description, gone_description, description_that_is_a_link])
+def test_of_many_sessions_one_that_cannot_be_read_is_named_and_left_out(
+    ended: Path, damage: Callable[[Path], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = damage(beside_a_whole_one(ended))
+    for many in (ended.parent, ended.parent / "*.parquet"):
+        with Database(many) as database:
+            assert {100, 200, 300} < {row["victim_pid"] for row in database.rows("FROM deaths")}
+            assert str(unknown(database)).startswith(f"{said}, so what only that tells is missing")
+            assert database.lossy
+        assert main(["report", str(many)]) == 0
+        assert "was left out (" in capsys.readouterr().out
+        assert main(["query", "--csv", str(many), "SELECT count(*) FROM deaths"]) == 0
+        assert capsys.readouterr().err == f"sigtrace: {said}, so what only that tells is missing\n"
+
+
+def test_a_damaged_recording_that_was_named_beside_others_is_left_out_too(ended: Path) -> None:
+    # A shell's glob names each.
+    said = damaged_description(again := beside_a_whole_one(ended))
+    with Database(again, ended) as database:
+        assert str(unknown(database)).startswith(said)
+
+
+def test_if_no_session_can_be_read_there_is_no_answer_but_a_line(
+    ended: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged_description(beside_a_whole_one(ended))
+    damaged_description(ended)
+    for asked in (ended, ended.parent):
+        assert main(["report", str(asked)]) == 1
+        told = capsys.readouterr()
+        assert (told.out, told.err.count("\n")) == ("", 1)
+        assert "_session.json: damaged: it is not JSON" in told.err
+
+
+def test_of_many_damaged_sessions_a_few_are_named_and_the_others_are_counted(ended: Path) -> None:
+    for number in range(5):
+        shutil.copytree(ended, again := ended.with_name(f"{number}.parquet"))
+        damaged_description(again)
+    with Database(ended.parent) as database:
+        assert len(database.left_out) == 5
+        assert str(unknown(database)).count(" was left out (") == 3
+        assert "and so were 2 more, so what only that tells is missing" in str(unknown(database))
+
+
+def test_a_damaged_file_of_parse_in_a_folder_of_many_is_left_out(ended: Path, fixtures: Path) -> None:
+    path = ended.with_name("parsed.parquet")
+    convert([Log(fixtures / "default.txt")], path)
+    flip(path, 200)
+    with Database(ended.parent) as database:
+        assert str(unknown(database)).startswith(f"{path} was left out (damaged: it does not match its checksum)")
+
+
+def test_a_folder_of_a_fleet_that_cannot_be_opened_is_named(ended: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = ended.with_name("closed")
+    closed.mkdir()
+
+    def scan(path: str) -> Any:
+        if path == str(closed):  # root may open any
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", scan)
+    with Database(ended.parent) as database:
+        said = f"{closed} was left out (Permission denied: what is in it is unknown)"
+        assert str(unknown(database)).startswith(said)

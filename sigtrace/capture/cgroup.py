@@ -43,7 +43,7 @@ def followed() -> str:
     used: set[str] = set()
     for folder in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            for number, name, path in _lines((folder / "cgroup").read_text(errors="surrogateescape")):
+            for number, name, path in _lines(_text(folder / "cgroup")):
                 numbers[name] = number
                 if path != "/":
                     used.add(name)
@@ -74,15 +74,20 @@ def existing(top: Path | None = None) -> dict[str, int]:
 def mounted(mounts: Path = _PROC / "self" / "mountinfo") -> Path | None:
     """Say where the v2 hierarchy is mounted, None if it is not."""
     # proc(5): ID PARENT DEV ROOT PLACE OPTIONS [TAG...] - TYPE SOURCE OPTIONS
-    for line in mounts.read_text(errors="surrogateescape").splitlines():
+    for line in _text(mounts).split("\n"):
         before, _, after = line.partition(" - ")
         if after.startswith("cgroup2 "):
-            return Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), before.split()[4]))
+            return Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), before.split(" ")[4]))
     return None
 
 
 def _lines(listed: str) -> Iterator[tuple[int, str, str]]:
-    for line in listed.splitlines():
+    # No name holds a newline, but one may hold all else that Python takes for the end of a line.
+    for line in listed.removesuffix("\n").split("\n") if listed else ():
         number, names, path = line.split(":", 2)
         for name in names.split(","):  # cpu,cpuacct
             yield int(number), name, path
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode(errors="surrogateescape")  # read_text makes newlines of carriage returns

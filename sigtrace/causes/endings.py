@@ -10,13 +10,16 @@ import pyarrow as pa
 from sigtrace.causes import feed
 from sigtrace.causes.gaps import Gaps
 from sigtrace.causes.judging.verdict import Judge
+from sigtrace.causes.tracking.rows import Follower
 from sigtrace.causes.tracking.tracker import Tracker
 from sigtrace.facts.rules import ASKED_WITHIN_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from threading import Event
 
     from sigtrace.causes.tracking.process import Process, Signal
+    from sigtrace.causes.tracking.rows import Chunk
 
     Ended = Callable[[str | None, Judge, Process, bool], Any]
     Logged = tuple[str | None, feed.Table | feed.Parts]
@@ -100,6 +103,10 @@ def of_log(
     return found
 
 
+class StoppedError(Exception):
+    """Following was stopped before its end."""
+
+
 class Exits(NamedTuple):
     """How many processes exited, and how many of them with a status other than 0, as far as statuses are known."""
 
@@ -115,11 +122,13 @@ def follow(
     *,
     all_endings: bool,
     asked_within_us: int,
+    stop: Event | None = None,
 ) -> Exits:
     """Have the process tracker follow a log; return how many processes exited and were not worth a call.
 
     `ended` and `settled` are called as by `sigtrace.causes.tracking.tracker.Tracker`, with the log first. Without
-    `all_endings`, `ended` is not called for those who just exited, if their log would show it otherwise.
+    `all_endings`, `ended` is not called for those who just exited, if their log would show it otherwise. Raises
+    `StoppedError` once `stop` is set.
     """
     judge = Judge(witnessed=rows.witnessed, asked_within_us=asked_within_us)
     tracker = track(
@@ -127,6 +136,7 @@ def follow(
         lambda process, lost: ended(log, judge, process, lost),
         settled=None if settled is None else lambda signal: settled(log, signal),
         all_endings=all_endings or not rows.witnessed,  # without a witness, nobody is known to have just exited
+        stop=stop,
     )
     return Exits(tracker.exited, tracker.failed)
 
@@ -134,18 +144,43 @@ def follow(
 def track(
     rows: feed.Table | feed.Parts,
     ended: Callable[[Process, bool], Any],
+    *,
+    stop: Event | None = None,
     **options: Any,  # noqa: ANN401  (the tracker's own)
 ) -> Tracker:
-    """Follow all rows of a log; `ended` and the options are those of `sigtrace.causes.tracking.tracker.Tracker`."""
+    """Follow all rows of a log; `ended` and the options are those of `sigtrace.causes.tracking.tracker.Tracker`.
+
+    Raises `StoppedError` once `stop` is set.
+    """
     gaps = None
     if rows.lossy or rows.missing:
         # A loss is noticed after the time that it is of, so they are looked for beforehand.
         gaps = Gaps(rows.missing)
-        rows.feed(gaps)
-    tracker = Tracker(ended, gaps, **options)
-    rows.feed(tracker)
+        rows.feed(gaps if stop is None else _Until(stop, gaps))
+    tracker = Tracker(ended, gaps, exits_told=rows.exits_told, **options)
+    rows.feed(tracker if stop is None else _Until(stop, tracker))
     tracker.end()
     return tracker
+
+
+class _Until(Follower):
+    # Follows as another one does, until it is to stop.
+    def __init__(self, stop: Event, follower: Follower) -> None:
+        super().__init__()
+        self._stop = stop
+        self._follower = follower
+
+    def follow(self, chunk: Chunk, before: int) -> None:
+        self._look()
+        self._follower.follow(chunk, before)
+
+    def follow_all(self, chunks: list[Chunk], before: int) -> None:
+        self._look()
+        self._follower.follow_all(chunks, before)
+
+    def _look(self) -> None:
+        if self._stop.is_set():
+            raise StoppedError
 
 
 def table(rows: Iterator[dict[str, Any]], schema: pa.Schema) -> pa.Table:

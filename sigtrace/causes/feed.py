@@ -77,6 +77,15 @@ def witnessed(events: Collection[str | None]) -> bool:
     return "process" in events or {"signal_generate", "signal_deliver"} <= set(events)
 
 
+def exits_told(events: Collection[str | None], enabled: Collection[str] = ()) -> bool:
+    """Tell by the events of a log, and by those that were on, whether it would show each call to exit.
+
+    A call of a 32-bit program is not among these events: where no call is told at all, all may be of such programs.
+    """
+    both = "sys_enter_exit" in events or "sys_enter_exit" in enabled or "process" in events
+    return "sys_enter_exit_group" in events and both
+
+
 class Table:
     """The rows of one log, in a table in the order of their lines; `missing` are lines after which there were more."""
 
@@ -95,6 +104,11 @@ class Table:
         """Whether the log would show a signal and its delivery, if there were one."""
         return witnessed(self._events)
 
+    @property
+    def exits_told(self) -> bool:
+        """Whether the log would show each call to exit."""
+        return exits_told(self._events)
+
     def feed(self, follower: Follower) -> None:
         """Have a follower follow all rows."""
         for batch in self._table.combine_chunks().to_batches(max_chunksize=_ROWS):
@@ -107,11 +121,20 @@ class Parts:
     `missing` are the lines after which there were more, in files that could not be read.
     """
 
-    def __init__(self, files: Sequence[str], *, lossy: bool, witnessed: bool, missing: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        files: Sequence[str],
+        *,
+        lossy: bool,
+        witnessed: bool,
+        exits_told: bool = False,
+        missing: Sequence[int] = (),
+    ) -> None:
         self._files = files
         self.missing = missing
         self.lossy = lossy
         self.witnessed = witnessed
+        self.exits_told = exits_told
 
     def size(self) -> int:
         """Return how many bytes the files have."""
@@ -140,6 +163,7 @@ def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | N
                 one.files,
                 lossy=bool(kinds.get("lost")),
                 witnessed=witnessed([*kinds, *_recorded(one)]),
+                exits_told=exits_told(kinds, _recorded(one)),
                 missing=missing,
             ),
         )

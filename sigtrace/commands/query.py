@@ -13,6 +13,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import IO, TYPE_CHECKING, Any
 
+from sigtrace.commands.streams import interrupting
 from sigtrace.errors import Error
 from sigtrace.output import terminal
 from sigtrace.output.text import json_text
@@ -34,8 +35,8 @@ def query(sessions: Sequence[str], sql: str, form: str | None = None, *, unsafe:
     `form` is csv, json or parquet; without one, a table of at most 1,000 rows. If `unsafe`, the query may do whatever
     DuckDB can. Raises `Error` if DuckDB cannot run the query, and if Parquet would go to a terminal.
     """
-    with Database(*sessions, unsafe=unsafe) as database:
-        terminal.write_warnings(damage.texts(database.abouts))
+    with Database(*sessions, unsafe=unsafe) as database, interrupting(database.interrupt):
+        terminal.write_warnings(damage.texts(database.abouts, database.left_out))
         schema, batches = database.batches(sql)
         if form is None:
             _print(schema, batches)

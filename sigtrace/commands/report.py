@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigtrace.commands.streams import tell
+from sigtrace.commands.streams import interrupting, tell
 from sigtrace.output import text
 from sigtrace.output.summary import summary
 from sigtrace.output.terminal import escaped
@@ -22,7 +22,7 @@ _PROCESSES = 8  # each takes up to 150 MB
 def run(sessions: Sequence[str], form: str | None, html: str | None, *, asked_within_us: int) -> None:
     """Print a report as text, or as `json` or `markdown`; or write it as an HTML page to the file `html`."""
     as_text = form is None and html is None
-    with Database(*sessions, asked_within_us=asked_within_us) as database:
+    with Database(*sessions, asked_within_us=asked_within_us) as database, interrupting(database.interrupt):
         answer = summary(database, timeline=not as_text, processes=min(_PROCESSES, os.cpu_count() or 1))
     if html is not None:
         from sigtrace.output.html import page

@@ -7,7 +7,11 @@ import io
 import os
 import signal
 import sys
-from typing import TextIO
+import threading
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 # What is closed is stood in for by what fails as it does, lest the next file that is opened take its place.
 _STAND_INS = (("stdin", os.O_WRONLY, "r"), ("stdout", os.O_RDONLY, "w"), ("stderr", os.O_WRONLY, "w"))
@@ -57,7 +61,50 @@ def end_cleanly() -> None:
             signal.signal(number, _end)
 
 
+@contextlib.contextmanager
+def interrupting(interrupt: Callable[[], object]) -> Iterator[None]:
+    """Have a signal call `interrupt` at once, in another thread: Python handles none while a library computes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    over = threading.Event()
+
+    def listen() -> None:
+        while number := os.read(read, 1):
+            # Again and again: what is to be interrupted may only begin.
+            while number[0] in _ENDING and not over.is_set():
+                interrupt()
+                over.wait(_AGAIN_SECONDS)
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(before)
+        os.close(write)
+        listener.join()
+        os.close(read)
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AGAIN_SECONDS = 0.1
+
+
+def ended_by() -> int:
+    """Return the signal that is to end this process: SIGINT, if none of `end_cleanly` came."""
+    return _ended.pop() if _ended else signal.SIGINT
+
+
+_ended: list[int] = []
+
+
 def _end(number: int, _frame: object) -> None:
+    _ended.append(number)
     signal.signal(number, signal.SIG_DFL)  # a second one does not wait
     raise SystemExit(128 + number)
 

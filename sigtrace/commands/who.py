@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sigtrace.commands.streams import interrupting
 from sigtrace.facts.witness import CALLS, missing
 from sigtrace.output import text
 from sigtrace.output.clock import time_text
@@ -35,10 +36,13 @@ def run(
     `form` is None, `each` if many alike are not to be one sentence, or `json`. No more than `limit` answers are
     printed.
     """
-    with Database(session, asked_within_us=asked_within_us, since=first) as database:
+    with (
+        Database(session, asked_within_us=asked_within_us, since=first) as database,
+        interrupting(database.interrupt),
+    ):
         answer = ask(database, question, each=form is not None, exits=form == "json")
         if form == "json":
-            write_warnings(damage.texts(database.abouts))
+            write_warnings(damage.texts(database.abouts, database.left_out))
             text.write_json(answer.lines[:limit])
             return
         for line in answer.lines[:limit]:

@@ -49,8 +49,9 @@ def summary(source: Session | Database, *, timeline: bool = True, processes: int
             return summary(database, timeline=timeline, processes=processes)
     counts: dict[str, int] = {}
     # The tracker follows the deaths, while DuckDB counts.
-    with ThreadPoolExecutor(1) as thread:
-        of_deaths = thread.submit(_of_deaths, source, counts, processes)
+    with ThreadPoolExecutor(1) as thread, death_counts.Stop() as stop, stop:
+        # Stopped twice: where DuckDB was interrupted, the signal's handler may raise as the first time begins.
+        of_deaths = thread.submit(_of_deaths, source, counts, processes, stop)
         of_calls = _of_calls(source, counts)
         counted = {**of_calls, **_of_both(source, counts, of_calls, timeline=timeline)}
         return {"session": source.name, **of_deaths.result(), **counted, "counts": counts}
@@ -76,8 +77,8 @@ def _of_both(database: Database, counts: dict[str, int], of_calls: dict[str, Any
     }
 
 
-def _of_deaths(database: Database, counts: dict[str, int], processes: int) -> dict[str, Any]:
-    deaths = death_counts.counted(database, _MOST, processes)
+def _of_deaths(database: Database, counts: dict[str, int], processes: int, stop: death_counts.Stop) -> dict[str, Any]:
+    deaths = death_counts.counted(database, _MOST, processes, stop)
     counts["deaths"] = deaths.verdicts.total() - deaths.verdicts["exited"]
     counts["matrix"], counts["askers"] = len(deaths.matrix), len(deaths.askers)
     return {

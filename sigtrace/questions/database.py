@@ -19,10 +19,11 @@ from sigtrace.causes import feed
 from sigtrace.causes.endings import SCHEMA, Exits, follow
 from sigtrace.errors import Error, SessionError
 from sigtrace.facts.rules import ASKED_WITHIN_US, ASKING, STORM_CALLS, STORM_GAP_US
-from sigtrace.facts.schema import ADDED, PLAIN, VERSION
-from sigtrace.questions.sql.lock import asking, lock, pattern, quoted
+from sigtrace.facts.schema import VERSION
+from sigtrace.questions.sql.lock import asking, lock, quoted
+from sigtrace.questions.sql.view import columns, parquet
 from sigtrace.store.flight.segments import joined
-from sigtrace.store.sessions import find
+from sigtrace.store.sessions import Damaged, find
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ _OF_A_CALL = "event, ts, line, log, pid, tid, comm, sig, target, ret"  # what an
 _MEMORY = "1GB"  # what does not fit goes to a temporary folder
 _PIECE = 1 << 12
 _FEW = 10_000  # rows: to start DuckDB takes longer than to count them
-_TYPES = {"int32": "INTEGER", "int64": "BIGINT", "string": "VARCHAR"}
-_NULLS = {field.name: f"NULL::{_TYPES[str(field.type)]}" for field in ADDED}
 
 # A storm of 100 calls, 10 ms apart at most: the last of them is within 99 gaps of the call 99 before it, whosever; but
 # for those that stand a little out of order. A log whose CPUs were put one behind the other is looked at as a whole.
@@ -65,7 +64,8 @@ class Database:
     """Sessions that can be asked, in DuckDB's SQL by the views `events`, `kills` and `deaths`.
 
     `sources` are recordings, Parquet files that sigtrace wrote, raw logs, folders of these, globs, or a `Session`. Of
-    several sessions, those whose rows name no log, or the same one as others, have their path for `log`. `events` are
+    several sessions, those whose rows name no log, or the same one as others, have their path for `log`. A session of
+    which nothing can be read is in `left_out` if there are others, with its `file` and `why`. `events` are
     all rows, `kills` the whole calls. `deaths` has the columns of `sigtrace.analyze.deaths`; it is made when a query
     first reads it, and DuckDB is started when it is first asked. A context manager; raw logs are parsed into a
     temporary folder, which goes with it. Recordings that ended before `since` are not opened. Raises `SessionError` and
@@ -92,7 +92,10 @@ class Database:
         try:
             # A session that two sources stand for is one.
             found = (one for source in sources for one in find(source, Path(self._scratch.name), since))
-            self._sessions = joined({_place(one) or n: one for n, one in enumerate(found)}.values())
+            of_place = list({_place(one) or n: one for n, one in enumerate(found)}.values())
+            self._sessions = joined(one for one in of_place if not isinstance(one, Damaged))
+            damaged = [one for one in of_place if isinstance(one, Damaged)]
+            self.left_out = _left_out(damaged, sources, others=bool(self._sessions))
             self._shared = Counter(log for one in self._sessions for log in one.logs)
             self.name = ", ".join(one if isinstance(one, str) else str(getattr(one, "name", one)) for one in sources)
             self.abouts = [one.about for one in self._sessions]
@@ -144,6 +147,11 @@ class Database:
         if isinstance(error, _of_engines()):
             raise SessionError(f"{self.name}: {_reason(error)}") from error
 
+    def interrupt(self) -> None:
+        """End what DuckDB is asked just now, which raises there. Any thread may call it."""
+        if self._connected is not None:
+            self._connected.interrupt()
+
     def close(self) -> None:
         """Close the connection, and remove what was parsed into the temporary folder."""
         if self._connected is not None:
@@ -171,8 +179,8 @@ class Database:
 
     @property
     def lossy(self) -> bool:
-        """Whether rows are missing: events were lost, or parts of recordings are damaged."""
-        return self.accounting.lossy or any("damaged" in about for about in self.abouts)
+        """Whether rows are missing: events were lost, or recordings or parts of them are damaged."""
+        return self.accounting.lossy or bool(self.left_out) or any("damaged" in about for about in self.abouts)
 
     @property
     def events(self) -> duckdb.DuckDBPyRelation:
@@ -324,10 +332,10 @@ class Database:
             if one.rows is None and not self._renamed(number):
                 files.setdefault(version, []).extend(one.files)
                 continue
-            rows = f"rows_{number}" if one.rows is not None else _parquet(one.files)
-            selects.append(f"SELECT {_columns(self._log(number), version)} FROM {rows}")
+            rows = f"rows_{number}" if one.rows is not None else parquet(one.files)
+            selects.append(f"SELECT {columns(self._log(number), version)} FROM {rows}")
         selects += [
-            f"SELECT {_columns('log', version)} FROM {_parquet(of_version)}" for version, of_version in files.items()
+            f"SELECT {columns('log', version)} FROM {parquet(of_version)}" for version, of_version in files.items()
         ]
         return " UNION ALL ".join(selects)
 
@@ -378,15 +386,13 @@ def _reason(error: Exception) -> str:
     return " ".join(re.split(r"\n+LINE \d+:", str(error))[0].split())
 
 
-def _place(one: Found) -> str | None:
+def _left_out(damaged: list[Damaged], sources: Sequence[object], *, others: bool) -> list[dict[str, Any]]:
+    for one in damaged:
+        # A file that was asked for by its own name is missed more than one of many.
+        if not others or (one.path in map(str, sources) and not Path(one.path).is_dir()):
+            raise one.error
+    return [one.told() for one in damaged]
+
+
+def _place(one: Found | Damaged) -> str | None:
     return os.path.realpath(one.path) if Path(one.path).exists() else None
-
-
-def _columns(log: str, version: int) -> str:
-    values = {"log": log} if version >= VERSION else {"log": log, **_NULLS}
-    return ", ".join(f"{values.get(name, name)} AS {name}" for name in PLAIN.names)
-
-
-def _parquet(files: list[str]) -> str:
-    names = (quoted(pattern(file)) for file in files)
-    return f"read_parquet([{', '.join(names)}], hive_partitioning = false)"

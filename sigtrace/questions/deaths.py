@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace.causes import endings
@@ -18,6 +20,7 @@ from sigtrace.questions.choice.lines import in_time
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from concurrent.futures import Future
+    from multiprocessing.connection import Connection
 
     from sigtrace.causes.endings import Logged
     from sigtrace.causes.judging.verdict import Judge
@@ -45,6 +48,35 @@ def answered(death: Death) -> Death:
     return {**death, "time": time(death["time"]), "signal": name}
 
 
+class Stop:
+    """Has counting stop early, in other threads and processes: a context manager, for who may leave by an exception."""
+
+    def __init__(self) -> None:
+        self.event = Event()
+        self._lock = Lock()
+        self._ends: list[Connection] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.event.set()
+            for end in self._ends:
+                end.close()
+
+    def line(self) -> Connection:
+        """Return a connection on which nothing is sent, and that ends when this is to stop, or this process is gone."""
+        from multiprocessing import Pipe
+
+        line, end = Pipe(duplex=False)
+        with self._lock:
+            self._ends.append(end)
+            if self.event.is_set():
+                end.close()
+        return line
+
+
 class Deaths:
     """Who ended, counted log by log.
 
@@ -69,10 +101,12 @@ class Deaths:
         """The first deaths."""
         return [death for _, death in sorted(self._kept, key=_key)[: self.most]]
 
-    def follow(self, logged: Iterable[Logged], asked_within_us: int) -> Self:
-        """Count the deaths of logs."""
+    def follow(self, logged: Iterable[Logged], asked_within_us: int, stop: Event | None = None) -> Self:
+        """Count the deaths of logs. Raises `StoppedError` once `stop` is set."""
         for log, rows in logged:
-            exited, failed = endings.follow(log, rows, self._ended, all_endings=False, asked_within_us=asked_within_us)
+            exited, failed = endings.follow(
+                log, rows, self._ended, all_endings=False, asked_within_us=asked_within_us, stop=stop
+            )
             if exited:
                 self.verdicts["exited"] += exited
             self.failed += failed
@@ -113,17 +147,23 @@ class Deaths:
             self.last = self._kept[-1][0]
 
 
-def counted(database: Database, most: int, processes: int = 1) -> Deaths:
-    """Return the deaths of a database, and keep the first `most`; if it is large, so many `processes` count."""
+def counted(database: Database, most: int, processes: int = 1, stop: Stop | None = None) -> Deaths:
+    """Return the deaths of a database, and keep the first `most`; if it is large, so many `processes` count.
+
+    Raises `StoppedError` once it is to `stop`.
+    """
+    if stop is None:
+        with Stop() as never:
+            return counted(database, most, processes, never)
     found = Deaths(most)
     within_us = database.asked_within_us
     if processes == 1:
-        return found.follow(database.logged(), within_us)
+        return found.follow(database.logged(), within_us, stop.event)
     shares: list[list[Logged]] = []
     room = 0
     for log, rows in database.logged():
         if not isinstance(rows, Parts):
-            found.follow([(log, rows)], within_us)
+            found.follow([(log, rows)], within_us, stop.event)
             continue
         if room <= 0:
             shares.append([])
@@ -131,19 +171,20 @@ def counted(database: Database, most: int, processes: int = 1) -> Deaths:
         shares[-1].append((log, rows))
         room -= rows.size()
     if len(shares) < _WORTH_A_PROCESS:
-        return found.follow(chain(*shares), within_us)
-    _add_shares(found, shares, within_us, processes)
+        return found.follow(chain(*shares), within_us, stop.event)
+    _add_shares(found, shares, within_us, processes, stop)
     return found
 
 
-def _add_shares(found: Deaths, shares: list[list[Logged]], within_us: int, processes: int) -> None:
+def _add_shares(found: Deaths, shares: list[list[Logged]], within_us: int, processes: int, stop: Stop) -> None:
     from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
     waiting = iter(shares)
-    # Not forked: DuckDB has threads by then. ^C is for this process to take.
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    # Not forked: DuckDB has threads by then.
+    line = stop.line()
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _help, (line,))
 
     def begin(n: int) -> set[Future[Deaths]]:
         return {pool.submit(_of_share, share, within_us, found.most, found.last) for share in islice(waiting, n)}
@@ -156,9 +197,23 @@ def _add_shares(found: Deaths, shares: list[list[Logged]], within_us: int, proce
                 found.add(one.result())
             running |= begin(len(done))
     except BrokenProcessPool as error:
+        if stop.event.is_set():
+            raise endings.StoppedError from error
         raise Error("a process that helped to count the deaths was killed: is there too little memory?") from error
     finally:
         pool.shutdown(cancel_futures=True)
+        line.close()
+
+
+def _help(line: Connection) -> None:
+    # In a process that helps. ^C is for the other one to take; and if that stops, or is gone, so is this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        line.poll(None)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _of_share(share: list[Logged], within_us: int, most: int, last: Key | None) -> Deaths:

@@ -20,7 +20,9 @@ from sigtrace.store.trust import regular
 if TYPE_CHECKING:
     from datetime import datetime
 
-_DESCRIPTION = "_session.json"
+DESCRIPTION = "_session.json"
+"""The file in which a session says what it is."""
+
 _LOCK = "_lock"
 # Anything else could be another folder, or be read as an escape; and readers pass over names that begin with . or _
 _LONGEST_DESCRIPTION = 1 << 26
@@ -141,22 +143,22 @@ class Folder:
 
     def described(self) -> bool:
         """Tell whether the folder is a session."""
-        return os.path.lexists(self.path / _DESCRIPTION)
+        return os.path.lexists(self.path / DESCRIPTION)
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the session says of itself, whole or not at all. Raises `SessionError` where it cannot."""
         try:
-            with open(self.place.create(f".{_DESCRIPTION}"), "w") as file:  # noqa: PTH123 -- a descriptor
+            with open(self.place.create(f".{DESCRIPTION}"), "w") as file:  # noqa: PTH123 -- a descriptor
                 file.write(descriptions.sealed(description))
                 file.flush()
                 os.fsync(file.fileno())
-            self.place.replace(f".{_DESCRIPTION}", _DESCRIPTION)
+            self.place.replace(f".{DESCRIPTION}", DESCRIPTION)
         except OSError as error:
             raise SessionError(f"{self.path}: {error.strerror}: give a path in a folder that can be written") from error
 
     def description(self) -> dict[str, Any]:
         """Return what the session says of itself. Raises `SessionError` where the folder is no session."""
-        path = self.path / _DESCRIPTION
+        path = self.path / DESCRIPTION
         try:
             data = regular.content(path, _LONGEST_DESCRIPTION)
         except FileNotFoundError as error:

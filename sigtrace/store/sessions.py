@@ -15,7 +15,7 @@ import pyarrow as pa
 from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN
 from sigtrace.store.conversion import convert
-from sigtrace.store.folder import Folder
+from sigtrace.store.folder import DESCRIPTION, Folder
 from sigtrace.store.part import Part, n_rows, trusted
 from sigtrace.store.part import read as read_part
 from sigtrace.store.session import Session, is_parquet
@@ -50,7 +50,24 @@ class Found:
         return self.about.get("logs") or [self.about.get("log")]
 
 
-def find(source: str | os.PathLike[str] | Session, scratch: Path, since: datetime | None = None) -> Iterator[Found]:
+@dataclass(frozen=True)
+class Damaged:
+    """A session of which nothing can be read, and the error that says why."""
+
+    path: str
+    error: SessionError
+
+    def told(self) -> dict[str, Any]:
+        """Return which `file` cannot be read and `why`, as `Contents` tells it of a part."""
+        text = str(self.error)
+        about = os.path.join(self.path, DESCRIPTION)  # noqa: PTH118  (as the error has it)
+        file = about if text.startswith(about) else self.path
+        return {"file": file, "why": text.removeprefix(f"{file}: "), "after_line": None}
+
+
+def find(
+    source: str | os.PathLike[str] | Session, scratch: Path, since: datetime | None = None
+) -> Iterator[Found | Damaged]:
     """Yield the sessions that a source stands for; a raw log is parsed into a file in the folder `scratch`.
 
     Recordings that ended before `since` are left out, but for the last one. Raises `SessionError` where there is none,
@@ -60,22 +77,20 @@ def find(source: str | os.PathLike[str] | Session, scratch: Path, since: datetim
         yield Found(source.name, source.about, rows=source.table)
         return
     for path in _later(list(_paths(os.fspath(source))), since):
-        if path == "-" or not Path(path).is_dir():
+        if isinstance(path, Damaged):
+            yield path
+        elif path == "-" or not Path(path).is_dir():
             yield _file(path, scratch)
         else:
-            try:
-                found = _recording(Path(path), scratch)
-            except (SessionError, OSError):
-                if os.path.lexists(path):
-                    raise
-                continue  # it has expired since it was found
-            yield found
+            found = _recording(Path(path), scratch)
+            if not isinstance(found, Damaged) or os.path.lexists(path):  # else it has expired since it was found
+                yield found
 
 
-def _later(paths: list[str], since: datetime | None) -> list[str]:
+def _later(paths: list[str | Damaged], since: datetime | None) -> list[str | Damaged]:
     if since is None:
         return paths
-    ends = [_end(Path(path)) for path in paths]
+    ends = [None if isinstance(path, Damaged) else _end(Path(path)) for path in paths]
     last = max((end for end in ends if end is not None), default=None)
     return [path for path, end in zip(paths, ends, strict=True) if end is None or end >= since or end == last]
 
@@ -90,7 +105,7 @@ def _end(path: Path) -> datetime | None:
     return None
 
 
-def _paths(source: str) -> Iterator[str]:
+def _paths(source: str) -> Iterator[str | Damaged]:
     if source == "-" or Path(source).is_file():
         yield source
     elif Path(source).is_dir():
@@ -114,33 +129,49 @@ def _of_its_session(path: str) -> str:
     return os.fspath(parent) if Folder(parent).described() else path
 
 
-def _sessions_in(folder: Path) -> Iterator[str]:
+def _sessions_in(folder: Path) -> Iterator[str | Damaged]:
     if Folder(folder).described():
         yield os.fspath(folder)
         return
     found = 0
-    for place, folders, files in os.walk(folder):
+    closed: list[OSError] = []
+    for place, folders, files in os.walk(folder, onerror=closed.append):
         if Folder(Path(place)).described():
             folders.clear()
             files = []  # noqa: PLW2901  (its parts are not sessions of their own)
             found += 1
             yield place
         elif Folder(Path(place)).lost_its_description():
-            raise SessionError(f"{place}: parts of a recording without its _session.json: copy that as well")
+            files = []  # noqa: PLW2901
+            found += 1
+            yield _damaged(place, f"parts of a recording without its {DESCRIPTION}: copy that as well")
         folders[:] = sorted(name for name in folders if not name.startswith("."))  # what has expired
         for name in sorted(files):
             if name.endswith(".parquet") and not name.startswith((".", "_")):
-                if not Path(place, name).is_file():
-                    raise SessionError(f"{place}/{name}: no file, so nothing is read from it")
                 found += 1
-                yield os.path.join(place, name)  # noqa: PTH118  (as os.walk gives it)
+                path = os.path.join(place, name)  # noqa: PTH118  (as os.walk gives it)
+                yield path if Path(path).is_file() else _damaged(path, "no file, so nothing is read from it")
+    for error in closed:
+        found += 1
+        yield _damaged(error.filename, f"{error.strerror}: what is in it is unknown")
     if not found:
         raise SessionError(
             f"{folder}: no session of sigtrace in it: `sigtrace record -o` and `sigtrace parse -o` make them"
         )
 
 
-def _recording(path: Path, scratch: Path) -> Found:
+def _damaged(path: str, why: str) -> Damaged:
+    return Damaged(path, SessionError(f"{path}: {why}"))
+
+
+def _recording(path: Path, scratch: Path) -> Found | Damaged:
+    try:
+        return _readable(path, scratch)
+    except SessionError as error:
+        return Damaged(os.fspath(path), error)
+
+
+def _readable(path: Path, scratch: Path) -> Found:
     folder = Folder(path)
     recover(folder)
     contents = Contents(folder)
@@ -165,9 +196,12 @@ def _new_file(scratch: Path) -> Path:
     return scratch / f"{len(list(scratch.iterdir()))}.parquet"
 
 
-def _file(path: str, scratch: Path) -> Found:
+def _file(path: str, scratch: Path) -> Found | Damaged:
     if path != "-" and is_parquet(Path(path)):
-        return Found(path, trusted(Path(path).resolve()), [path])
+        try:
+            return Found(path, trusted(Path(path).resolve()), [path])
+        except SessionError as error:
+            return Damaged(path, error)
     file = _new_file(scratch)
     accounting = convert([Log(path)], file)
     return Found(path, {**accounting.to_dict(), "logs": [Log(path).name]}, [os.fspath(file)])

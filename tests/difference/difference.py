@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ import plain_judge
 import plain_parser
 import pyarrow as pa
 
-from sigtrace import Parser
+from sigtrace import Parser, read
 from sigtrace.causes import endings
 from sigtrace.facts.schema import PLAIN
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from made_up_lives import Lives
 
 Row = dict[str, Any]
@@ -49,6 +52,38 @@ def of_session(rows: list[Row], found: list[Row]) -> str:
     logs = {row["log"] for row in rows}
     plain = [one for log in logs for one in plain_judge.endings([row for row in rows if row["log"] == log])]
     return _told(_differ(_comparable(found), plain, ("ts", "victim_pid")))
+
+
+def of_zoo(folder: Path) -> tuple[int, str]:
+    """Say of how many rows of a recorded zoo, and how its endings differ; nothing if they agree.
+
+    What others did meanwhile is left out, as the plain judge looks through all rows again and again.
+    """
+    truths = [truth for name in ("during.json", "before.json") for truth in _truths(folder / name)]
+    pids = {int(pid) for truth in truths for pid in truth["pids"]}
+    rows = _of_processes(read(folder / "zoo.parquet").table.to_pylist(), pids)
+    return len(rows), of_session(rows, endings.endings(pa.Table.from_pylist(rows, PLAIN)).to_pylist())
+
+
+def _truths(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    return found
+
+
+def _of_processes(rows: list[Row], pids: set[int]) -> list[Row]:
+    # With those that they started, and with their ancestors.
+    births = [(row["tid"], row["pid"], row["target"]) for row in rows if row["event"] == "sched_process_fork"]
+    down, up = set(pids), set(pids)
+    for tid, pid, child in births:
+        if tid in down or pid in down:
+            down.add(child)
+    for tid, pid, child in reversed(births):
+        if child in up:
+            up |= {tid, pid}
+    wanted = down | up
+    return [
+        row for row in rows if row["event"] == "lost" or not wanted.isdisjoint((row["tid"], row["pid"], row["target"]))
+    ]
 
 
 def _known(row: Row) -> Row:
@@ -97,7 +132,10 @@ def _untrue(lives: Lives, found: list[Row]) -> str:
             continue
         ending = of_pid.pop(0)
         by_signal = ending["verdict"] in {"killed", "self", "fault", "oom"} and truth.line in ending["lines"]
-        right = by_signal if truth.line is not None else ending["verdict"] in {"exited", "asked"}
+        ways = {"exited", "asked"}
+        if truth.silent:  # which a log without calls to exit does not tell from an exit
+            ways = {"unknown"} if lives.telling and lives.exits_told else {"unknown", *ways}
+        right = by_signal if truth.line is not None else ending["verdict"] in ways
         if not right and (lives.telling or not _says_so(ending)):
             return f"{truth} is told as {ending}"
     return ""

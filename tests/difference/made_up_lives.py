@@ -43,6 +43,7 @@ class _Process:
     ending: bool = False  # SIGNAL_GROUP_EXIT
     cause: _Sent | None = None
     wants_to_know: int = 0  # PR_SET_PDEATHSIG
+    silent: bool = False  # the kernel ended it, and prints nothing of that
 
     def does(self, sig: int) -> str:
         known = self.handlers.get(sig, "default")
@@ -51,11 +52,12 @@ class _Process:
 
 @dataclass(frozen=True)
 class Truth:
-    """A death: whose, when, and the line of the signal that caused it, if one did."""
+    """A death: whose, when, and the line of the signal that caused it, if one did; or no line tells what did."""
 
     pid: int
     ts: int
     line: int | None
+    silent: bool = False
 
 
 class Lives:
@@ -73,12 +75,18 @@ class Lives:
         self.truths: list[Truth] = []
         self._free = list(_PIDS)
         self._ts, self._line = 1_000_000, 0
-        self._processes = [_Process(pid, None, [_Thread(pid)]) for pid in (1, 2, 3)]
+        self._processes = [_Process(pid, None, [_Thread(pid)]) for pid in (1, 3, 4)]
         self._begin()
         for _ in range(self._dice.choice([10, 40, 150])):
             self._step()
         if self.lossy:
             self._lose()
+
+    @property
+    def exits_told(self) -> bool:
+        """Whether the rows would tell a call to exit."""
+        events = {row["event"] for row in self.rows}
+        return "sys_enter_exit_group" in events and not events.isdisjoint({"process", "sys_enter_exit"})
 
     # What is told
 
@@ -133,6 +141,8 @@ class Lives:
             self._exit,
             self._exit_thread,
         ]
+        if dice.random() < 0.1:
+            acts = [self._forbidden]
         dice.choice(acts)(process, thread)
 
     def _fork(self, process: _Process, thread: _Thread) -> None:
@@ -187,6 +197,13 @@ class Lives:
         status = self._dice.choice([0, 1, 3, 128 + 15, 128 + 2])
         self._row("sys_enter_exit_group", thread.tid, process.pid, status=status)
         process.ending = True
+        for other in process.threads:
+            other.dying = other is not thread
+        self._leave(process, thread)
+
+    def _forbidden(self, process: _Process, thread: _Thread) -> None:
+        # A system call that seccomp forbids, as Linux 5.10 has it.
+        process.ending = process.silent = True
         for other in process.threads:
             other.dying = other is not thread
         self._leave(process, thread)
@@ -312,7 +329,8 @@ class Lives:
             return
         self._processes.remove(process)
         self._free.append(process.pid)
-        self.truths.append(Truth(process.pid, self._ts, process.cause.line if process.cause else None))
+        line = process.cause.line if process.cause else None
+        self.truths.append(Truth(process.pid, self._ts, line, process.silent))
         for child in [one for one in self._processes if one.parent is process and one.wants_to_know]:
             self._generate(thread.tid, process.pid, child, None, child.wants_to_know, 0)
 

@@ -102,6 +102,8 @@ class _Judge:
             if row["event"] == "sched_process_fork":
                 self._births.setdefault(row["target"], []).append(row)
         events = {row["event"] for row in self._rows}
+        # Whether a call to exit would be told.
+        self._exits_told = "sys_enter_exit_group" in events and not events.isdisjoint({"process", "sys_enter_exit"})
         self._witnessed = "process" in events or {"signal_generate", "signal_deliver"} <= events
         self._gaps = self._lost_times()
         self._lives: dict[int, list[Life]] = {}
@@ -369,6 +371,8 @@ class _Judge:
         how = None
         if verdict == "asked" and signal is not None:
             how = "handled" if self._fate(signal) == "handled" else "waited for"
+        elif verdict == "unknown" and not lost and not self._sent_before(life) and self._silent(life, died):
+            how = "no exit call"
         target = signal.call.get("target") if signal is not None and signal.call is not None else None
         parent = self._parent(life)
         return {
@@ -401,16 +405,52 @@ class _Judge:
             if source in {"fault", "oom"}:
                 return signal, source
             return signal, "self" if source in {"call", "queue"} and signal.sender is life else "killed"
-        fatal = self._fatal(life)
-        unexplained = fatal is not None and (fatal["sig"] != _KILL or self._quiet_exit(life) < 0)
+        unexplained = self._sent_before(life) or self._silent(life, died)
         asking = None if unexplained else self._asked(life, died, self._status(life))
         if asking is not None:
             return asking, "asked"
         return None, "unknown" if lost or unexplained or not self._witnessed else "exited"
 
+    def _sent_before(self, life: Life) -> bool:
+        # A signal was delivered that the log does not tell of.
+        fatal = self._fatal(life)
+        return fatal is not None and (fatal["sig"] != _KILL or self._quiet_exit(life) < 0)
+
+    def _silent(self, life: Life, died: Row) -> bool:
+        # No thread called exit_group(2), and the last one did not call exit(2) either.
+        if not self._exits_told or died["event"] != "sched_process_exit" or self._is_kernels(life):
+            return False
+        born, _ = self._span(died["tid"], died["line"])
+        return not any(
+            row["event"] == "sys_enter_exit_group"
+            or (row["event"] == "sys_enter_exit" and row["tid"] == died["tid"] and row["line"] >= born)
+            for row in self._exit_calls(life)
+            if row["line"] < died["line"]
+        )
+
+    def _is_kernels(self, life: Life | None) -> bool:
+        while life is not None:
+            known = life.known is not None and "filename" in life.known
+            if known or self._executed(life) >= 0:
+                return False
+            if life.pid == 2:  # kthreadd
+                return True
+            parent = self._parent(life)
+            if parent is None and life.known is None and life.died is not None:
+                return str(self._name(life, life.died["line"])).startswith("kworker/")
+            life = parent
+        return False
+
+    def _exit_calls(self, life: Life) -> list[Row]:
+        # Whoever called exit before another thread executed a file ended as a thread alone.
+        since = self._executed(life)
+        calls = [row for row in life.rows if row["event"] in {"sys_enter_exit_group", "sys_enter_exit"}]
+        return [row for row in calls if row["line"] > since]
+
     def _status(self, life: Life) -> int | None:
-        whole = [row for row in life.rows if row["event"] == "sys_enter_exit_group"]
-        of_threads = [row for row in life.rows if row["event"] == "sys_enter_exit"]
+        calls = self._exit_calls(life)
+        whole = [row for row in calls if row["event"] == "sys_enter_exit_group"]
+        of_threads = [row for row in calls if row["event"] == "sys_enter_exit"]
         if whole:
             return int(whole[0]["status"])
         return int(of_threads[-1]["status"]) if of_threads else None
@@ -514,7 +554,8 @@ class _Judge:
             return None
         last = self._ended_by(life)
         if last is None:
-            return self._asked(life, life.died, self._status(life))
+            silent = self._silent(life, life.died)
+            return None if silent else self._asked(life, life.died, self._status(life))
         return self._raised_anew(life, last) or last
 
     def _does_as_told(self, life: Life, sent: Signal) -> bool:

@@ -1,7 +1,8 @@
-"""`python tests/fuzz/fuzz.py TARGET RUNS FOLDER`: look for bytes that break a target, guided by what they reach.
+"""`python tests/fuzz/fuzz.py TARGET RUNS FOLDER [COMPILED]`: look for bytes that break a target, by what they reach.
 
-It needs atheris. The modules that sigtrace compiles are taken as they stand there, so that each branch is seen. What is
-found stays in the folder: the bytes that reach something new, and those that break the target.
+It needs atheris. The modules that sigtrace compiles are taken as they stand there, so that each branch is seen; or
+those of the folder COMPILED as they are. What is found stays in FOLDER: the bytes that reach something new, and those
+that break the target.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ def main() -> None:
     found = folder / target
     found.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as interpreted:
-        leave = shutil.ignore_patterns("*.so", "__pycache__")
-        shutil.copytree(HERE.parents[1] / "sigtrace", Path(interpreted) / "sigtrace", ignore=leave)
-        sys.path[:0] = [interpreted, str(HERE.parent / "difference")]
-        with atheris.instrument_imports(include=["sigtrace.trace", "sigtrace.causes"]):
+        if sys.argv[4:]:
+            root = str(Path(sys.argv[4]).resolve())
+        else:
+            root = interpreted
+            leave = shutil.ignore_patterns("*.so", "__pycache__")
+            shutil.copytree(HERE.parents[1] / "sigtrace", Path(root) / "sigtrace", ignore=leave)
+        sys.path[:0] = [root, str(HERE.parent / "difference")]
+        with atheris.instrument_imports(include=["sigtrace.trace", "sigtrace.causes", "sigtrace.store"]):
             import targets
         options = [f"-runs={runs}", "-max_len=600", "-timeout=30", "-rss_limit_mb=2048", f"-artifact_prefix={found}-"]
         atheris.Setup([sys.argv[0], *options, str(found), str(CORPUS / target)], getattr(targets, target))

@@ -1,4 +1,4 @@
-"""Targets: what is asked of sigtrace for any bytes, as a log or as rows for the process tracker.
+"""Targets: what is asked of sigtrace for any bytes, as a log, as rows for the process tracker, or as damage.
 
 A log is read as the plain parser reads it, however it is cut, and its account adds up. Rows, in whatever order, end no
 process twice, and each answer can be told.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import damaged_sessions
 import plain_parser
 import pyarrow as pa
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sigtrace.causes.tracking.process import Process
+
+session = damaged_sessions.session
 
 Rows = list[dict[str, Any]]
 

@@ -117,6 +117,18 @@ def test_who_they_are_is_compared_if_the_scene_knows(column: str) -> None:
     assert wrong(scene, answer(**(right | {column: "x"})))
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("verdict", "exited"), ("verdict", "killed"), ("how", None), ("signal", "SIGKILL")]
+)
+def test_of_a_signal_that_the_kernel_does_not_print_the_answer_is_that_no_call_to_exit_is_told(
+    column: str, value: object
+) -> None:
+    scene = Truth("scene", [Death(9, "web", "unknown", None, 9, 10.0, how="no exit call")], {9: "web"}, 5.0, 15.0)
+    said = old_answer(verdict="unknown", how="no exit call", exit_status=None)
+    assert wrong(scene, said) == []
+    assert wrong(scene, said | {column: value})
+
+
 @pytest.mark.parametrize("window", [None, 0.5])
 def test_a_scene_with_a_window_is_judged_by_the_answers_for_it(
     window: float | None, monkeypatch: pytest.MonkeyPatch

@@ -70,6 +70,8 @@ def cause(process: Process, within_us: int = ASKED_WITHIN_US) -> Signal | None:
     if process.died is None:
         return None
     signal = process.ended_by
+    if signal is None and process.silent:
+        return None
     if signal is None:
         return asked(process, process.died, within_us, process.status)
     return raised_anew(process, signal, within_us) or signal

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sigtrace.causes.tracking.rows import Row
 
 _KILL = 9
+_NO_EXIT = "no exit call"
 _HOW = {"handled": "handled", PENDING: "waited for", TAKEN: "waited for"}
 
 
@@ -90,7 +91,7 @@ class Judge:
             "lost": lost,
             "lines": sorted({row.line for row in _rows(process, cause, earlier)}),
             "exit_status": _status(process) if cause.verdict in {"exited", "asked"} else None,
-            "how": _HOW.get(signal.fate) if signal is not None and cause.verdict == "asked" else None,
+            "how": _how(process, cause, lost),
             "reraised": signal is not cause.last and cause.verdict == "killed",
             **self._hop_columns(cause),
             **_identity_columns(process, "victim"),
@@ -122,9 +123,7 @@ class Judge:
         return _Cause("killed", source, signal, last)
 
     def _cause_of_exit(self, process: Process, died: Row, lost: bool) -> _Cause:  # noqa: FBT001
-        fatal = process.fatal
-        # Delivered, and sent before the recording began; nobody called exit_group(2).
-        unexplained = fatal is not None and (fatal.sig != _KILL or process.quiet_exit < 0)
+        unexplained = process.silent or _sent_before(process)
         signal = None if unexplained else asked(process, died, self._within_us, _status(process))
         if signal is not None:
             return _Cause("asked", origin(signal), signal, None)
@@ -225,6 +224,18 @@ def _sig(process: Process, cause: _Cause) -> int | None:
     if cause.signal is not None:
         return cause.signal.sig
     return process.fatal.sig if process.fatal is not None and cause.verdict == "unknown" else None
+
+
+def _sent_before(process: Process) -> bool:
+    # A signal was delivered, and sent before the recording began; nobody called exit_group(2).
+    fatal = process.fatal
+    return fatal is not None and (fatal.sig != _KILL or process.quiet_exit < 0)
+
+
+def _how(process: Process, cause: _Cause, lost: bool) -> str | None:  # noqa: FBT001
+    if cause.verdict == "unknown":
+        return _NO_EXIT if process.silent and not lost and not _sent_before(process) else None
+    return _HOW.get(cause.signal.fate) if cause.signal is not None and cause.verdict == "asked" else None
 
 
 def _earlier(process: Process, signal: Signal | None) -> Signal | None:

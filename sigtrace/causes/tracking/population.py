@@ -154,11 +154,16 @@ class Population(Follower):
         self._known.remove(tid)
         if thread in self.processes:
             self.processes.remove(thread)
-        if thread.signals is not None:
+        if thread.signals is not None or thread.status != NONE:
             process = self._known.get(pid)
             if process is None:
                 process = self._new(pid, UNKNOWN, None)
-            for signal in thread.signals:
+            if thread.status != NONE and not process.leaving:
+                process.status = thread.status
+                process.leaving = thread.leaving
+                if thread.exiting is not None:
+                    process.exiting = thread.exiting
+            for signal in thread.signals or ():
                 signal.victim = process
                 self._keep(process, signal)
             if process.signals is not None:

@@ -21,6 +21,8 @@ UNKNOWN = -(1 << 63)
 NOBODY = 0
 """No thread: its number is no process's."""
 
+_KTHREADD = 2  # the parent of the kernel's own threads
+
 _GENERATIONS = 128  # of dead ancestors that a living process keeps: one that forks and exits anew for weeks has no end
 _SIGNALS = 64  # that a process keeps, the latest: one that handles a signal a second has no end of them either
 
@@ -90,6 +92,7 @@ class Process:
         self.fatal: Row | None = None
         self.took_fatal: set[int] | None = None
         self.exited: set[int] | None = None  # threads that have, while others live
+        self.exiting: set[int] | None = None  # threads that have called exit(2), and have not exited
         self.quiet_exit = -1  # the line of the last thread that exited without the delivery of a fatal signal
         self.oom: Row | None = None
         self.oom_figures: str | None = None
@@ -101,6 +104,7 @@ class Process:
         self.ran = False  # whether it ran when the recording began
         self.leaving = False  # whether it has called exit_group(2)
         self.dead = False
+        self.silent = False  # whether it ended without a call to exit, though its log would show one
         if self.depth > _GENERATIONS:
             self._forget_the_oldest()
 
@@ -110,6 +114,20 @@ class Process:
             self.comm = self.filename.rsplit("/", 1)[-1][:15]
             self.named_by_file = False
         return self.comm
+
+    def is_kernels(self) -> bool:
+        """Tell whether it is a thread of the kernel's, or a child of one that has executed nothing."""
+        process: Process | None = self
+        for _ in range(_GENERATIONS):
+            if process is None or process.filename is not None:
+                return False
+            if process.pid == _KTHREADD:
+                return True
+            if process.parent is None:
+                # A recorder in a container does not see the kernel's threads that are there. Most that end are workers.
+                return not process.ran and process.comm is not None and process.comm.startswith("kworker/")
+            process = process.parent
+        return False
 
     def sent_itself(self, sig: int) -> bool:
         """Tell whether it has generated a signal to itself."""

@@ -15,7 +15,7 @@ cdef class Tracker(Population):
     cdef public long long exited, failed
     cdef object _ended, _settled
     cdef Gaps _gaps
-    cdef bint _all_endings, _live
+    cdef bint _all_endings, _live, _exits_told
     cdef dict _parents_to_come, _unsettled
     cdef object _waiting
     cdef long long _line
@@ -47,8 +47,9 @@ cdef class Tracker(Population):
     @cython.locals(victim=Process)
     cdef _chosen(self, Chunk chunk, Py_ssize_t i, Process asker)
     cdef _left(self, Chunk chunk, Py_ssize_t i, Process process, bint whole)
-    @cython.locals(tid=int, dead=int, died=Row)
+    @cython.locals(tid=int, dead=int, died=Row, called=bint)
     cdef _exited(self, Chunk chunk, Py_ssize_t i, Process process)
+    cdef bint _just_exited(self, Process process)
     cdef _count_exit(self, Process process)
     @cython.locals(signal=Signal, died=Row)
     cdef _died_unseen(self, Process process)

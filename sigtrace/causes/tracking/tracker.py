@@ -58,7 +58,8 @@ class Tracker(Population):
     it is not called for those who just exited, without a signal and without a loss: `exited` counts them, and `failed`
     those of them whose status was not 0. `settled` is called with each signal once it is known what became of it.
     `gaps` are the log's. They are known beforehand; with `live` they are found as the rows come, and endings wait for
-    `settle`. `pid` is one whose processes are kept, as `processes`.
+    `settle`. `exits_told`: whether the log would show a call to exit, so that whoever ended without one did not exit.
+    `pid` is one whose processes are kept, as `processes`.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Tracker(Population):
         settled: Callable[[Signal], Any] | None = None,
         all_endings: bool = True,
         live: bool = False,
+        exits_told: bool = False,
         pid: int = -1,
     ) -> None:
         super().__init__(lossy=gaps is not None, pid=pid)
@@ -79,6 +81,7 @@ class Tracker(Population):
         self._gaps = gaps
         self._all_endings = all_endings
         self._live = live
+        self._exits_told = exits_told
         self._parents_to_come: dict[int, list[Process]] = {}
         self._unsettled: dict[int, list[Signal]] = {}
         self._waiting: deque[Process] = deque()
@@ -283,6 +286,11 @@ class Tracker(Population):
         process.quiet_exit = -1
         process.took_fatal = None
         process.exited = None
+        # And who called exit meanwhile ended as a thread alone.
+        process.exiting = None
+        process.leaving = False
+        process.status = NONE
+        process.left = None
 
     def _chosen(self, chunk: Chunk, i: int, asker: Process) -> None:
         victim = self._hit(chunk.target[i])
@@ -293,6 +301,10 @@ class Tracker(Population):
     def _left(self, chunk: Chunk, i: int, process: Process, whole: bool) -> None:  # noqa: FBT001
         # The first exit_group(2) decides. If there is none, it is the last exit(2) of a thread; before Linux 5.17,
         # that of the thread that the process is named by.
+        if not whole:
+            if process.exiting is None:
+                process.exiting = set()
+            process.exiting.add(chunk.tid[i])
         if not process.leaving:
             process.status = chunk.status[i]
             process.leaving = whole
@@ -308,6 +320,9 @@ class Tracker(Population):
             self._pid_of.pop(tid, None)
         if process.took_fatal is None or tid not in process.took_fatal:
             process.quiet_exit = chunk.line[i]
+        called = process.leaving or (process.exiting is not None and tid in process.exiting)
+        if process.exiting is not None:
+            process.exiting.discard(tid)
         dead = chunk.flag[i]
         if dead == 0 or (dead == 2 and not ends_process(None, tid, process.pid)):
             if process.exited is None:
@@ -315,7 +330,8 @@ class Tracker(Population):
             process.exited.add(tid)
             return
         self._buried(process)
-        if process.signals is None and process.fatal is None and self._gaps is None and not self._all_endings:
+        process.silent = self._exits_told and not called and not process.is_kernels()
+        if self._gaps is None and self._just_exited(process):
             self._count_exit(process)
         else:
             died = chunk.row(i)
@@ -324,6 +340,10 @@ class Tracker(Population):
             self._waiting.append(process)
 
     # Endings
+
+    def _just_exited(self, process: Process) -> bool:
+        # Whether there is nothing to judge.
+        return not self._all_endings and process.signals is None and process.fatal is None and not process.silent
 
     def _count_exit(self, process: Process) -> None:
         self.exited += 1
@@ -348,7 +368,7 @@ class Tracker(Population):
                 return
             self._waiting.popleft()
             lost = process.died is not None and self._lost(process.died, signal)
-            if not self._all_endings and process.signals is None and process.fatal is None and not lost:
+            if not lost and self._just_exited(process):
                 self._count_exit(process)
             else:
                 self._ended(process, lost)

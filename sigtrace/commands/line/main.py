@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # which DuckDB makes of all that a signal's handler raises
+            raise
+        return 128 + streams.ended_by()
     finally:
         streams.settle()
 

@@ -10,13 +10,16 @@ if TYPE_CHECKING:
 _FEW = 3
 
 
-def texts(abouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield in words, for what recordings say of themselves, what was left out of each, and that one is empty."""
-    for about in abouts:
-        left_out = about.get("damaged", ())
-        told = [f"{one['file']} was left out ({one['why']})" for one in left_out[:_FEW]]
-        if len(left_out) > _FEW:
-            told.append(f"so were {len(left_out) - _FEW:,} more")
+def texts(abouts: Sequence[Mapping[str, Any]], left_out: Sequence[Mapping[str, Any]] = ()) -> Iterator[str]:
+    """Yield in words, for what recordings say of themselves, what was left out of each, and that one is empty.
+
+    `left_out` are whole sessions, told as the parts of one are.
+    """
+    for about in [{"damaged": left_out}] * bool(left_out) + [*abouts]:
+        damaged = about.get("damaged", ())
+        told = [f"{one['file']} was left out ({one['why']})" for one in damaged[:_FEW]]
+        if len(damaged) > _FEW:
+            told.append(f"so were {len(damaged) - _FEW:,} more")
         if told:
             yield f"{', and '.join(told)}, so what only that tells is missing"
         elif not about["lines"] and "started" in about and "ended" not in about:

@@ -1,7 +1,11 @@
-"""`python -m zoo [SCENE...]`: record the scenes, ask `sigtrace who`, and print its verdicts beside the truth."""
+"""`python -m zoo [SCENE...]`: record the scenes, ask `sigtrace who`, and print its verdicts beside the truth.
+
+With `--keep FOLDER`, the recording and the truths stay there.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -12,8 +16,18 @@ from zoo.recording import record
 
 def main() -> int:
     """Return 0 if all is right."""
-    with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
-        truths, answers = record(Path(folder), sys.argv[1:])
+    parser = argparse.ArgumentParser(prog="python -m zoo")
+    parser.add_argument("scenes", nargs="*", metavar="SCENE")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="a folder for the recording, which is made")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="zoo-") as scratch:
+        folder = Path(scratch)
+        if asked.keep is not None:
+            folder = asked.keep.absolute()
+            if folder.exists():
+                parser.error(f"{folder} is there already")
+            folder.mkdir(parents=True)
+        truths, answers = record(folder, asked.scenes)
     judgements = [judge(truth, answers) for truth in truths]
     widths = [max(len(column) for column in columns) for columns in zip(*map(_columns, judgements), strict=True)]
     for judgement in judgements:

@@ -35,8 +35,8 @@ class Death:
     `timer`, `parent` or `kernel`.
 
     `user`, `unit`, `container` and `pod` are whose it was and where it ran, `killer_user` and `killer_unit` the same of
-    the killer; None if the scene does not care. `blind` is why no trace can tell who made it end: then the events know
-    only that it exited, and with what status.
+    the killer; None if the scene does not care. `how` is what the answer has to say of it, if anything. `blind` is why
+    no trace can tell who made it end: then the events know only that it exited, and with what status.
     """
 
     pid: int
@@ -62,6 +62,7 @@ class Death:
     killer_unit: str | None = None
     container: str | None = None
     pod: str | None = None
+    how: str | None = None
     blind: str | None = None
 
 
@@ -187,6 +188,12 @@ class Witness(ABC):
     def unexplained(self, victim: Process, number: int) -> Death:
         """Note that a process ended by a signal of which no event can tell whence it came."""
         return self._died(victim, "unknown", number, -1)
+
+    def untold(self, victim: Process, number: int) -> Death:
+        """Note that a process ended by a signal of which the kernel prints nothing."""
+        death = self._died(victim, "unknown", number, -1)
+        death.signal, death.how = None, "no exit call"
+        return death
 
     def exited(self, process: Process, code: int = 0, *, status: int = -1) -> Death:
         """Note that a process exited, and that nobody had asked it to."""

@@ -110,6 +110,10 @@ int main(int argc, char **argv)
 		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 		getppid();
 	}
+	if (!strcmp(how, "forbidden_by_strict_mode")) {
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+		getppid();
+	}
 	if (!strcmp(how, "fault_handled_and_made_again")) {
 		signal(SIGSEGV, restore);
 		fault(NULL);

@@ -1,20 +1,14 @@
-"""Sentence: what happened to a process, made once as pieces, which text, HTML, Markdown and notebooks render."""
+"""Told: what happened to a process, made once as pieces, which text, HTML, Markdown and notebooks render."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sigtrace.facts.schema import VERSION
 from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
-from sigtrace.facts.witness import SHOWN, missing
-from sigtrace.output.clock import duration_text, gap_text, time_text
-from sigtrace.output.terminal import count, escaped, listed
-from sigtrace.store.flight import gap
-from sigtrace.store.trust import damage
+from sigtrace.output.clock import duration_text, time_text
+from sigtrace.output.terminal import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from sigtrace.questions.database import Database
     from sigtrace.store.session import Session
 
@@ -127,7 +121,7 @@ def _ending(  # noqa: PLR0911  (one sentence a verdict)
     if verdict == "asked":
         return _asked(death, signal, unit, brief=brief)
     if verdict == "unknown":
-        return ["ended, and the cause is unknown", "" if death["sig"] is None else f"; {signal} was delivered to it"]
+        return ["ended, and the cause is unknown", _unknown(death, signal)]
     if verdict == "self":
         return [f"ended itself with {signal}", _group(death)]
     delay = "" if brief or death["delay_us"] is None else f", {_delay(death, unit)} after it was sent"
@@ -141,6 +135,11 @@ def _ending(  # noqa: PLR0911  (one sentence a verdict)
     if chain and raised_anew:
         raised_anew = f"; it handled {signal} and raised it anew"
     return [*by, _group(death), raised_anew, delay]
+
+
+def _unknown(death: Row, signal: str) -> str:
+    why = ": no call to exit is told" if death.get("how") == "no exit call" else ""
+    return why + (f"; {signal} was delivered to it" if death["sig"] is not None else why and ", and no signal")
 
 
 def _exited(death: Row) -> str:
@@ -320,81 +319,3 @@ def _citation(row: Row, session: Session | Database) -> str:
     lines = f"{'line' if len(row['lines']) == 1 else 'lines'} {', '.join(map(str, row['lines']))}"
     several = len(getattr(session, "logs", ())) > 1  # only a database has many
     return f"[{escaped(row['log'] or '')}: {lines}]" if several else f"[{lines}]"
-
-
-def unseen_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return in a sentence what sessions do not show because of the events that they lack, or None if they lack none.
-
-    `abouts` are what they say of themselves. The sentence begins with a small letter.
-    """
-    lacking = {missing(about) for about in abouts}
-    events = [event for event in SHOWN if any(event in one for one in lacking)]
-    if not events:
-        return None
-    logs = "this log has" if len(abouts) == 1 else "these logs have" if len(lacking) == 1 else "some of these logs have"
-    shown = listed([SHOWN[event] for event in events], "and")
-    return f"{logs} no {listed(events, 'or')}, which would show {shown}; {how_to_record(abouts)}."
-
-
-def newer_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return in a sentence that a newer sigtrace wrote rows that this one may pass over, or None if none did.
-
-    `abouts` are what sessions say of themselves. The sentence begins with a small letter.
-    """
-    if all(about.get("schema", VERSION) <= VERSION for about in abouts):
-        return None
-    what = "this session" if len(abouts) == 1 else "one of these sessions"
-    return f"a newer sigtrace wrote {what}, and this one passes over events that it does not know; upgrade sigtrace."
-
-
-def how_to_record(abouts: Sequence[Mapping[str, Any]]) -> str:
-    """Return in words how to record what sessions lack."""
-    return "record " + (
-        "without --no-evidence" if any(one.get("events") for one in abouts) else "with `sigtrace record`"
-    )
-
-
-def unknown(source: Session | Database) -> str | None:
-    """Return in sentences what is unknown, or None if nothing is.
-
-    Lines may be missing, events may have been off, or a newer sigtrace may have written rows that this one passes over.
-    """
-    found = [lost_text(source), unseen_text(abouts(source)), newer_text(abouts(source))]
-    return " ".join(text[0].upper() + text[1:] if i else text for i, text in enumerate(filter(None, found))) or None
-
-
-def abouts(source: Session | Database) -> Sequence[Mapping[str, Any]]:
-    """Return what sessions say of themselves."""
-    return source.abouts if hasattr(source, "abouts") else [source.about]
-
-
-def lost_text(source: Session | Database) -> str | None:
-    """Return in sentences what losses leave unknown, or None if every line is there."""
-    account = source.accounting
-    halves = account.lines_by_kind.get("half", 0)
-    parts = []
-    if account.lossy:
-        where = sorted({*account.lost_by_cpu, *account.losses_of_unknown_size})
-        many = count(account.lost, "event was", "events were")
-        if account.losses_of_unknown_size:
-            many = (f"{count(account.lost, 'event')} and " if account.lost else "") + "an unknown number"
-            many += " more were" if account.lost else " of events were"
-        parts.append(f"{many} lost on CPU {', '.join(map(str, where))}, so calls made there are missing")
-    if source.lost_by_kernel_count > account.lost:
-        more = count(source.lost_by_kernel_count - account.lost, "lost event")
-        parts.append(f"the kernel counted {more} that no line of the log mentions")
-    if halves:
-        half = count(halves, "call has", "calls have")
-        parts.append(f"{half} only one of two lines, so the signal or the target is not known")
-    if (malformed := account.lines_by_kind.get("malformed", 0)) or account.layouts:
-        unread = malformed + account.lines_by_kind.get("unstitchable", 0)
-        parts.append(f"{count(unread, 'line')} could not be read")
-    parts += map(escaped, damage.texts(abouts(source)))
-    gaps = [f"nothing was recorded {gap_text(found)}" for about in abouts(source) if (found := gap.of(about))]
-    parts += gaps
-    if not parts:
-        return None
-    why = "lines are missing or unreadable" if len(parts) > len(gaps) else "not all of the time was recorded"
-    if account.lossy or source.lost_by_kernel_count:
-        why = "events were lost"
-    return f"{'; '.join(parts)}. Other senders cannot be ruled out, because {why}."

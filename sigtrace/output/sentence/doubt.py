@@ -1,0 +1,96 @@
+"""Doubt: what sessions leave unknown, in words: what was lost, what was not recorded, and what they do not show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.facts.schema import VERSION
+from sigtrace.facts.witness import SHOWN, missing
+from sigtrace.output.clock import gap_text
+from sigtrace.output.terminal import count, escaped, listed
+from sigtrace.store.flight import gap
+from sigtrace.store.trust import damage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sigtrace.questions.database import Database
+    from sigtrace.store.session import Session
+
+
+def unseen_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return in a sentence what sessions do not show because of the events that they lack, or None if they lack none.
+
+    `abouts` are what they say of themselves. The sentence begins with a small letter.
+    """
+    lacking = {missing(about) for about in abouts}
+    events = [event for event in SHOWN if any(event in one for one in lacking)]
+    if not events:
+        return None
+    logs = "this log has" if len(abouts) == 1 else "these logs have" if len(lacking) == 1 else "some of these logs have"
+    shown = listed([SHOWN[event] for event in events], "and")
+    return f"{logs} no {listed(events, 'or')}, which would show {shown}; {how_to_record(abouts)}."
+
+
+def newer_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return in a sentence that a newer sigtrace wrote rows that this one may pass over, or None if none did.
+
+    `abouts` are what sessions say of themselves. The sentence begins with a small letter.
+    """
+    if all(about.get("schema", VERSION) <= VERSION for about in abouts):
+        return None
+    what = "this session" if len(abouts) == 1 else "one of these sessions"
+    return f"a newer sigtrace wrote {what}, and this one passes over events that it does not know; upgrade sigtrace."
+
+
+def how_to_record(abouts: Sequence[Mapping[str, Any]]) -> str:
+    """Return in words how to record what sessions lack."""
+    return "record " + (
+        "without --no-evidence" if any(one.get("events") for one in abouts) else "with `sigtrace record`"
+    )
+
+
+def unknown(source: Session | Database) -> str | None:
+    """Return in sentences what is unknown, or None if nothing is.
+
+    Lines may be missing, events may have been off, or a newer sigtrace may have written rows that this one passes over.
+    """
+    found = [lost_text(source), unseen_text(abouts(source)), newer_text(abouts(source))]
+    return " ".join(text[0].upper() + text[1:] if i else text for i, text in enumerate(filter(None, found))) or None
+
+
+def abouts(source: Session | Database) -> Sequence[Mapping[str, Any]]:
+    """Return what sessions say of themselves."""
+    return source.abouts if hasattr(source, "abouts") else [source.about]
+
+
+def lost_text(source: Session | Database) -> str | None:
+    """Return in sentences what losses leave unknown, or None if every line is there."""
+    account = source.accounting
+    halves = account.lines_by_kind.get("half", 0)
+    parts = []
+    if account.lossy:
+        where = sorted({*account.lost_by_cpu, *account.losses_of_unknown_size})
+        many = count(account.lost, "event was", "events were")
+        if account.losses_of_unknown_size:
+            many = (f"{count(account.lost, 'event')} and " if account.lost else "") + "an unknown number"
+            many += " more were" if account.lost else " of events were"
+        parts.append(f"{many} lost on CPU {', '.join(map(str, where))}, so calls made there are missing")
+    if source.lost_by_kernel_count > account.lost:
+        more = count(source.lost_by_kernel_count - account.lost, "lost event")
+        parts.append(f"the kernel counted {more} that no line of the log mentions")
+    if halves:
+        half = count(halves, "call has", "calls have")
+        parts.append(f"{half} only one of two lines, so the signal or the target is not known")
+    if (malformed := account.lines_by_kind.get("malformed", 0)) or account.layouts:
+        unread = malformed + account.lines_by_kind.get("unstitchable", 0)
+        parts.append(f"{count(unread, 'line')} could not be read")
+    parts += map(escaped, damage.texts(abouts(source), getattr(source, "left_out", ())))
+    gaps = [f"nothing was recorded {gap_text(found)}" for about in abouts(source) if (found := gap.of(about))]
+    parts += gaps
+    if not parts:
+        return None
+    why = "lines are missing or unreadable" if len(parts) > len(gaps) else "not all of the time was recorded"
+    if account.lossy or source.lost_by_kernel_count:
+        why = "events were lost"
+    return f"{'; '.join(parts)}. Other senders cannot be ruled out, because {why}."
