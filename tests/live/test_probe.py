@@ -1,5 +1,6 @@
 """The probe in this kernel: the tests make the calls themselves, and count them."""
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -381,3 +382,34 @@ def test_where_the_kernel_has_no_printk_event_the_global_trace_is_read(monkeypat
             assert len(calls_to(target, b"".join(recorder))) == 13
     finally:
         (root / "events" / bpf.PRINTK.replace(":", "/") / "enable").write_text("0")
+
+
+KILLED_WHILE_IT_LOADS = """
+import os, signal
+from sigtrace.capture import bpf, tracefs
+
+with bpf.loading(tracefs.find()) as loader:
+    loader.load(bpf.PROBE)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_recorder_that_is_killed_while_it_loads_leaves_the_global_trace_as_it_was() -> None:
+    root = tracefs.find()
+    switch = root / "events" / bpf.PRINTK.replace(":", "/") / "enable"
+    with tracefs.setting_up(root):
+        before = switch.read_text()
+        done = subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_LOADS], check=False, timeout=60)
+        assert done.returncode == -signal.SIGKILL
+        assert wait_for(lambda: not helpers(), 60)
+        assert switch.read_text() == before
+
+
+def helpers() -> list[str]:
+    """Return the processes that load programs for another one."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if b"handover.help" in path.read_bytes():
+                found.append(path.parent.name)
+    return found
