@@ -37,6 +37,8 @@ _OPTIONS = {
 
 _READ = 1 << 16  # more than a kernel gives at once: 4 KB, or 8 KB (6.18), where a page has 4
 _CHUNK = 1 << 20
+_MUCH = 1 << 16  # then there is more to come
+_NAP_MS = 10  # what a caught-up reader lets gather
 CHUNK_ROOM = _CHUNK + _READ  # what a chunk may take
 _LOCK_SECONDS = 30.0
 
@@ -275,8 +277,8 @@ class Pipe:
 
     A chunk is what there was to read, somewhat over 1 MB at most, and empty about twice a second if there
     is nothing. A reader that has caught up lets 10 ms of lines gather before it looks again. One that is `patient`
-    wakes less often: once a second if there is nothing, and every 100 ms. `instance` is None for the global trace of
-    `root`, which is never switched off.
+    wakes less often: once a second if there is nothing, and every 250 ms unless much comes. `instance` is None for the
+    global trace of `root`, which is never switched off.
 
     Reading takes the lines away. An exception that a signal handler raises in the iterating thread can take a
     chunk with it: a handler should call `stop` instead.
@@ -286,7 +288,7 @@ class Pipe:
         self._instance = instance
         # Some kernels have missed a wake of poll on trace_pipe: look without one, too. And a wake a line costs seven
         # times the CPU at 20,000 lines/s: what comes meanwhile gathers.
-        self._look_ms, self._nap_ms = (1_000, 100) if patient else (500, 10)
+        self._look_ms, self._nap_ms = (1_000, 250) if patient else (500, _NAP_MS)
         path = (root if instance is None else instance.folder) / "trace_pipe"
         descriptor = _open(path, os.O_RDONLY | os.O_NONBLOCK)
         self._file = open(descriptor, "rb", buffering=0)  # noqa: PTH123, SIM115 -- a path has no O_NONBLOCK; close()
@@ -305,7 +307,7 @@ class Pipe:
             chunk = self._chunk(room())
             yield chunk
             if 0 < len(chunk) < _CHUNK:
-                bell.poll(self._nap_ms)
+                bell.poll(self._nap_ms if len(chunk) < _MUCH else _NAP_MS)
 
     def rest(self, room: Callable[[], memoryview]) -> Iterator[bytes]:
         """Switch the instance off, and yield what is still in the buffer."""

@@ -36,7 +36,7 @@ class Journal:
 
     def __init__(self, folder: Folder, number: int, state: dict[str, Any]) -> None:
         self.number = number
-        self.size = 0
+        self.size = self._synced = 0
         self._folder = folder
         self.name = f"_spool-{number:05}.log"
         temporary = f".{self.name}"
@@ -73,7 +73,9 @@ class Journal:
     def sync(self) -> None:
         """Have what was appended survive a power cut as well. Raises `SessionError` if somebody has removed it."""
         with _explained(self._folder.path):
-            os.fdatasync(self._file.fileno())
+            if self._synced < self.size:
+                os.fdatasync(self._file.fileno())
+                self._synced = self.size
             removed = self._folder.place.is_removed()
             if removed or os.fstat(self._file.fileno()).st_nlink == 0:
                 what = "was removed" if removed else f"{self.name} in it was removed"
