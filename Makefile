@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell find sigtrace -name '*.pxd')
 
-.PHONY: live demo test zoo kernels torture soak fuzz difference lies bench picture lint clean
+.PHONY: live demo test zoo kernels service torture soak fuzz difference lies bench picture lint clean
 
 live:
 	@sh tools/live.sh
@@ -23,6 +23,10 @@ zoo: $(VENV)/ready live
 kernels: $(VENV)/ready live
 	@sh tools/install.sh kernels foreign
 	@$(BIN)/python -m tests.kernels $(KERNELS)
+
+service: $(VENV)/ready live
+	@sh tools/install.sh kernels
+	$(BIN)/python -m tests.service
 
 torture: $(VENV)/ready live
 	@cd tests/live && ../../$(BIN)/python -m torture $(or $(ROUNDS),300)

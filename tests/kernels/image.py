@@ -46,8 +46,11 @@ sleep 60
 """
 
 
-def image(suite: Suite, folder: Path) -> Path:
-    """Make the image for a suite's architecture; the part that is not of this repository is kept in the folder."""
+def image(suite: Suite, folder: Path, more: Path | None = None) -> Path:
+    """Make the image for a suite's architecture; the part that is not of this repository is kept in the folder.
+
+    What is in the folder `more` lies over it.
+    """
     base = _base(suite, folder)
     own = folder / "own"
     shutil.rmtree(own, ignore_errors=True)
@@ -62,6 +65,8 @@ def image(suite: Suite, folder: Path) -> Path:
     shutil.copy(base, made)
     with made.open("ab") as file:  # the kernel unpacks one archive after another
         file.write(_archived(own))
+        if more is not None:
+            file.write(_archived(more))
     shutil.rmtree(own)
     return made
 

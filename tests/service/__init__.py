@@ -1,0 +1,1 @@
+"""The flight recorder as a service of a real systemd, in a virtual machine, over a restart."""

@@ -1,0 +1,184 @@
+"""`python -m tests.service`: have a real systemd run the flight recorder in a virtual machine, and start that twice."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+from tests.kernels import image, machine
+from tests.kernels.__main__ import KERNELS
+from tests.kernels.findings import found
+from tests.kernels.packages import RefusedError, Suite, unpack
+from tests.service.inside import UNITS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = image.ROOT / "build" / "kernels"
+_KERNEL = KERNELS["bookworm-cloud"]
+_SECONDS = 1500.0
+_REFUSED = 75  # sysexits.h: EX_TEMPFAIL
+_PACKAGES = ("systemd", "systemd-sysv", "passwd", "dbus")
+_MASKED = (
+    *("getty.target", "systemd-logind.service", "systemd-udevd.service", "systemd-udev-trigger.service"),
+    *("systemd-networkd.service", "systemd-timesyncd.service", "systemd-resolved.service", "console-getty.service"),
+    *("systemd-remount-fs.service", "dbus-org.freedesktop.login1.service"),
+)
+_TRY = """\
+[Unit]
+After=basic.target
+[Service]
+Environment=PYTHONPATH=/work
+ExecStart=/usr/bin/python3 -m tests.service.inside
+WorkingDirectory=/
+[Install]
+WantedBy=multi-user.target
+"""
+# An initramfs cannot be left behind by what makes a namespace of its own, as systemd does for a service.
+_INIT = """\
+#!/bin/sh
+mount -t proc proc /proc
+mkdir -p /whole
+mount --bind / /whole
+cd /whole
+mount --move . /
+exec chroot . /usr/lib/systemd/systemd
+"""
+_WANTED = {
+    "polite": r"exited with status 0, .* after it handled SIGTERM from systemd \(1\)",
+    "shot": r"sleep \(\d+\) was killed by .* with SIGKILL",
+    "hungry": r"tail \(\d+\) .*OOM killer",
+    "watched": r"sleep \(\d+\) was killed by systemd \(1\) with SIGABRT",
+}
+
+
+def main() -> int:
+    """Return 0 if all is right, 75 if the mirror does not give what is needed."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    try:
+        kernel = _kernel()
+        first = _booted(kernel, None)
+        again = _booted(kernel, first["record"]) if "record" in first else {}
+    except RefusedError as error:
+        print(f"not tried: {error}")
+        return _REFUSED
+    wrong = [*_faults("first", first), *_faults("after the restart", again), *_faults_of_restart(again)]
+    for complaint in wrong:
+        print(f"WRONG: {complaint}")
+    print(f"{len(UNITS)} units, asked before and after a restart: {'wrong' if wrong else 'all right'}")
+    return 1 if wrong else 0
+
+
+def _faults(when: str, findings: dict[str, Any]) -> list[str]:
+    if "who" not in findings:
+        return [f"{when}: {findings.get('error', 'the machine has said nothing')} {findings.get('install', '')}"]
+    print(f"{when}:")
+    faults = []
+    for name, wanted in _WANTED.items():
+        said = findings["who"][name]
+        print("  " + (said["out"] or said["err"]).strip().replace("\n", "\n  "))
+        if not re.search(wanted, said["out"]):
+            faults.append(f"{when}: {name}: {said}")
+    status = json.loads(findings["status"]["out"])
+    if not status["recording"] or status["lost"]:
+        faults.append(f"{when}: status: {status}")
+    return faults
+
+
+def _faults_of_restart(again: dict[str, Any]) -> list[str]:
+    if "who" not in again:
+        return []
+    gaps = [gap["why"] for gap in json.loads(again["status"]["out"])["gaps"]]
+    faults = [] if gaps == ["rebooted"] else [f"gaps: {gaps}"]
+    if "the machine was restarted" not in again["nobody"]["out"]:
+        faults.append(f"of nobody: {again['nobody']}")
+    if again["uninstall"]["code"] != 0 or again["stopped"]["code"] != 1:
+        faults.append(f"uninstall: {again['uninstall']}, then status: {again['stopped']}")
+    return faults
+
+
+def _kernel() -> Path:
+    package = Suite(_KERNEL.suite, _KERNEL.architecture, FOLDER).kernel(_KERNEL.package)
+    unpacked = FOLDER / "kernel of the service"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    unpacked.mkdir()
+    unpack(package, unpacked)
+    (binary,) = unpacked.glob("boot/vmlinu*")
+    return binary
+
+
+def _booted(kernel: Path, record: str | None) -> dict[str, Any]:
+    suite = Suite(image.USERLAND, _KERNEL.architecture, FOLDER)
+    made = image.image(suite, FOLDER, more=_system(suite, record))
+    try:
+        said = machine.run(_KERNEL.architecture, kernel, made, _SECONDS)
+    finally:
+        made.unlink()
+    (FOLDER / f"service-{'again' if record else 'first'}.console").write_text("".join(said))
+    try:
+        return found(said)
+    except ValueError as error:
+        return {"error": str(error)}
+
+
+def _system(suite: Suite, record: str | None) -> Path:
+    root = FOLDER / "system"
+    shutil.rmtree(root, ignore_errors=True)
+    for name in ("bin", "sbin", "lib", "lib64"):
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
+    for package in suite.with_all_they_need(*_PACKAGES):
+        unpack(package, root)
+    for name in ("usr/share/doc", "usr/share/locale", "usr/share/man"):
+        shutil.rmtree(root / name, ignore_errors=True)
+    system = root / "etc" / "systemd" / "system"
+    wants = system / "multi-user.target.wants"
+    wants.mkdir(parents=True, exist_ok=True)
+    for name in _MASKED:
+        _link(system / name, "/dev/null")
+    _link(system / "default.target", "/usr/lib/systemd/system/multi-user.target")
+    (system / "try.service").write_text(_TRY)
+    _link(wants / "try.service", "../try.service")
+    (root / "etc" / "machine-id").write_text("0123456789abcdef" * 2 + "\n")
+    groups = "root:x:0:\nnogroup:x:65534:\nmessagebus:x:101:\n"
+    (root / "init").write_text(_INIT)
+    (root / "init").chmod(0o755)
+    for name in ("__init__.py", "inside.py"):
+        target = root / "work" / "tests" / "service" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image.ROOT / "tests" / "service" / name, target)
+    if record is not None:
+        groups += "sigtrace:x:999:\n"
+        (root / "work" / "again").touch()
+        (root / "var" / "lib").mkdir(parents=True, exist_ok=True)
+        with tarfile.open(fileobj=io.BytesIO(base64.b64decode(record)), mode="r:xz") as tar:
+            tar.extractall(root / "var" / "lib", filter="fully_trusted")  # noqa: S202 -- our own machine made it
+        (root / "var" / "lib" / "record").rename(root / "var" / "lib" / "sigtrace")
+        unit = [sys.executable, "-c", _PRINT_UNIT]
+        printed = subprocess.run(unit, cwd=image.ROOT, check=True, capture_output=True, text=True)
+        (system / "sigtrace.service").write_text(printed.stdout)
+        _link(wants / "sigtrace.service", "../sigtrace.service")
+    (root / "etc" / "group").write_text(groups)
+    return root
+
+
+_PRINT_UNIT = """
+from sigtrace.commands.flight import unit
+print(unit.text(["--keep", "14d"], "sigtrace", ["/usr/bin/python3", "-m", "sigtrace"]), end="")
+"""
+
+
+def _link(place: Path, target: str) -> None:
+    place.unlink(missing_ok=True)
+    place.symlink_to(target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Inside: what is done in the machine, by a service of its systemd; it prints what `sigtrace who` says of each unit."""
+
+from __future__ import annotations
+
+import base64
+import io
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.kernels.findings import lines
+
+HOME = Path("/var/lib/sigtrace")
+SYSTEM = Path("/etc/systemd/system")
+AGAIN = Path("/work/again")
+"""Is there if the machine was started before."""
+
+_SECONDS = 400
+_SLEEP = "/usr/bin/sleep 100000"
+UNITS = {
+    "polite": "ExecStart=/bin/sh -c 'trap \"exit 0\" TERM; while :; do sleep 0.2; done'",
+    "shot": f"ExecStart={_SLEEP}",
+    "hungry": "ExecStart=/usr/bin/tail -c 200000000 /dev/zero\nMemoryMax=24M\nMemorySwapMax=0",
+    "watched": f"ExecStart={_SLEEP}\nWatchdogSec=5",
+}
+
+
+def main() -> None:
+    """Do it, and print what was found."""
+    findings: dict[str, Any] = {}
+    try:
+        _again(findings) if AGAIN.exists() else _first(findings)
+    except Exception as error:  # noqa: BLE001  (whatever it is, the machine is to say it)
+        findings["error"] = f"{type(error).__name__}: {error}"
+    with Path("/dev/console").open("w") as console:
+        for line in lines(findings):
+            print(line, file=console, flush=True)
+    _run("systemctl", "poweroff", "--force", "--force")
+
+
+def _first(findings: dict[str, Any]) -> None:
+    findings["install"] = _sigtrace("service", "install")
+    _wait(lambda: _sigtrace("status")["code"] == 0)
+    for name, what in UNITS.items():
+        (SYSTEM / f"{name}.service").write_text(f"[Service]\n{what}\n")
+    _run("systemctl", "daemon-reload")
+    _run("systemctl", "start", *UNITS)
+    _run("systemctl", "stop", "polite")
+    pid = _run("systemctl", "show", "--property=MainPID", "--value", "shot")["out"].strip()
+    _run("/bin/kill", "-KILL", pid)
+    for name in UNITS:
+        _wait(lambda name=name: _run("systemctl", "is-active", name)["out"].strip() in {"inactive", "failed"})
+    time.sleep(5)
+    findings["who"] = {name: _sigtrace("who", f"{name}.service") for name in UNITS}
+    findings["status"] = _sigtrace("status", "--json")
+    findings["unit"] = _run("systemctl", "status", "sigtrace")["out"]
+    findings["modes"] = {str(path): oct(path.stat().st_mode) for path in (HOME, *HOME.glob("host=*"))}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:xz") as tar:  # as a crash would leave it
+        tar.add(HOME, "record")
+    findings["record"] = base64.b64encode(packed.getvalue()).decode()
+
+
+def _again(findings: dict[str, Any]) -> None:
+    _wait(lambda: _sigtrace("status")["code"] == 0)
+    findings["who"] = {name: _sigtrace("who", f"{name}.service") for name in UNITS}
+    findings["nobody"] = _sigtrace("who", "4194301")
+    findings["status"] = _sigtrace("status", "--json")
+    findings["uninstall"] = _sigtrace("service", "uninstall")
+    findings["stopped"] = _sigtrace("status")
+
+
+def _wait(condition: Any) -> None:
+    end = time.monotonic() + _SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("waited in vain")
+        time.sleep(1)
+
+
+def _sigtrace(*words: str) -> dict[str, Any]:
+    return _run(sys.executable, "-m", "sigtrace", *words)
+
+
+def _run(*command: str) -> dict[str, Any]:
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=_SECONDS, check=False)
+    return {"code": done.returncode, "out": done.stdout, "err": done.stderr}
+
+
+if __name__ == "__main__":
+    main()
