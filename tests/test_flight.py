@@ -331,10 +331,16 @@ def test_one_recorder_has_the_folder_and_a_second_is_told_which(tmp_path: Path) 
 
 def test_the_folders_group_may_read_the_record_and_nobody_else(tmp_path: Path) -> None:
     folder = flown(tmp_path / "flight")
-    assert stat.S_IMODE(folder.stat().st_mode) == home.MODE
-    for path in folder.rglob("*"):
+    for path in (folder, *folder.rglob("*")):
         mode = stat.S_IMODE(path.stat().st_mode)
-        assert mode & 0o777 == (0o750 if path.is_dir() else 0o640), path
+        assert mode == (0o2750 if path.is_dir() else 0o640), path
+
+
+def test_under_sudo_the_record_is_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", "4242")
+    monkeypatch.setenv("SUDO_GID", "4242")
+    folder = flown(tmp_path / "flight")
+    assert {path.stat().st_uid for path in folder.rglob("*")} == {os.geteuid()}
 
 
 def test_an_executable_that_was_seen_once_is_known_in_later_segments(

@@ -78,7 +78,8 @@ def main() -> int:
 
 def _faults(when: str, findings: dict[str, Any]) -> list[str]:
     if "who" not in findings:
-        return [f"{when}: {findings.get('error', 'the machine has said nothing')} {findings.get('install', '')}"]
+        said = [str(findings.get(name, "")) for name in ("error", "install", "unit")]
+        return [f"{when}: " + (" ".join(said).strip() or "the machine has said nothing")]
     print(f"{when}:")
     faults = []
     for name, wanted in _WANTED.items():

@@ -35,6 +35,7 @@ def main() -> None:
         _again(findings) if AGAIN.exists() else _first(findings)
     except Exception as error:  # noqa: BLE001  (whatever it is, the machine is to say it)
         findings["error"] = f"{type(error).__name__}: {error}"
+        findings["unit"] = _run("journalctl", "--no-pager", "--lines=60")["out"]
     with Path("/dev/console").open("w") as console:
         for line in lines(findings):
             print(line, file=console, flush=True)
@@ -43,6 +44,8 @@ def main() -> None:
 
 def _first(findings: dict[str, Any]) -> None:
     findings["install"] = _sigtrace("service", "install")
+    if findings["install"]["code"] != 0:
+        raise RuntimeError("the service does not start")
     _wait(lambda: _sigtrace("status")["code"] == 0)
     for name, what in UNITS.items():
         (SYSTEM / f"{name}.service").write_text(f"[Service]\n{what}\n")

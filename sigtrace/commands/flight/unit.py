@@ -8,10 +8,11 @@ from pathlib import Path
 
 NAME = "sigtrace.service"
 
-# Why so: StateDirectory makes /var/lib/sigtrace, which the group may read. The three capabilities are for loading the
-# programs and for seeing what runs; the recorder gives them away then. Of ProtectKernelTunables nothing can be had, for
-# tracefs is below /sys. MemoryMax is for the compiler, 200 MB for some seconds; a recorder has 30 MB. OOMScoreAdjust:
-# the OOM killer should not begin with the witness.
+# Why so: StateDirectory makes /var/lib/sigtrace, which the group may read. The capabilities are for loading the
+# programs and for seeing what runs, and the recorder gives them away then. Debian's kernels ask for CAP_SYS_ADMIN
+# instead of CAP_PERFMON (perf_event_paranoid=3), and without it another recorder's map cannot be found.
+# ProtectKernelTunables is out, for tracefs is below /sys. MemoryMax is for the compiler, 200 MB for some seconds; a
+# recorder has 30 MB. OOMScoreAdjust: the OOM killer should not begin with the witness.
 _TEXT = """\
 [Unit]
 Description=sigtrace, the flight recorder: who killed whom, with what
@@ -37,7 +38,7 @@ MemoryMax=512M
 OOMScoreAdjust=-500
 LimitMEMLOCK=infinity
 
-CapabilityBoundingSet=CAP_BPF CAP_PERFMON CAP_SYS_PTRACE
+CapabilityBoundingSet=CAP_BPF CAP_PERFMON CAP_SYS_ADMIN CAP_SYS_PTRACE
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only

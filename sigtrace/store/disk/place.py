@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_PRIVATE = 0o700
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -32,16 +33,17 @@ class Place:
         self._another = private and os.geteuid() == 0 and about.st_uid != 0
 
     @classmethod
-    def make(cls, path: Path, mode: int = 0o700) -> Place:
+    def make(cls, path: Path, mode: int = _PRIVATE) -> Place:
         """Make a private folder, and what lacks of those above it; if sudo made us root, for the invoking user.
 
-        `mode` may let a group read it: that of the folder above it, if that has its set-group-ID bit.
+        `mode` may let a group read it: that of the folder above it, if that has its set-group-ID bit. Then it is nobody
+        else's, for it is made in a folder of this user's.
         """
         missing = [path]
         while not os.path.lexists(missing[-1].parent):
             missing.append(missing[-1].parent)
         descriptor = os.open(missing[-1].parent, _FOLDER)
-        owner = _rights().invoker()
+        owner = _rights().invoker() if mode == _PRIVATE else None
         for one in reversed(missing):
             try:
                 made = _made(one.name, descriptor, owner, mode, above=one is not path)
@@ -112,7 +114,7 @@ def _rights() -> ModuleType:
 def _made(name: str, parent: int, owner: tuple[int, int] | None, mode: int, *, above: bool) -> int:
     # Returns the new folder's descriptor. One above the session's may have been made by another recorder meanwhile.
     try:
-        os.mkdir(name, 0o700, dir_fd=parent)
+        os.mkdir(name, mode, dir_fd=parent)
     except FileExistsError:
         if not above:
             raise
@@ -120,12 +122,11 @@ def _made(name: str, parent: int, owner: tuple[int, int] | None, mode: int, *, a
     descriptor = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
     about = os.fstat(descriptor)
     # Who may write in the parent can have laid another folder there meanwhile: that is not ours to give away.
-    if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077 or os.listdir(descriptor):  # noqa: PTH208
+    open_to = stat.S_IMODE(about.st_mode) & ~mode & 0o777
+    if about.st_uid != os.geteuid() or open_to or os.listdir(descriptor):  # noqa: PTH208
         os.close(descriptor)
         raise FileExistsError(name)
     if owner is not None:
         with contextlib.suppress(OSError):  # a filesystem that knows no owners
             os.fchown(descriptor, *owner)
-    if mode != 0o700:
-        os.fchmod(descriptor, mode)
     return descriptor

@@ -6,6 +6,7 @@ import fcntl
 import grp
 import json
 import os
+import stat
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 GROUP = "sigtrace"
 """The group whose members may read the record."""
 
-MODE = 0o2750
+MODE = 0o750
+"""The mode of its folders: the set-group-ID bit they inherit, which a service may not set."""
 
 _DEFAULT = "/var/lib/sigtrace"
 _VARIABLE = "SIGTRACE_HOME"
@@ -110,4 +112,4 @@ def _make(path: Path) -> None:
     path.mkdir(0o750, parents=True)
     with suppress(KeyError, OSError):
         os.chown(path, -1, grp.getgrnam(GROUP).gr_gid)
-    path.chmod(MODE)
+    path.chmod(stat.S_ISGID | MODE)
