@@ -74,12 +74,16 @@ def resume(scanner: Scanner, state: dict[str, Any]) -> None:
         setattr(scanner, name, count)
     for kind, n in zip(kinds, state["seen"], strict=True):
         scanner.seen[kind] = n
-    scanner.lost_by_cpu = dict(state["lost_by_cpu"])
-    scanner.lost_unknown = dict(state["lost_unknown"])
+    scanner.lost_by_cpu = _numbers(state["lost_by_cpu"])
+    scanner.lost_unknown = _numbers(state["lost_unknown"])
     scanner.layouts = set(state["layouts"])
     if "version" in state:
         scanner.calls.resume(state["calls"])
         scanner.count_calls()
+
+
+def _numbers(pairs: Any) -> dict[int, int]:  # noqa: ANN401 -- whatever a journal holds
+    return {int(cpu): int(n) for cpu, n in dict(pairs).items()}
 
 
 def _cpu(number: int) -> int:

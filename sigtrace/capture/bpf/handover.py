@@ -94,7 +94,15 @@ def loading(root: Path) -> Iterator[Loader]:
     with ours, theirs:
         command = [sys.executable, "-I", "-c", _HELPER, str(theirs.fileno()), *sys.path]
         # Out of reach of ^C: what it has begun it undoes.
-        helper = subprocess.Popen(command, pass_fds=[theirs.fileno()], process_group=0)
+        # And with streams of its own: ours may be closed.
+        helper = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            process_group=0,
+        )
         theirs.close()
         try:
             with contextlib.suppress(OSError):
@@ -119,6 +127,8 @@ def help(descriptor: str) -> None:  # noqa: A001 -- what the process is there fo
                     _load(compiler, json.loads(asked), asker)
         except MissingError as error:
             _tell(asker, {"missing": [error.what, error.remedy]})
+        except Exception as error:  # noqa: BLE001 -- whatever bcc or ctypes raise; nobody would see it here
+            _tell(asker, {"missing": [f"loading the programs failed ({type(error).__name__}: {error})", "report it"]})
 
 
 def _load(compiler: Any, asked: dict[str, Any], asker: socket.socket) -> None:  # noqa: ANN401 -- imported by the helper alone
