@@ -27,7 +27,7 @@ from sigtrace.store.flight.retention import Retention
 from sigtrace.store.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FIXTURES = Path(__file__).with_name("fixtures")
 LOG = (FIXTURES / "evidence_events.txt").read_bytes()
@@ -393,6 +393,28 @@ def test_what_ended_a_run_is_told_by_status_until_the_next_error(tmp_path: Path)
         raise SessionError("no room")
     flown(tmp_path)
     assert status(tmp_path, datetime.now(UTC))["last_error"]["what"] == "no room"
+
+
+@pytest.mark.usefixtures("_short_segments")
+def test_a_segment_that_cannot_begin_ends_the_recording_and_the_ones_before_are_whole(tmp_path: Path) -> None:
+    home_ = tmp_path / "flight"
+    with pytest.raises(SessionError, match="no room"):
+        flown(home_, look=full_after(2))
+    assert len(segments.find(home_)) == 2
+    assert all("ended" in one.about for one in segments.find(home_))
+    assert status(home_, datetime.now(UTC))["last_error"]["what"] == "no room"
+    assert told(home_)
+
+
+def full_after(times: int) -> Callable[[], Seen]:
+    looked = iter(range(times))
+
+    def look() -> Seen:
+        if next(looked, None) is None:
+            raise SessionError("no room")
+        return nothing()
+
+    return look
 
 
 @pytest.fixture

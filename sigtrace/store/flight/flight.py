@@ -66,6 +66,7 @@ class Flight:
         self._executables: dict[tuple[int, int], str] = {}
         self._counted, self._noticed = source.losses(), len(source.disturbed)
         self._account, self._rows = Accounting(), 0  # of the segments that have ended
+        self._between = False
         os.umask(0o027)  # what is made in a folder of group sigtrace is that group's, and it may read
         self._home = Home(home)
         try:
@@ -87,7 +88,8 @@ class Flight:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         try:
-            self._recorder.__exit__(kind, error, trace)
+            if not self._between:
+                self._recorder.__exit__(kind, error, trace)
             if error is not None:
                 self._fail(error)
         finally:
@@ -157,7 +159,9 @@ class Flight:
         self._account, self._rows = self._account + account, self._rows + before.rows
         self._noticed = len(self._source.disturbed)
         self._segment += 1
+        self._between = True  # if the next one cannot begin, this one is whole
         self._recorder = self._begun({}, after=before)
+        self._between = False
         self._begun_at = now
 
     def _begun(
