@@ -52,10 +52,10 @@ mount --move . /
 exec chroot . /usr/lib/systemd/systemd
 """
 _WANTED = {
-    "polite": r"exited with status 0, .* after it handled SIGTERM from systemd \(1\)",
-    "shot": r"sleep \(\d+\) was killed by .* with SIGKILL",
-    "hungry": r"tail \(\d+\) .*OOM killer",
-    "watched": r"sleep \(\d+\) was killed by systemd \(1\) with SIGABRT",
+    "polite": r"sh \(\d+, polite\.service\) exited with status 0, .* handled SIGTERM from systemd \(1, init\.scope\)",
+    "shot": r"sleep \(\d+, shot\.service\) was killed by kill \(\d+, try\.service\) for python3 \(\d+\) with SIGKILL",
+    "hungry": r"python3 \(\d+, hungry\.service\) was ended by the OOM killer",
+    "watched": r"sleep \(\d+, watched\.service\) was killed by systemd \(1, init\.scope\) with SIGABRT",
 }
 
 
