@@ -282,6 +282,16 @@ os.kill(os.getpid(), 9)
 """
 
 
+def test_an_error_about_a_record_that_goes_on_is_told_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Flight(tmp_path, {}, Source(), kept=ALL, look=nothing) as recording:
+        recording.feed(LOG)
+        assert main(["who", str(tmp_path), "nobody-of-this-name"]) == 1
+        assert "no process called nobody-of-this-name is known by that name here" in capsys.readouterr().err
+        recording.finish({})
+
+
 def last_run_was_killed(path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", KILLED, path], cwd=Path(__file__).parent, check=False)
     assert ended.returncode == -signal.SIGKILL

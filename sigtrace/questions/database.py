@@ -138,12 +138,13 @@ class Database:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self.close()
-        if isinstance(error, (Error, OSError, *_of_engines())):
-            for one in self._sessions:
-                if "segment" in one.about and not all(map(os.path.exists, one.files)):
-                    what = "a segment has expired while it was read: ask again"
-                    raise SessionError(f"{self.name}: {what}") from error
+        failed = isinstance(error, (Error, OSError, *_of_engines()))
+        expired = failed and any(
+            "segment" in one.about and not all(map(os.path.exists, one.files)) for one in self._sessions
+        )
+        self.close()  # the rows of journals go with it
+        if expired:
+            raise SessionError(f"{self.name}: a segment has expired while it was read: ask again") from error
         if isinstance(error, _of_engines()):
             raise SessionError(f"{self.name}: {_reason(error)}") from error
 

@@ -9,7 +9,7 @@ import os
 import stat
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import SessionError
 from sigtrace.store.disk.place import Place
@@ -37,7 +37,7 @@ def folder(named: str | None) -> Path:
 
 
 class Home:
-    """The folder, held until `close`: a context manager.
+    """The folder, held until `close`.
 
     It is made if it is not there, and can be read by its owner and by the members of the group sigtrace, if that
     exists. Raises `SessionError` if it cannot be made or written, or if another recorder holds it.
@@ -61,12 +61,6 @@ class Home:
             who = f"pid {told['pid']}, since {told['started']}" if "pid" in told else "it has not said which"
             what = f"{path}: another recorder records here ({who}): end it, or give another folder"
             raise SessionError(what) from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let another recorder hold it."""

@@ -20,15 +20,14 @@ if TYPE_CHECKING:
 _EXPIRED = ".expired-"
 _AGES = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_LEAST_FREE = 0.05
 
 
 class Retention(NamedTuple):
     """What is kept: no more than `age`, no more than `size` bytes, and no more than leaves `free` of the disk free."""
 
-    age: timedelta = timedelta(days=14)
-    size: int = 2 << 30
-    free: float = _LEAST_FREE
+    age: timedelta
+    size: int
+    free: float
 
     def expired(self, found: Sequence[Segment], now: datetime, room: float) -> list[Segment]:
         """Return which of the segments, given oldest first, are to go; the last one is being written, and stays.
@@ -50,14 +49,11 @@ def of(age_text: str, size_text: str, share_text: str) -> Retention:
     return Retention(age(age_text), size(size_text), share(share_text))
 
 
-def keep(home: Path, retention: Retention) -> int:
-    """Remove from a flight recorder's folder what is not to be kept, and return how many segments went."""
-    n = 0
+def keep(home: Path, retention: Retention) -> None:
+    """Remove from a flight recorder's folder what is not to be kept."""
     while gone := retention.expired(segments.find(home), datetime.now(UTC), _room(home)):
         for one in gone:
             _remove(one.path)
-        n += len(gone)
-    return n
 
 
 def sweep(home: Path) -> None:
