@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from section import Section, Target, table
+from section import Section, Target, recorder, table
 
 RATES = (0, 1, 10, 100)  # processes a second
 SECONDS = 60
@@ -42,9 +42,8 @@ class Cost(NamedTuple):
 def sections(_: int) -> Iterator[Section]:
     """Measure the recorder beside so many processes a second, where recording is possible."""
     found = Section(f"The flight recorder for {SECONDS} s at a time, beside processes that start and end")
-    script = Path(sys.executable).with_name("sigtrace")
-    if subprocess.run([script, "doctor"], capture_output=True, check=False).returncode:
-        found.body.append("not measured here: `sigtrace doctor` says what is missing")
+    script = recorder(found)
+    if script is None:
         yield found
         return
     rows, shares, resident = [], {}, 0

@@ -1,7 +1,10 @@
 """A section of the benchmark: a title, tables, targets, and whether all was well."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,15 @@ class Section:
         """Return the section as plain text, under 80 columns."""
         targets = table(("target", "promised", "measured", ""), [target.cells() for target in self.targets])
         return "\n".join([self.title, "-" * len(self.title), *self.body, "", targets, *self.faults, ""])
+
+
+def recorder(found: Section) -> Path | None:
+    """Return the command that records; where recording is not possible, say so in the section, and return None."""
+    script = Path(sys.executable).with_name("sigtrace")
+    if subprocess.run([script, "doctor"], capture_output=True, check=False).returncode:
+        found.body.append("not measured here: `sigtrace doctor` says what is missing")
+        return None
+    return script
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

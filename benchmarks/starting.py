@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from section import Section, Target, table
+from section import Section, Target, recorder, table
 
 PROCESSES = 4_000
 _LOOP = f"i=0; while [ $i -lt {PROCESSES} ]; do /bin/true; i=$((i+1)); done"
@@ -23,9 +23,8 @@ print(time.perf_counter() - start)
 def sections(runs: int) -> Iterator[Section]:
     """Measure the loop beside no recording and beside one, in turns, where recording is possible."""
     found = Section(f"A shell that starts {PROCESSES:,} processes one after the other, beside a recording")
-    script = Path(sys.executable).with_name("sigtrace")
-    if subprocess.run([script, "doctor"], capture_output=True, check=False).returncode:
-        found.body.append("not measured here: `sigtrace doctor` says what is missing")
+    script = recorder(found)
+    if script is None:
         yield found
         return
     alone, beside, sizes, recorded = [], [], [], []

@@ -113,16 +113,20 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
+def assert_is_tame(html: str) -> None:
+    tags = Tags(html)
+    assert tags.found.isdisjoint({"img", "iframe", "object"})
+    assert not [name for name in tags.attributes if name.startswith("on")]
+    assert "alert(1)</script>" not in html
+    assert not [c for c in html if not c.isprintable() and c not in "\n\t"]
+
+
 def test_a_page_and_a_notebook_have_no_tag_and_no_handler_out_of_a_name(
     session: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     printed(capsys, "report", session, "--html", str(tmp_path / "out.html"))
     for html in ((tmp_path / "out.html").read_text(), notebook.html(sigtrace.read(session))):
-        tags = Tags(html)
-        assert tags.found.isdisjoint({"img", "iframe", "object"})
-        assert not [name for name in tags.attributes if name.startswith("on")]
-        assert "alert(1)</script>" not in html
-        assert not [c for c in html if not c.isprintable() and c not in "\n\t"]
+        assert_is_tame(html)
 
 
 def test_markdown_has_names_in_code_alone(session: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,11 +238,7 @@ def test_a_page_has_no_tag_and_no_handler_out_of_a_user_a_unit_or_a_command(
 ) -> None:
     printed(capsys, "report", identified, "--html", str(tmp_path / "out.html"))
     for html in ((tmp_path / "out.html").read_text(), notebook.html(sigtrace.read(identified))):
-        tags = Tags(html)
-        assert tags.found.isdisjoint({"img", "iframe", "object"})
-        assert not [name for name in tags.attributes if name.startswith("on")]
-        assert "alert(1)</script>" not in html
-        assert not [c for c in html if not c.isprintable() and c not in "\n\t"]
+        assert_is_tame(html)
 
 
 def test_markdown_has_users_units_and_commands_in_code_alone(

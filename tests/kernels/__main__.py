@@ -8,11 +8,14 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.kernels import image, machine, table
 from tests.kernels.findings import found
 from tests.kernels.packages import RefusedError, Suite, unpack
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDER = image.ROOT / "build" / "kernels"
 DOCUMENT = image.ROOT / "docs" / "kernels.md"
@@ -56,7 +59,7 @@ def main() -> int:
     for name in chosen.names or [*KERNELS, HERE]:
         began = time.monotonic()
         try:
-            findings = _here() if name == HERE else _booted(name, KERNELS[name])
+            findings = _here() if name == HERE else booted(name, KERNELS[name])
         except RefusedError as error:
             print(f"{name}: not tried: {error}")
             return _REFUSED
@@ -87,7 +90,11 @@ def _complaints(name: str, findings: dict[str, Any], *, check: bool) -> list[str
     return complaints
 
 
-def _booted(name: str, kernel: Kernel) -> dict[str, Any]:
+def booted(name: str, kernel: Kernel, more: Path | None = None) -> dict[str, Any]:
+    """Boot a kernel with the image, over which lies what is in the folder `more`, and return what was found there.
+
+    What the console said is kept by the name. Raises `ValueError` if the findings are not whole.
+    """
     package = Suite(kernel.suite, kernel.architecture, FOLDER).kernel(kernel.package)
     unpacked = FOLDER / "kernel"
     subprocess.run(["rm", "-rf", unpacked], check=True)
@@ -95,7 +102,7 @@ def _booted(name: str, kernel: Kernel) -> dict[str, Any]:
     unpack(package, unpacked)
     # Since 7.x it is no longer in boot.
     (binary,) = [*unpacked.glob("boot/vmlinu*"), *unpacked.glob("usr/lib/modules/*/vmlinu*")]
-    made = image.image(Suite(image.USERLAND, kernel.architecture, FOLDER), FOLDER)
+    made = image.image(Suite(image.USERLAND, kernel.architecture, FOLDER), FOLDER, more)
     try:
         said = machine.run(kernel.architecture, binary, made, _SECONDS[kernel.architecture])
     finally:

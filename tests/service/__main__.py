@@ -12,18 +12,15 @@ import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
 
-from tests.kernels import image, machine
-from tests.kernels.__main__ import KERNELS
-from tests.kernels.findings import found
+from tests.kernels import image
+from tests.kernels.__main__ import FOLDER, KERNELS, booted
 from tests.kernels.packages import RefusedError, Suite, unpack
 from tests.service.inside import UNITS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDER = image.ROOT / "build" / "kernels"
 _KERNEL = KERNELS["bookworm-cloud"]
-_SECONDS = 1500.0
 _REFUSED = 75  # sysexits.h: EX_TEMPFAIL
 _PACKAGES = ("systemd", "systemd-sysv", "passwd", "dbus")
 _MASKED = (
@@ -63,9 +60,8 @@ def main() -> int:
     """Return 0 if all is right, 75 if the mirror does not give what is needed."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:
-        kernel = _kernel()
-        first = _booted(kernel, None)
-        again = _booted(kernel, first["record"]) if "record" in first else {}
+        first = _booted(None)
+        again = _booted(first["record"]) if "record" in first else {}
     except RefusedError as error:
         print(f"not tried: {error}")
         return _REFUSED
@@ -105,26 +101,10 @@ def _faults_of_restart(again: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _kernel() -> Path:
-    package = Suite(_KERNEL.suite, _KERNEL.architecture, FOLDER).kernel(_KERNEL.package)
-    unpacked = FOLDER / "kernel of the service"
-    shutil.rmtree(unpacked, ignore_errors=True)
-    unpacked.mkdir()
-    unpack(package, unpacked)
-    (binary,) = unpacked.glob("boot/vmlinu*")
-    return binary
-
-
-def _booted(kernel: Path, record: str | None) -> dict[str, Any]:
-    suite = Suite(image.USERLAND, _KERNEL.architecture, FOLDER)
-    made = image.image(suite, FOLDER, more=_system(suite, record))
+def _booted(record: str | None) -> dict[str, Any]:
+    system = _system(Suite(image.USERLAND, _KERNEL.architecture, FOLDER), record)
     try:
-        said = machine.run(_KERNEL.architecture, kernel, made, _SECONDS)
-    finally:
-        made.unlink()
-    (FOLDER / f"service-{'again' if record else 'first'}.console").write_text("".join(said))
-    try:
-        return found(said)
+        return booted(f"service-{'again' if record else 'first'}", _KERNEL, system)
     except ValueError as error:
         return {"error": str(error)}
 
