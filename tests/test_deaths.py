@@ -138,6 +138,13 @@ def test_a_header_may_name_the_process_of_a_tids_last_life() -> None:
     assert (told["verdict"], told["killer_pid"]) == ("killed", 50)
 
 
+def test_who_sends_on_its_way_out_is_itself_though_its_header_names_another() -> None:
+    died = (take(50, 9) + leave(50)).replace("(     50)", "(   4711)")
+    sent = hit(100, 9, by=50).replace("(     50)", "(   4711)")  # PR_SET_PDEATHSIG
+    told = death(fork(50) + fork(100, parent=50) + died + sent + take(100, 9) + leave(100), 100)
+    assert (told["verdict"], told["source"]) == ("killed", "parent")
+
+
 def test_a_death_that_the_recording_saw_begin_and_not_end_is_one_all_the_same() -> None:
     assert death(KILLED.removesuffix(leave(100)), 100)["verdict"] == "killed"
 
@@ -231,6 +238,12 @@ def test_an_asked_process_names_who_asked_the_signal_the_delay_and_its_status() 
     assert (told["exit_status"], told["delay_us"], told["how"]) == (3, 2_500_000, "handled")
     assert (told["first_pid"], told["first_comm"], told["hops"]) == (50, "killer", ["killer (50)"])
     assert told["lines"] == [2, 3, 5, 6, 7]
+
+
+def test_a_process_that_is_gone_before_the_call_that_asked_it_returns_was_asked_by_a_call() -> None:
+    handled = take(100, 15, "55b94a72ee40") + gone(100, 3)
+    told = death(fork(100) + hit(100, 15) + handled + call(100, 15), 100)
+    assert (told["verdict"], told["source"], told["killer_pid"]) == ("asked", "call", 50)
 
 
 def test_an_exit_long_after_the_asking_was_not_asked_for_unless_its_status_says_so() -> None:

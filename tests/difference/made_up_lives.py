@@ -74,6 +74,7 @@ class Lives:
         self.rows: list[Row] = []
         self.truths: list[Truth] = []
         self._free = list(_PIDS)
+        self._stale: dict[int, int] = {}
         self._ts, self._line = 1_000_000, 0
         self._processes = [_Process(pid, None, [_Thread(pid)]) for pid in (1, 3, 4)]
         self._begin()
@@ -96,6 +97,9 @@ class Lives:
         soon = self.lossy and any(process.ending for process in self._processes)
         self._ts += self._dice.choice([0, 1, 20, 400] if soon else [0, 1, 20, 400, 600_000, 1_500_000, 40_000_000])
         where = {"line": self._line, "ts": self._ts, "cpu": self._dice.randrange(2)}
+        pid = self._stale.get(tid, pid)
+        if self._dice.random() < 0.3:
+            self._stale.pop(tid, None)  # it was switched
         self.rows.append({"event": event, **where, "tid": tid, "pid": pid, "comm": "c", **said})
         return self._line
 
@@ -105,6 +109,7 @@ class Lives:
                 parent = 1 if process.pid > 1 else 0
                 known = {"tid": process.pid, "pid": process.pid, "comm": "c", "target": parent, "ts": process.pid * 10}
                 self.rows.append({"event": "process", "line": 0, **known})
+                self._may_be_stale(process.pid, {process.pid})
         # A log that has both would show other signals too.
         where = {"line": 0, "ts": 1, "cpu": 0, "tid": 1, "pid": 1, "comm": "c", "sig": 18, "code": 0}
         self.rows.append({**where, "event": "signal_generate", "grp": True, "res": 1, "target": 1, "target_comm": "c"})
@@ -151,10 +156,18 @@ class Lives:
         child = self._free.pop(self._dice.randrange(len(self._free)))
         self._row("sched_process_fork", thread.tid, process.pid, target=child, target_comm="c")
         born = _Thread(child, set(thread.blocked))
+        self._stale.pop(child, None)
         if self._dice.random() < 0.35:
             process.threads.append(born)
         else:
             self._processes.append(_Process(child, process, [born], dict(process.handlers)))
+            self._may_be_stale(child, {child, process.pid})
+
+    def _may_be_stale(self, tid: int, never: set[int]) -> None:
+        # Until a thread is switched after a line, headers name the process of who had its tid before.
+        # If its fork is lost too, nobody knows.
+        if not self.lossy and self._dice.random() < 0.2:
+            self._stale[tid] = self._dice.choice([pid for pid in (1, 3, 4, *_PIDS) if pid not in never])
 
     def _prepare(self, process: _Process, thread: _Thread) -> None:
         # Handle, ignore, block, or wish to know of the parent's end.

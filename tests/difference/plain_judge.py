@@ -124,7 +124,7 @@ class _Judge:
             if left is not None and any(left["line"] < birth <= row["line"] for birth in births):
                 left = None
             if left is not None and (
-                row["event"] != "signal_generate" or row.get("pid") not in {None, left.get("pid")}
+                row["event"] != "signal_generate" or row.get("pid") not in {None, left.get("pid"), tid}
             ):
                 begins.append(row["line"])
                 left = None
@@ -150,7 +150,8 @@ class _Judge:
             return tid
         own = [row for row in own if row["event"] != "signal_generate"] or own
         if first < 0:
-            told = [row["pid"] for row in own if row["event"] == "thread"]
+            # What /proc said is no header's.
+            told = [row["pid"] for row in own if row["event"] in {"process", "thread"}]
             return int(told[0] if told else own[-1]["pid"])
         born = next((row for row in self._births.get(tid, ()) if row["line"] == first), None)
         if born is None:
@@ -280,7 +281,9 @@ class _Judge:
             if life.died is not None and self._has_ended(life):
                 # It is told once it is certain who sent the signal, and in the order of the ends.
                 last = self._ended_by(life)
-                self._now = now = max(now, at, min(last.settled, last.row["line"] + _CALLED_WITHIN) if last else at)
+                waited = [last] if last else [one for one in life.signals if one.row["line"] < at]
+                settled = [min(one.settled, one.row["line"] + _CALLED_WITHIN) for one in waited]
+                self._now = now = max(now, at, *settled)
                 found.append(self._ending(life, life.died))
         return found
 

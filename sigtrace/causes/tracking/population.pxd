@@ -53,4 +53,4 @@ cdef class Population(Follower):
 
 
 cpdef object name_of(list names, int code)
-cdef bint _may_be_a_thread_of(Process known, int pid)
+cdef bint _may_be_a_thread_of(Process known, int pid, int kind)

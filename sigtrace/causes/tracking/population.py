@@ -122,11 +122,12 @@ class Population(Follower):
         elif tid != pid:
             if self._pid_of.get(tid, -1) != pid:
                 known = self._known.get(tid)
-                if known is None or _may_be_a_thread_of(known, pid):
+                if known is None or _may_be_a_thread_of(known, pid, kind):
                     if known is not None:
                         self._was_a_thread(tid, pid)
                     self._pid_of[tid] = pid
                 else:
+                    known.headed = pid
                     pid = tid
         elif self._lossy and self._pid_of:
             self._pid_of.pop(tid, None)  # its end as a thread may have been lost
@@ -225,8 +226,8 @@ def _line_of(signal: Signal) -> int:
     return int(signal.row.line)
 
 
-def _may_be_a_thread_of(known: Process, pid: int) -> bool:
+def _may_be_a_thread_of(known: Process, pid: int, kind: int) -> bool:
     # The kernel notes the process of a tid at a switch after a line; till then a header has that of its last life.
     if known.dead:
-        return True
+        return kind != _GENERATE or known.headed != pid  # the dead send signals on their way out
     return not known.ran and (known.parent is None or known.parent.pid == pid)

@@ -12,6 +12,7 @@ cdef class Signal:
     cdef public str fate
 
     cpdef bint came_through(self)
+    cpdef bint is_settled(self, long long line)
     cpdef object target(self)
     cpdef bint to_group(self)
 
@@ -24,7 +25,7 @@ cdef class Process:
     cdef public int pid, depth
     cdef public long long start, quiet_exit
     cdef public object comm, filename, command, cgroup, user, oom_figures
-    cdef public int ns_pid, status
+    cdef public int ns_pid, status, headed
     cdef public bint named_by_file, judged, ran, leaving, dead, silent
     cdef public Process parent, oom_asker
     cdef public Signal ended_by
@@ -38,6 +39,8 @@ cdef class Process:
     cpdef bint is_kernels(self)
     cpdef bint sent_itself(self, int sig)
     cpdef Signal fatal_signal(self, Row died)
+    @cython.locals(signal=Signal)
+    cpdef bint is_settled(self, long long line)
     @cython.locals(signal=Signal, first=Signal)
     cpdef Signal next_of(self, int sig, int tid)
     @cython.locals(signal=Signal)

@@ -21,6 +21,7 @@ UNKNOWN = -(1 << 63)
 NOBODY = 0
 """No thread: its number is no process's."""
 
+_CALLED_WITHIN = 1 << 14  # lines: a call returns sooner after it has sent a signal
 _KTHREADD = 2  # the parent of the kernel's own threads
 
 _GENERATIONS = 128  # of dead ancestors that a living process keeps: one that forks and exits anew for weeks has no end
@@ -59,6 +60,10 @@ class Signal:
         """Tell whether it was queued: neither ignored, nor pending already, nor dropped since its process was dying."""
         return self.row.small not in REFUSED
 
+    def is_settled(self, line: int) -> bool:
+        """Tell whether it is settled who made it, by a line."""
+        return self.settled or line - self.row.line > _CALLED_WITHIN
+
     def target(self) -> int | None:
         """Return whom its call named, in the caller's pid namespace; None if no line says it."""
         if self.call is None or self.call.target == NONE:
@@ -93,6 +98,7 @@ class Process:
         self.took_fatal: set[int] | None = None
         self.exited: set[int] | None = None  # threads that have, while others live
         self.exiting: set[int] | None = None  # threads that have called exit(2), and have not exited
+        self.headed = NONE  # a process that a header names instead of it
         self.quiet_exit = -1  # the line of the last thread that exited without the delivery of a fatal signal
         self.oom: Row | None = None
         self.oom_figures: str | None = None
@@ -195,6 +201,15 @@ class Process:
         if last is not None and last.sig != _KILL and self.quiet_exit > last.row.line:
             return None  # exit_group(2) ends the other threads by SIGKILL too; its caller then exits without a delivery
         return last
+
+    def is_settled(self, line: int) -> bool:
+        """Tell whether it is settled who ended it, or may have asked it to end, by a line."""
+        if self.ended_by is not None:
+            return self.ended_by.is_settled(line)
+        for signal in self.signals or ():
+            if not signal.is_settled(line):
+                return False
+        return True
 
     def ancestors(self) -> list[Process]:
         """Return the process itself, its parent, and so on up."""

@@ -8,7 +8,7 @@ from sigtrace.causes.tracking.rows cimport Chunk, Row
 
 cdef const int _PROCESS, _LOST, _KILL, _KILL_HALF, _GENERATE, _DELIVER, _FORK, _EXEC, _EXIT, _OOM
 cdef const int _EXIT_GROUP, _EXIT_THREAD, _EXEC_SAFE, _ARGS, _ATTACH, _MKDIR, _CGROUP, _THREAD, _STANDARD
-cdef const long long _CALLED_WITHIN, _TICKS_US
+cdef const long long _TICKS_US
 
 
 cdef class Tracker(Population):
@@ -55,7 +55,6 @@ cdef class Tracker(Population):
     cdef _died_unseen(self, Process process)
     @cython.locals(process=Process, signal=Signal, one=Signal, lost=bint)
     cdef _judge(self, bint everything)
-    cdef bint _is_settled(self, Signal signal)
     @cython.locals(first="long long")
     cdef bint _lost(self, Row died, Signal signal)
     cdef _tell(self, Signal signal, bint over)

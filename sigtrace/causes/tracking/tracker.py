@@ -48,7 +48,6 @@ _THREAD = 17
 
 _STANDARD = 32  # signals below are queued once; real-time signals, as often as they come
 _TICKS_US = 1_000_000  # /proc counts in ticks, mostly of 10 ms
-_CALLED_WITHIN = 1 << 14  # lines: a call returns sooner after it has sent a signal
 
 
 class Tracker(Population):
@@ -364,7 +363,7 @@ class Tracker(Population):
         while self._waiting:
             process = self._waiting[0]
             signal = process.ended_by
-            if not everything and (self._live or not self._is_settled(signal)):
+            if not everything and (self._live or not process.is_settled(self._line)):
                 return
             self._waiting.popleft()
             lost = process.died is not None and self._lost(process.died, signal)
@@ -378,9 +377,6 @@ class Tracker(Population):
             if self._settled is not None and process.signals is not None:
                 for one in process.signals:
                     self._tell(one, True)
-
-    def _is_settled(self, signal: Signal | None) -> bool:
-        return signal is None or signal.settled or self._line - signal.row.line > _CALLED_WITHIN
 
     def _lost(self, died: Row, signal: Signal | None) -> bool:
         if self._gaps is None:
