@@ -5,8 +5,10 @@ gives a Section; name it in main.
 """
 
 import argparse
+import compileall
 import sys
 from itertools import chain
+from pathlib import Path
 
 import always_on
 import asking
@@ -24,6 +26,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9, help="runs of each process (9)")
     parser.add_argument("--slow-runs", type=int, default=3, help="runs of the slow peers (3)")
     args = parser.parse_args()
+    compileall.compile_dir(Path(__file__).parents[1] / "sigtrace", quiet=1)  # as pip does when it installs
     print(machine(), end="\n\n")
     ok = True
     found = parsing.sections(args.size, args.runs, args.slow_runs)
