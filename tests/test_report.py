@@ -212,7 +212,7 @@ def test_each_list_of_the_answer_is_counted() -> None:
     with Database(FLEET) as database:
         whole = report.summary(database)
     lists = {key for key, value in whole.items() if isinstance(value, list)}
-    assert lists == whole["counts"].keys()
+    assert list(whole["counts"]) == [key for key in whole if key in lists]  # in one order, however the work was shared
     assert all(len(whole[key]) == min(whole["counts"][key], 1_000) for key in lists)
 
 

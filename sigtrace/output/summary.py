@@ -54,7 +54,9 @@ def summary(source: Session | Database, *, timeline: bool = True, processes: int
         of_deaths = thread.submit(_of_deaths, source, counts, processes, stop)
         of_calls = _of_calls(source, counts)
         counted = {**of_calls, **_of_both(source, counts, of_calls, timeline=timeline)}
-        return {"session": source.name, **of_deaths.result(), **counted, "counts": counts}
+        answer = {"session": source.name, **of_deaths.result(), **counted}
+        # Two runs say the same, whichever of the two was done first.
+        return {**answer, "counts": {key: counts[key] for key in answer if key in counts}}
 
 
 def _of_both(database: Database, counts: dict[str, int], of_calls: dict[str, Any], *, timeline: bool) -> dict[str, Any]:
