@@ -124,6 +124,16 @@ def test_processes_that_share_the_work_count_what_one_counts(log: Path) -> None:
 
 
 @pytest.mark.usefixtures("shared_out")
+def test_processes_that_share_the_work_keep_to_the_period() -> None:
+    with Database(FLEET) as database:
+        whole = counted(database, 1_000)
+        database.within(whole.first[9]["time"].isoformat(), None)
+        alone, together = counted(database, 1_000), counted(database, 1_000, processes=2)
+    assert 0 < alone.verdicts.total() < whole.verdicts.total()
+    assert (together.verdicts, together.first) == (alone.verdicts, alone.first)
+
+
+@pytest.mark.usefixtures("shared_out")
 def test_what_a_process_that_shares_the_work_cannot_read_is_an_error(tmp_path: Path) -> None:
     fleet = tmp_path / "fleet"
     shutil.copytree(FLEET, fleet)

@@ -476,6 +476,10 @@ def test_a_time_since_which_is_asked_of_the_record_is_before_now(capsys: pytest.
     # The fixture's own time is long ago: it is of another clock.
     assert main(["who", "--since", "-1h"]) == 0
     assert "Nobody sent anybody a signal in that time." in capsys.readouterr().out
+    assert main(["query", "SELECT count(*) AS n FROM deaths", "--since", "-1h", "--csv"]) == 0
+    assert capsys.readouterr().out == "n\n0\n"
+    assert main(["report", "--since", "-1h", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["calls"] == 0
 
 
 @pytest.mark.parametrize(

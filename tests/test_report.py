@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,6 +207,20 @@ def test_json_has_numbers_as_numbers(capsys: pytest.CaptureFixture[str]) -> None
     assert sum(row["calls"] for row in whole["timeline"]["rows"]) == whole["calls"] == 14
     assert sum(row["deaths"] for row in whole["matrix"]) == whole["counts"]["deaths"] == 10
     assert whole["found"] == 2
+
+
+@pytest.mark.parametrize("session", [SCENE, FLEET])
+def test_two_periods_side_by_side_are_the_whole(session: str, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = answer(capsys, session)
+    until = datetime.fromisoformat(sorted(death["time"] for death in whole["deaths"])[4])
+    since = until + timedelta(microseconds=1)
+    first = answer(capsys, session, "--until", until.isoformat())
+    then = answer(capsys, session, "--since", since.isoformat())
+    assert [*first["deaths"], *then["deaths"]] == whole["deaths"]
+    for count in ("calls", "failed", "probes", "exits_that_failed"):
+        assert first[count] + then[count] == whole[count]
+    assert Counter(first["verdicts"]) + Counter(then["verdicts"]) == Counter(whole["verdicts"])
+    assert 0 < first["calls"] < whole["calls"]
 
 
 def test_each_list_of_the_answer_is_counted() -> None:

@@ -21,21 +21,25 @@ from sigtrace.questions.database import Database
 from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
+
+    from sigtrace.commands.flight.asked import Asked
 
 _MOST = 1_000
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are the wide ones
 
 
-def query(sessions: Sequence[str], sql: str, form: str | None = None, *, unsafe: bool = False) -> None:
+def query(asked: Asked, sql: str, form: str | None = None, *, unsafe: bool = False) -> None:
     """Print what a query over the views of a `sigtrace.Database` gives.
 
     `form` is csv, json or parquet; without one, a table of at most 1,000 rows. If `unsafe`, the query may do whatever
     DuckDB can. Raises `Error` if DuckDB cannot run the query, and if Parquet would go to a terminal.
     """
-    with Database(*sessions, unsafe=unsafe) as database, interrupting(database.interrupt):
+    opened = Database(*asked.sessions, since=asked.first, unsafe=unsafe)
+    with opened as database, interrupting(database.interrupt):
+        database.within(asked.since, asked.until)
         terminal.write_warnings(damage.texts(database.abouts, database.left_out))
         schema, batches = database.batches(sql)
         if form is None:

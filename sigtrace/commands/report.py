@@ -13,16 +13,17 @@ from sigtrace.output.terminal import escaped
 from sigtrace.questions.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from sigtrace.commands.flight.asked import Asked
 
 _PROCESSES = 8  # each takes up to 150 MB
 
 
-def run(sessions: Sequence[str], form: str | None, html: str | None, *, asked_within_us: int) -> None:
+def run(asked: Asked, form: str | None, html: str | None, *, asked_within_us: int) -> None:
     """Print a report as text, or as `json` or `markdown`; or write it as an HTML page to the file `html`."""
     as_text = form is None and html is None
-    with Database(*sessions, asked_within_us=asked_within_us) as database, interrupting(database.interrupt):
+    opened = Database(*asked.sessions, asked_within_us=asked_within_us, since=asked.first)
+    with opened as database, interrupting(database.interrupt):
+        database.within(asked.since, asked.until)
         answer = summary(database, timeline=not as_text, processes=min(_PROCESSES, os.cpu_count() or 1))
     if html is not None:
         from sigtrace.output.html import page

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
-import sys
 import tempfile
 from collections import Counter
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -20,7 +17,9 @@ from sigtrace.causes.endings import SCHEMA, Exits, follow
 from sigtrace.errors import Error, SessionError
 from sigtrace.facts.rules import ASKED_WITHIN_US, ASKING, STORM_CALLS, STORM_GAP_US
 from sigtrace.facts.schema import VERSION
+from sigtrace.questions.choice.period import NO_LINES, Period
 from sigtrace.questions.sql.lock import asking, lock, quoted
+from sigtrace.questions.sql.refusal import explained, of_engines, reason
 from sigtrace.questions.sql.view import columns, parquet
 from sigtrace.store.flight.segments import joined
 from sigtrace.store.sessions import Damaged, find
@@ -86,6 +85,7 @@ class Database:
         self._connected: duckdb.DuckDBPyConnection | None = None
         self._connecting = Lock()
         self._made: set[str] = set()
+        self.period: Period | None = None
         self._frame: duckdb.DuckDBPyRelation | pa.Table | None = None
         self._counted: duckdb.DuckDBPyRelation | pa.Table | None = None
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
@@ -118,7 +118,7 @@ class Database:
             made = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
             self._open(made)
         except duckdb.Error as error:
-            raise SessionError(f"{self.name}: {_reason(error)}") from error
+            raise SessionError(f"{self.name}: {reason(error)}") from error
         return made
 
     def _open(self, made: duckdb.DuckDBPyConnection) -> None:
@@ -127,7 +127,7 @@ class Database:
             if one.rows is not None:
                 made.register("rows", one.rows)
                 made.execute(f"CREATE TABLE rows_{number} AS FROM rows; DROP VIEW rows")
-        made.execute(f"CREATE VIEW events AS {self._events_sql()}")
+        made.execute(f"CREATE VIEW all_events AS {self._events_sql()}; CREATE VIEW events AS FROM all_events")
         made.execute("CREATE VIEW kills AS SELECT * FROM events WHERE event = 'kill'")
         made.register("none", SCHEMA.empty_table())
         made.execute("CREATE TABLE deaths AS FROM none; DROP VIEW none")
@@ -138,15 +138,15 @@ class Database:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        failed = isinstance(error, (Error, OSError, *_of_engines()))
+        failed = isinstance(error, (Error, OSError, *of_engines()))
         expired = failed and any(
             "segment" in one.about and not all(map(os.path.exists, one.files)) for one in self._sessions
         )
         self.close()  # the rows of journals go with it
         if expired:
             raise SessionError(f"{self.name}: a segment has expired while it was read: ask again") from error
-        if isinstance(error, _of_engines()):
-            raise SessionError(f"{self.name}: {_reason(error)}") from error
+        if isinstance(error, of_engines()):
+            raise SessionError(f"{self.name}: {reason(error)}") from error
 
     def interrupt(self) -> None:
         """End what DuckDB is asked just now, which raises there. Any thread may call it."""
@@ -188,9 +188,17 @@ class Database:
         """The rows of all sessions, as a relation of DuckDB."""
         return self._connection.table("events")
 
+    def within(self, since: str | None, until: str | None) -> None:
+        """Have `events`, `kills` and `deaths` hold what happened in a `Period` alone, and what ran when it began."""
+        period = Period(self, since, until)
+        if not period.open:
+            self.period = period
+            chosen = f"FROM all_events WHERE event IN {NO_LINES} OR {period.sql()}"
+            self._connection.execute(f"CREATE OR REPLACE VIEW events AS {chosen}")
+
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return what a query over the views gives, as a relation. Raises `Error` if DuckDB cannot run it."""
-        with _explained():
+        with explained():
             asked = query if self._unsafe else asking(self._connection, query)
             if self._reads_deaths(query):
                 self._fill_deaths()
@@ -199,7 +207,7 @@ class Database:
     def answer(self, query: str) -> pa.Table:
         """Return what a query over the views gives, as a table. Raises `Error` if DuckDB cannot run it."""
         found = self.sql(query)
-        with _explained():
+        with explained():
             # A statement that is no query gives no relation.
             table: pa.Table = pa.table({}) if found is None else found.to_arrow_table()
         return table
@@ -209,7 +217,7 @@ class Database:
         found: duckdb.DuckDBPyRelation | None = self.sql(query)
         if found is None:
             return pa.schema([]), iter(())
-        with _explained():
+        with explained():
             reader = found.to_arrow_reader(_PIECE)
         return reader.schema, _read(reader)
 
@@ -256,7 +264,7 @@ class Database:
         if self._frame is None:
             (one, *others) = self._sessions
             # To number the rows of a table, narwhals needs arange of pyarrow 21, or numpy, which a command hides.
-            few = not others and one.n_rows() <= _FEW and hasattr(pa, "arange")
+            few = self.period is None and not others and one.n_rows() <= _FEW and hasattr(pa, "arange")
             self._frame = one.table() if few else self.events
         return self._frame
 
@@ -316,7 +324,9 @@ class Database:
             found.clear()
 
         def ended(log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
-            found.append({"log": log, **judge.ending(process, lost)})
+            died = process.died
+            if died is None or self.period is None or self.period.holds(log, died.ts):
+                found.append({"log": log, **judge.ending(process, lost)})
             if len(found) == _PIECE:
                 insert()
 
@@ -360,31 +370,8 @@ class Database:
 
 
 def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    with _explained():
+    with explained():
         yield from reader
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    import duckdb
-
-    try:
-        yield
-    except duckdb.PermissionException as error:
-        raise Error(f"the query may read its sessions alone: {_reason(error)}: --unsafe allows it") from error
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise Error(f"the query cannot be run: {_reason(error)}") from error
-
-
-def _of_engines() -> tuple[type[Exception], ...]:
-    # What they find in a file is not known before they read it. Only DuckDB that was started can have raised.
-    duckdb = sys.modules.get("duckdb")
-    return (pa.ArrowException,) if duckdb is None else (pa.ArrowException, duckdb.Error)
-
-
-def _reason(error: Exception) -> str:
-    # In one line, and without the SQL that was made of the query.
-    return " ".join(re.split(r"\n+LINE \d+:", str(error))[0].split())
 
 
 def _left_out(damaged: list[Damaged], sources: Sequence[object], *, others: bool) -> list[dict[str, Any]]:

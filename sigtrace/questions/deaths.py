@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sigtrace.causes.endings import Logged
     from sigtrace.causes.judging.verdict import Judge
     from sigtrace.causes.tracking.process import Process
+    from sigtrace.questions.choice.period import Period
     from sigtrace.questions.database import Database
 
     Death = dict[str, Any]
@@ -84,16 +85,17 @@ class Deaths:
     nobody asked them. Of the others, `matrix` counts how often by `killer_comm`, `source`, `victim_comm` and `sig`, and
     `askers` the same of those who were asked to end. `first` are the first `most` in the order of time: objects with
     the columns of `sigtrace.analyze.deaths`, `signal` by name, and as `evidence` the rows that each rests on. Of those
-    that come behind `last` in that order, none is kept.
+    that come behind `last` in that order, none is kept. With a `period`, all this is of those who ended in it.
     """
 
-    def __init__(self, most: int, last: Key | None = None) -> None:
+    def __init__(self, most: int, last: Key | None = None, period: Period | None = None) -> None:
         self.verdicts: Counter[str] = Counter()
         self.failed = 0
         self.matrix: Counter[Pair] = Counter()
         self.askers: Counter[Pair] = Counter()
         self.last = last
         self.most = most
+        self.period = period
         self._kept: list[tuple[Key, Death]] = []
 
     @property
@@ -105,7 +107,12 @@ class Deaths:
         """Count the deaths of logs. Raises `StoppedError` once `stop` is set."""
         for log, rows in logged:
             exited, failed = endings.follow(
-                log, rows, self._ended, all_endings=False, asked_within_us=asked_within_us, stop=stop
+                log,
+                rows,
+                self._ended,
+                all_endings=self.period is not None,
+                asked_within_us=asked_within_us,
+                stop=stop,
             )
             if exited:
                 self.verdicts["exited"] += exited
@@ -123,7 +130,7 @@ class Deaths:
 
     def _ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         died = process.died
-        if died is None:
+        if died is None or not (self.period is None or self.period.holds(log, died.ts)):
             return
         brief = judge.brief(process, lost)
         self.verdicts[brief.verdict] += 1
@@ -155,7 +162,7 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
     if stop is None:
         with Stop() as never:
             return counted(database, most, processes, never)
-    found = Deaths(most)
+    found = Deaths(most, period=database.period)
     within_us = database.asked_within_us
     if processes == 1:
         return found.follow(database.logged(), within_us, stop.event)
@@ -187,7 +194,10 @@ def _add_shares(found: Deaths, shares: list[list[Logged]], within_us: int, proce
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _help, (line,))
 
     def begin(n: int) -> set[Future[Deaths]]:
-        return {pool.submit(_of_share, share, within_us, found.most, found.last) for share in islice(waiting, n)}
+        return {
+            pool.submit(_of_share, share, within_us, found.most, found.last, found.period)
+            for share in islice(waiting, n)
+        }
 
     try:
         running = begin(processes + 1)
@@ -216,8 +226,8 @@ def _help(line: Connection) -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _of_share(share: list[Logged], within_us: int, most: int, last: Key | None) -> Deaths:
-    return Deaths(most, last).follow(share, within_us)
+def _of_share(share: list[Logged], within_us: int, most: int, last: Key | None, period: Period | None) -> Deaths:
+    return Deaths(most, last, period).follow(share, within_us)
 
 
 def _key(kept: tuple[Key, Death]) -> Key:

@@ -5,10 +5,33 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from glob import has_magic
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from sigtrace.errors import SessionError
+from sigtrace.errors import Error, SessionError
 from sigtrace.questions.choice import period
 from sigtrace.store.flight import home
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Asked(NamedTuple):
+    """What is asked: which sessions, `since` and `until` when as of `Period`, and from when on segments are read."""
+
+    sessions: Sequence[str]
+    since: str | None
+    until: str | None
+    first: datetime | None
+
+
+def of(sessions: Sequence[str], named: str | None, since: str | None, until: str | None, within_us: int) -> Asked:
+    """Return what is asked of sessions; if there are none, of the record that is meant, as `record` returns it."""
+    if sessions and named:
+        raise Error(f"{sessions[0]}: with --dir, name no session")
+    if sessions:
+        return Asked(sessions, since, until, None)
+    since, until = absolute(since), absolute(until)
+    return Asked([record(named)], since, until, first(since, within_us))
 
 
 def record(named: str | None) -> str:

@@ -37,6 +37,7 @@ examples:
   sigtrace who s.parquet --by deployer --since -15m  # what the deployer sent, and what became of it
   sigtrace report s.parquet --html s.html       # a page to open, to send, to print
   sigtrace report s.parquet --markdown          # for a ticket
+  sigtrace report --since -1h                   # the last hour of what the flight recorder has
   sigtrace query s.parquet "SELECT killer_comm, count(*) FROM deaths GROUP BY ALL"
   sigtrace query 'fleet/**/*.parquet' "FROM kills" --csv  # over many sessions
   sudo sigtrace service install --keep 30d      # have systemd run it, from now on and at boot
@@ -157,6 +158,7 @@ def _report(commands: _Commands) -> None:
     report = _command(commands, "report", run.report, "say who killed whom, and what else is in sessions")
     report.add_argument("sessions", nargs="*", metavar="SESSION", help=f"{_SESSIONS}; {_FLIGHT}")
     _home_option(report)
+    _period_options(report)
     form = report.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_const", const="json", dest="form", help="print one JSON object")
     form.add_argument(
@@ -178,13 +180,7 @@ def _who(commands: _Commands) -> None:
     )
     _home_option(who)
     who.add_argument("--by", metavar="WHAT", help="what this one sent, and what became of it; with WHAT, to whom")
-    for name, which in (("since", "first"), ("until", "last")):
-        who.add_argument(
-            f"--{name}",
-            metavar="TIME",
-            help=f"the {which} moment: 2026-11-22T14:02:47 or 14:02:47 in UTC, seconds of the trace clock, or -15m:"
-            " that long before the end (s, m, h, d)",
-        )
+    _period_options(who)
     who.add_argument("--limit", type=values.number, metavar="N", help="tell no more than N answers")
     form = who.add_mutually_exclusive_group()
     form.add_argument(
@@ -199,6 +195,7 @@ def _query(commands: _Commands) -> None:
     query.add_argument("sessions", nargs="*", metavar="SESSION", help=f"{_SESSIONS}; {_FLIGHT}")
     query.add_argument("sql", metavar="SQL", help="a query of DuckDB's")
     _home_option(query)
+    _period_options(query)
     form = query.add_mutually_exclusive_group()
     for name in ("csv", "json", "parquet"):
         form.add_argument(
@@ -252,6 +249,16 @@ def _arguments_option(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out the arguments of processes: passwords and other secrets can stand in them",
     )
+
+
+def _period_options(command: argparse.ArgumentParser) -> None:
+    for name, which in (("since", "first"), ("until", "last")):
+        command.add_argument(
+            f"--{name}",
+            metavar="TIME",
+            help=f"the {which} moment: 2026-11-22T14:02:47 or 14:02:47 in UTC, seconds of the trace clock, or -15m:"
+            " that long before the end (s, m, h, d)",
+        )
 
 
 def _asked_within(command: argparse.ArgumentParser) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import Error
+from sigtrace.facts.rules import ASKED_WITHIN_US
 
 if TYPE_CHECKING:
     import argparse
+
+    from sigtrace.commands.flight.asked import Asked
 
 
 def record(arguments: argparse.Namespace) -> int:
@@ -91,7 +94,7 @@ def report(arguments: argparse.Namespace) -> int:
     from sigtrace.commands import report
 
     within = round(arguments.asked_within * 1e6)
-    report.run(_sessions(arguments), arguments.form, arguments.html, asked_within_us=within)
+    report.run(_asked(arguments, within), arguments.form, arguments.html, asked_within_us=within)
     return 0
 
 
@@ -120,16 +123,14 @@ def query(arguments: argparse.Namespace) -> int:
     """Run `sigtrace query`."""
     from sigtrace.commands import query
 
-    query.query(_sessions(arguments), arguments.sql, arguments.form, unsafe=arguments.unsafe)
+    query.query(_asked(arguments, ASKED_WITHIN_US), arguments.sql, arguments.form, unsafe=arguments.unsafe)
     return 0
 
 
-def _sessions(arguments: argparse.Namespace) -> list[str]:
-    if arguments.sessions and arguments.home:
-        raise Error(f"{arguments.sessions[0]}: with --dir, name no session")
+def _asked(arguments: argparse.Namespace, within_us: int) -> Asked:
     from sigtrace.commands.flight import asked
 
-    return arguments.sessions or [asked.record(arguments.home)]
+    return asked.of(arguments.sessions, arguments.home, arguments.since, arguments.until, within_us)
 
 
 def _probe(arguments: argparse.Namespace) -> dict[str, Any]:

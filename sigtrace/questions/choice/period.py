@@ -19,7 +19,8 @@ _RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = re.compile(r"\d+(?:\.\d+)?")
 _OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d{1,6})?)?")
 _FORMS = "give 2026-11-22T14:02:47 or 14:02:47 in UTC, seconds of the trace clock, or -15m before the end"
-_NO_LINES = (*SNAPSHOT, "lost")
+NO_LINES = (*SNAPSHOT, "lost")
+"""The events that have no moment of their own."""
 _FIRST, _LAST = -(1 << 62), 1 << 62
 
 
@@ -33,13 +34,12 @@ class Period:
 
     def __init__(self, database: Database, since: str | None = None, until: str | None = None) -> None:
         self.open = since is None and until is None
-        self._database = database
-        self._ends: dict[str | None, int] = {}
         self._bounds: dict[str | None, tuple[int, int]] = {}
         if not self.open:
+            ends = _Ends(database)
             for log, about in database.about_by_log.items():
-                first = _FIRST if since is None else self._ts(since, log, about)
-                last = _LAST if until is None else self._ts(until, log, about)
+                first = _FIRST if since is None else _ts(since, log, about, ends)
+                last = _LAST if until is None else _ts(until, log, about, ends)
                 self._bounds[log] = first, last
 
     def holds(self, log: str | None, ts: int) -> bool:
@@ -61,26 +61,19 @@ class Period:
             for log, (first, last) in self._bounds.items()
         )
 
-    def _ts(self, text: str, log: str | None, about: dict[str, Any]) -> int:
-        before_end = ago(text)
-        if before_end is not None:
-            return self._end(log) - before_end // timedelta(microseconds=1)
-        if _SECONDS.fullmatch(text):
-            return round(float(text) * 1e6) if about.get("ts_unit", "us") == "us" else round(float(text))
-        offset = about.get("utc_offset_us")
-        moment = _moment(text, about)
-        if offset is None:
-            named = "this log" if log is None else log
-            raise Error(
-                f"{text}: {named} does not say what time of day it was: give seconds of the trace clock, or -15m"
-            )
-        return round((moment - EPOCH) / timedelta(microseconds=1)) - int(offset)
 
-    def _end(self, log: str | None) -> int:
+class _Ends:
+    """The last moment of each log by its own clock, looked for when it is asked for."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ends: dict[str | None, int] = {}
+
+    def of(self, log: str | None) -> int:
         # The clocks of logs compare in UTC only.
         if not self._ends:
             rows = self._database.rows(
-                f"SELECT log, max(ts) AS ts FROM events WHERE event NOT IN {_NO_LINES} GROUP BY log"
+                f"SELECT log, max(ts) AS ts FROM events WHERE event NOT IN {NO_LINES} GROUP BY log"
             )
             self._ends = {row["log"]: row["ts"] for row in rows}
         abouts = self._database.about_by_log
@@ -91,6 +84,20 @@ class Period:
             return self._ends.get(log, 0)
         known = [(ts, abouts[one].get("utc_offset_us")) for one, ts in self._ends.items()]
         return int(max((ts + own for ts, own in known if own is not None), default=offset) - offset)
+
+
+def _ts(text: str, log: str | None, about: dict[str, Any], ends: _Ends) -> int:
+    before_end = ago(text)
+    if before_end is not None:
+        return ends.of(log) - before_end // timedelta(microseconds=1)
+    if _SECONDS.fullmatch(text):
+        return round(float(text) * 1e6) if about.get("ts_unit", "us") == "us" else round(float(text))
+    offset = about.get("utc_offset_us")
+    moment = _moment(text, about)
+    if offset is None:
+        named = "this log" if log is None else log
+        raise Error(f"{text}: {named} does not say what time of day it was: give seconds of the trace clock, or -15m")
+    return round((moment - EPOCH) / timedelta(microseconds=1)) - int(offset)
 
 
 def ago(text: str) -> timedelta | None:
