@@ -8,6 +8,7 @@ import pytest
 
 import sigtrace
 from sigtrace import Database, analyze
+from sigtrace.commands.watch import Endings, Stream, Wanted
 from sigtrace.output.sentence import sentence
 from sigtrace.store.recorder import Recorder
 from tests.story import call, execute, fork, hit, leave, line, lost, take, witness
@@ -40,6 +41,7 @@ def thread_calls_exit(tid: int, *, pid: int = 100) -> str:
 # Others, who call exit: a log that shows that would show it of everybody.
 CALLERS = fork(800) + exits(800) + leave(800) + fork(801) + thread_calls_exit(801, pid=801) + leave(801) + witness()
 ENDED = fork(100) + leave(100)
+ASKED_AND_SILENT = fork(102) + hit(102, 15) + call(102, 15) + take(102, 15, HANDLER) + leave(102)
 
 
 def found(log: str, pid: int = 100) -> tuple[str, str | None]:
@@ -144,3 +146,14 @@ def test_other_threads_that_were_ended_along_are_told_beside() -> None:
     (told,) = sigtrace.who(session, "100")
     assert (told["verdict"], told["how"]) == SILENT
     assert "the cause is unknown: no call to exit is told; SIGKILL was delivered to it." in sentence(told, session)
+
+
+def test_watch_tells_who_ended_without_a_call_to_exit() -> None:
+    view = Endings(Wanted())
+    view.know({"sys_enter_exit_group", "sys_enter_exit"})
+    log = fork(100) + leave(100) + fork(101) + exits(101) + leave(101) + ASKED_AND_SILENT
+    for batch in Stream(None).batches(log.encode()):
+        assert list(view.lines(batch)) == []
+    said = list(view.settled())
+    assert [one.split()[1:3] for one in said] == [["worker", "(100)"], ["worker", "(102)"]]
+    assert all("ended, and the cause is unknown: no call to exit is told" in one for one in said)

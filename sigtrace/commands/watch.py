@@ -26,7 +26,7 @@ from sigtrace.store import snapshot
 from sigtrace.trace.parser import Parser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from sigtrace.causes.tracking.process import Process
@@ -105,7 +105,8 @@ class Calls:
 class Endings:
     """What watch shows of a stream of record batches: a sentence for each ending that is `wanted`, and for each loss.
 
-    An ending is told when all that happened up to it has been read: whoever only exited is passed over.
+    An ending is told when all that happened up to it has been read. Whoever only exited is passed over, and so is who
+    ended for an unknown reason, unless it was without a call to exit.
     """
 
     header = f"{'TIME':<12} ENDING"
@@ -119,10 +120,16 @@ class Endings:
 
     def begin(self, probe: Probe, *, arguments: bool) -> None:
         """Begin with the processes that run, so that they and their children have names and ancestors."""
+        self.know({event.rsplit(":", 1)[-1] for event in probe.events})
         cgroups = cgroup.existing()
         known = proc.snapshot(cgroups, arguments=arguments) if probe.clock == "boot" else []
         if known or cgroups:
             self._follow(snapshot.Rows("", 0, probe.utc_offset_us).batch(known, cgroups))
+
+    def know(self, events: Collection[str]) -> None:
+        """Begin with the events that are on."""
+        told = feed.exits_told(events, events)
+        self._tracker = Tracker(self._ended, Gaps(), live=True, exits_told=told)
 
     def lines(self, batch: pa.RecordBatch) -> Iterator[str]:
         """Follow the next batch, and yield the losses in it."""
@@ -143,7 +150,8 @@ class Endings:
 
     def _ended(self, process: Process, lost: bool) -> None:  # noqa: FBT001
         brief = self._judge.brief(process, lost)
-        if brief.verdict in {"exited", "unknown"} or not self._wanted.ending(process.pid, brief.killer_pid, brief.sig):
+        told = brief.verdict not in {"exited", "unknown"} or process.silent
+        if not told or not self._wanted.ending(process.pid, brief.killer_pid, brief.sig):
             return
         death = self._judge.ending(process, lost)
         at = time_text(death["ts"], None, "us") if death["time"] is None else time_of_day_text(death["time"])
