@@ -9,6 +9,8 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,16 +20,21 @@ import pytest
 
 from sigtrace import SessionError, read
 from sigtrace.capture.proc import Seen, snapshot
+from sigtrace.causes.feed import Parts
 from sigtrace.cli import main
 from sigtrace.commands.flight.status import status
+from sigtrace.commands.watch import Endings, Stream, Wanted
 from sigtrace.questions.database import Database
 from sigtrace.store.flight import flight, home, retention, segments
 from sigtrace.store.flight.flight import Flight
 from sigtrace.store.flight.retention import Retention
+from sigtrace.store.flight.tail import Tail
 from sigtrace.store.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
 
 FIXTURES = Path(__file__).with_name("fixtures")
 LOG = (FIXTURES / "evidence_events.txt").read_bytes()
@@ -292,6 +299,19 @@ def test_an_error_about_a_record_that_goes_on_is_told_as_it_is(
         recording.finish({})
 
 
+RECORDS = """
+import sys
+from pathlib import Path
+from test_flight import ALL, EVENTS, LOG, Flight, Source, nothing
+with Flight(Path(sys.argv[1]), {"events": EVENTS}, Source(), kept=ALL, look=nothing) as recording:
+    recording.feed(b"")
+    sys.stdin.read()
+    recording.feed(LOG)
+    import time; time.sleep(1)
+    recording.finish({})
+"""
+
+
 def last_run_was_killed(path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", KILLED, path], cwd=Path(__file__).parent, check=False)
     assert ended.returncode == -signal.SIGKILL
@@ -480,6 +500,60 @@ def test_a_time_since_which_is_asked_of_the_record_is_before_now(capsys: pytest.
     assert capsys.readouterr().out == "n\n0\n"
     assert main(["report", "--since", "-1h", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["calls"] == 0
+
+
+def watched(view: Endings, batches: Iterator[pa.RecordBatch | None]) -> list[str]:
+    """Return the lines for all that has come."""
+    lines = [line for batch in iter(lambda: next(batches, None), None) for line in view.lines(batch)]
+    return [*lines, *view.settled()]
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 3600.0])
+def test_what_a_recorder_reads_is_watched_over_all_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr(flight, "_SEGMENT_SECONDS", seconds)
+    lines = LOG.splitlines(keepends=True)
+    pieces = [b"".join(lines[at : at + 40]) for at in range(0, len(lines), 40)]
+    of_all, view = Endings(Wanted()), Endings(Wanted())
+    expected = []
+    with Flight(tmp_path, {"events": EVENTS}, Source(), kept=ALL, look=nothing) as recording:
+        recording.feed(pieces[0])
+        with Tail(tmp_path) as tail:
+            files = list(map(str, tail.files))
+            view.catch_up(EVENTS, Parts(files, lossy=True, witnessed=True), tail.past())
+            stream = Stream(OFFSET)
+            of_all.catch_up(EVENTS, Parts([], lossy=True, witnessed=True), stream.batches(pieces[0]))
+            said = []
+            for piece in pieces[1:]:
+                recording.feed(piece)
+                said += watched(view, tail.batches())
+                expected += [line for batch in stream.batches(piece) for line in of_all.lines(batch)]
+                expected += of_all.settled()
+        recording.finish({})
+    assert said == expected
+    assert len(said) > 5
+
+
+def test_a_watch_ends_with_the_recorder_and_needs_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording = subprocess.Popen([sys.executable, "-c", RECORDS, tmp_path], cwd=Path(__file__).parent, stdin=-1)
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "_status.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert recording.stdin is not None
+        timer = threading.Timer(1.0, recording.stdin.close)
+        timer.start()
+        assert main(["watch", "--deaths", "--dir", str(tmp_path)]) == 0
+        timer.join()
+    finally:
+        recording.wait(60)
+    printed = capsys.readouterr()
+    assert printed.out.startswith("TIME")
+    assert "killed by" in printed.out
+    assert printed.err.endswith(": the recorder has ended\n")
+    assert main(["watch", "--deaths", "--dir", str(tmp_path)]) == 1
+    assert "nobody records here now" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

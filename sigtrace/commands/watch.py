@@ -26,7 +26,7 @@ from sigtrace.store import snapshot
 from sigtrace.trace.parser import Parser
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from sigtrace.causes.tracking.process import Process
@@ -126,6 +126,15 @@ class Endings:
         if known or cgroups:
             self._follow(snapshot.Rows("", 0, probe.utc_offset_us).batch(known, cgroups))
 
+    def catch_up(self, events: Collection[str], before: feed.Parts, batches: Iterable[pa.RecordBatch]) -> None:
+        """Begin with the rows of a recording up to now, whose endings are not told: `before`, and then `batches`."""
+        self.know(events)
+        before.feed(self._tracker)
+        for batch in batches:
+            self._follow(batch)
+        self._tracker.settle()
+        self._said.clear()
+
     def know(self, events: Collection[str]) -> None:
         """Begin with the events that are on."""
         told = feed.exits_told(events, events)
@@ -133,8 +142,7 @@ class Endings:
 
     def lines(self, batch: pa.RecordBatch) -> Iterator[str]:
         """Follow the next batch, and yield the losses in it."""
-        order = pc.sort_indices(batch.column("line"))  # of a call, it is that of the first of its two lines
-        self._follow(batch.take(order))
+        self._follow(batch)
         lost = batch.filter(pc.equal(batch.column("event").cast(pa.string()), _LOST))
         for row in lost.select(["cpu", "lost"]).to_pylist():
             yield _loss(row, "endings")
@@ -146,6 +154,8 @@ class Endings:
         self._said.clear()
 
     def _follow(self, batch: pa.RecordBatch) -> None:
+        order = pc.sort_indices(batch.column("line"))  # of a call, it is that of the first of its two lines
+        batch = batch.take(order)
         self._tracker.follow(feed.chunk(batch), _LAST_LINE)
 
     def _ended(self, process: Process, lost: bool) -> None:  # noqa: FBT001
@@ -182,30 +192,28 @@ def _line(row: dict[str, Any], time_us: int | None) -> str:
     return _LINE.format(when, row["pid"], escaped(row["comm"]), signal_name(row["sig"]), target, error_name(row["ret"]))
 
 
-class _Shown:
-    """A view of a probe's stream on stdout."""
+class Shown:
+    """The lines of a view on stdout."""
 
-    def __init__(self, view: Calls | Endings, *, arguments: bool) -> None:
+    def __init__(self, view: Calls | Endings) -> None:
         self._view = view
-        self._arguments = arguments
-        self._stream: Stream | None = None
         self._settled = 0.0
 
-    def begin(self, probe: Probe) -> Stream:
-        """Begin before the first chunk, if that is not to do it."""
-        self._view.begin(probe, arguments=self._arguments)
+    def begin(self) -> None:
+        """Print the header."""
         print(self._view.header, flush=True)
-        self._stream = Stream(probe.utc_offset_us)
-        return self._stream
 
-    def show(self, probe: Probe, chunk: bytes) -> None:
-        """Print the lines of a chunk; an empty one says that all there was has been read."""
+    def show(self, batches: Iterable[pa.RecordBatch], stop: Callable[[], object], *, all_read: bool) -> None:
+        """Print the lines of batches, after which `all_read` says that all there was has been read.
+
+        `stop` is called if nobody reads the lines any more.
+        """
         try:
-            for batch in (self._stream or self.begin(probe)).batches(chunk):
+            for batch in batches:
                 for line in self._view.lines(batch):
                     print(line)
             # On a host where there is always more to read, it is as good as all after a while.
-            if not chunk or time.monotonic() - self._settled > _SETTLED_SECONDS:
+            if all_read or time.monotonic() - self._settled > _SETTLED_SECONDS:
                 self._settled = time.monotonic()
                 for line in self._view.settled():
                     print(line)
@@ -213,7 +221,27 @@ class _Shown:
         except BrokenPipeError:
             # Nobody watches any more. What is recorded ends well, and Python must not complain when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            probe.stop()
+            stop()
+
+
+class _Probed:
+    # A view of a probe's stream.
+    def __init__(self, view: Calls | Endings, *, arguments: bool) -> None:
+        self._view = view
+        self._shown = Shown(view)
+        self._arguments = arguments
+        self._stream: Stream | None = None
+
+    def begin(self, probe: Probe) -> Stream:
+        # Before the first chunk, if that is not to do it.
+        self._view.begin(probe, arguments=self._arguments)
+        self._shown.begin()
+        self._stream = Stream(probe.utc_offset_us)
+        return self._stream
+
+    def show(self, probe: Probe, chunk: bytes) -> None:
+        stream = self._stream or self.begin(probe)
+        self._shown.show(stream.batches(chunk), probe.stop, all_read=not chunk)
 
 
 def watch(
@@ -230,7 +258,7 @@ def watch(
     `evidence` and `arguments` are as of `sigtrace.commands.record.record`; this thread gives away its rights once it
     watches. Raises `ProbeError` if something that watching needs is missing.
     """
-    shown = _Shown(view, arguments=arguments)
+    shown = _Probed(view, arguments=arguments)
     if output is not None:
         record(
             output,

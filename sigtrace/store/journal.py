@@ -125,19 +125,24 @@ def opened(path: Path) -> Iterator[tuple[dict[str, Any], Iterator[bytes]]]:
     Raises `SessionError` where it is no journal, and `FileNotFoundError` where it is none any more.
     """
     with os.fdopen(regular.opened(path), "rb") as file:
-        try:
-            state = json.loads(file.readline(_LONGEST_STATE))
-        except (ValueError, RecursionError):
-            state = None
-        if not isinstance(state, dict):
-            raise SessionError(f"{path}: damaged: its first line is no object of JSON")
-        yield state, _blocks(file)
+        yield state(file, path), _blocks(file)
+
+
+def state(file: BinaryIO, path: Path) -> dict[str, Any]:
+    """Return the state in a journal's first line. Raises `SessionError` where there is none."""
+    try:
+        told = json.loads(file.readline(_LONGEST_STATE))
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise SessionError(f"{path}: damaged: its first line is no object of JSON")
+    return told
 
 
 def parts(path: Path) -> list[int]:
     """Return the numbers of the parts that there were when a journal began. Raises as `opened` does."""
-    with opened(path) as (state, _):
-        told = state.get("parts")
+    with opened(path) as (begun, _):
+        told = begun.get("parts")
     return told if isinstance(told, list) and description.is_parts(told) else []
 
 

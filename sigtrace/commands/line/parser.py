@@ -135,8 +135,9 @@ def _watch(commands: _Commands) -> None:
         "--deaths",
         action="store_true",
         help="print a sentence for each process that is killed, asked to end, or dies of a fault or for want of memory;"
-        " -p is then who did it, -T who ended",
+        " -p is then who did it, -T who ended. If a flight recorder records, its record is told",
     )
+    _home_option(watch)
     watch.add_argument(
         "-o",
         "--output",

@@ -57,6 +57,16 @@ def watch(arguments: argparse.Namespace) -> int:
     if arguments.deaths and arguments.no_evidence:
         raise Error("watch --deaths needs the kernel's events: leave --no-evidence out")
     wanted = Wanted(arguments.pid, arguments.target, arguments.signal, arguments.failed)
+    if arguments.home and (arguments.output or not arguments.deaths):
+        raise Error("watch --dir tells the endings of a record: give --deaths with it, and no -o")
+    if arguments.deaths and not arguments.output:
+        from sigtrace.commands.flight import watched
+        from sigtrace.store.flight import home
+
+        folder = home.folder(arguments.home)
+        if arguments.home or home.is_held(folder):
+            watched.watch(Endings(wanted), folder, arguments.duration)
+            return 0
     watch(
         Endings(wanted) if arguments.deaths else Calls(wanted),
         arguments.output,

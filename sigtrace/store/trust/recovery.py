@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from sigtrace.store.folder import Folder
 
+NO_STATE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a parser raises that goes on from what is no state of a parser."""
+
 
 def recover(folder: Folder) -> None:
     """Make parts of the journals of a session whose recorder is gone.
@@ -119,7 +122,7 @@ def rows(about: dict[str, Any], reading: Parser, path: Path, *, last: bool) -> I
                 yield from reading.finish()
             elif (batch := reading.take()) is not None:
                 yield batch
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except NO_STATE as error:
             # What the scanner goes on from is whatever stood there.
             raise SessionError(f"{path}: damaged: its first line is no state of a parser") from error
 
