@@ -1,4 +1,4 @@
-"""Report: print what sessions say, or write it as an HTML page."""
+"""Report: print what sessions say, or write it as an HTML page or a trace of Perfetto's."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 _PROCESSES = 8  # each takes up to 150 MB
 
 
-def run(asked: Asked, form: str | None, html: str | None, *, asked_within_us: int) -> None:
-    """Print a report as text, or as `json` or `markdown`; or write it as an HTML page to the file `html`."""
+def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, *, asked_within_us: int) -> None:
+    """Print a report as text, or as `json` or `markdown`; or write a page to `html`, or a trace to `perfetto`."""
     as_text = form is None and html is None
     opened = Database(*asked.sessions, asked_within_us=asked_within_us, since=asked.first)
     with opened as database, interrupting(database.interrupt):
         database.within(asked.since, asked.until)
+        if perfetto is not None:
+            _write_trace(database, perfetto)
+            return
         answer = summary(database, timeline=not as_text, processes=min(_PROCESSES, os.cpu_count() or 1))
     if html is not None:
         from sigtrace.output.html import page
@@ -38,3 +41,10 @@ def run(asked: Asked, form: str | None, html: str | None, *, asked_within_us: in
         print(markdown(answer), end="")
     else:
         text.write_text(answer)
+
+
+def _write_trace(database: Database, name: str) -> None:
+    from sigtrace.output import perfetto
+
+    perfetto.write(database, Path(name))
+    tell(f"{escaped(name)}: open it at https://ui.perfetto.dev: the page reads it, and sends it nowhere.")

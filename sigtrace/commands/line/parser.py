@@ -37,6 +37,7 @@ examples:
   sigtrace who s.parquet --by deployer --since -15m  # what the deployer sent, and what became of it
   sigtrace report s.parquet --html s.html       # a page to open, to send, to print
   sigtrace report s.parquet --markdown          # for a ticket
+  sigtrace report s.parquet --perfetto s.pftrace  # lives and signals, to look at in ui.perfetto.dev
   sigtrace report --since -1h                   # the last hour of what the flight recorder has
   sigtrace query s.parquet "SELECT killer_comm, count(*) FROM deaths GROUP BY ALL"
   sigtrace query 'fleet/**/*.parquet' "FROM kills" --csv  # over many sessions
@@ -166,6 +167,9 @@ def _report(commands: _Commands) -> None:
         "--markdown", action="store_const", const="markdown", dest="form", help="print Markdown, for a ticket"
     )
     form.add_argument("--html", metavar="OUT.html", help="write a page: one file, which needs no network")
+    form.add_argument(
+        "--perfetto", metavar="OUT.pftrace", help="write lives and signals as a trace for https://ui.perfetto.dev"
+    )
     _asked_within(report)
 
 

@@ -104,7 +104,8 @@ def report(arguments: argparse.Namespace) -> int:
     from sigtrace.commands import report
 
     within = round(arguments.asked_within * 1e6)
-    report.run(_asked(arguments, within), arguments.form, arguments.html, asked_within_us=within)
+    forms = arguments.form, arguments.html, arguments.perfetto
+    report.run(_asked(arguments, within), *forms, asked_within_us=within)
     return 0
 
 
