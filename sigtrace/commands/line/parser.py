@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 from sigtrace import __version__
-from sigtrace.commands import streams
 from sigtrace.commands.line import run, values
+from sigtrace.commands.line.mistakes import Parser
 from sigtrace.facts.rules import ASKED_WITHIN_US
 
 if TYPE_CHECKING:
@@ -44,24 +43,16 @@ examples:
   sigtrace status                               # how the flight recorder is, and what it has kept
   sudo sigtrace doctor                          # what recording needs, and whether it is there
   sigtrace demo                                 # a scene of its own, recorded and explained
+  sigtrace help who                             # what a command does and takes
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def _print_message(self, message: str, file: object = None) -> None:
-        # argparse's own says nothing if that fails.
-        if file is sys.stdout:
-            print(message, end="")
-        else:
-            streams.tell(message, end="")
-
-
-_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"  # noqa: SLF001 -- it has no other name
+_Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 -- it has no other name
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    made = _Parser(
+    made = Parser(
         "sigtrace",
         description="Who killed whom, with what, and how do you know?",
         epilog=_EXAMPLES,
@@ -82,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     _command(
         commands, "demo", run.demo, "record a small scene of its own and explain it; without the rights, a stored log"
     )
+    _help(commands, made)
     return made
 
 
@@ -102,7 +94,7 @@ def _record(commands: _Commands) -> None:
     where.add_argument(
         "-o",
         "--output",
-        type=values.output,
+        type=values.recording,
         metavar="NAME.parquet",
         help="the folder to write; {host}, {date} and {time} (UTC) are filled in when the recording begins",
     )
@@ -139,7 +131,7 @@ def _watch(commands: _Commands) -> None:
     watch.add_argument(
         "-o",
         "--output",
-        type=values.output,
+        type=values.recording,
         metavar="NAME.parquet",
         help="record at once, as record -o does; the switches above change only what is shown",
     )
@@ -150,7 +142,9 @@ def _watch(commands: _Commands) -> None:
 def _parse(commands: _Commands) -> None:
     parse = _command(commands, "parse", run.parse, "write a raw trace_pipe log as Parquet")
     parse.add_argument("logs", nargs="+", metavar="LOG", help="a log, also .gz, .xz or .zst; - is standard input")
-    parse.add_argument("-o", "--output", required=True, metavar="OUT.parquet", help="the file to write")
+    parse.add_argument(
+        "-o", "--output", required=True, type=values.parquet, metavar="OUT.parquet", help="the file to write"
+    )
 
 
 def _report(commands: _Commands) -> None:
@@ -233,6 +227,15 @@ def _service(commands: _Commands) -> None:
     service.add_argument("--print", action="store_true", help="print the unit, and do nothing")
     _keep_options(service)
     _arguments_option(service)
+
+
+def _help(commands: _Commands, of_all: Parser) -> None:
+    def print_help(arguments: argparse.Namespace) -> int:
+        commands.choices.get(arguments.of, of_all).print_help()
+        return 0
+
+    told = _command(commands, "help", print_help, "say what a command does and takes, or which commands there are")
+    told.add_argument("of", nargs="?", choices=commands.choices, metavar="COMMAND", help="left out, all commands")
 
 
 def _keep_options(command: argparse.ArgumentParser, when: str = "") -> None:
