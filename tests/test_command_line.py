@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+import sigtrace
 from sigtrace.cli import main
 from sigtrace.commands.line.parser import joined, parser
+from sigtrace.facts.schema import PLAIN
+from sigtrace.questions.who import Question, ask
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVIDENCE = str(FIXTURES / "evidence_events.txt")
@@ -72,6 +76,58 @@ def test_help_prints_what_the_option_help_prints(capsys: pytest.CaptureFixture[s
             main([*words, "--help"])
         of_option = capsys.readouterr().out
         assert printed(capsys, "help", *words) == of_option
+
+
+SCENE = "notebooks/data/scene.parquet"
+UNSEEN = "no row names pid 4711"
+
+
+@pytest.mark.parametrize("words", [["4711"], ["all", "--by", "4711"], ["4711", "--by", "deployer"], ["4711", "--json"]])
+def test_a_pid_that_no_row_names_is_an_error_that_says_so_in_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["who", SCENE, *words]) == 1
+    told = capsys.readouterr()
+    assert told == ("", f"sigtrace: {SCENE}: {UNSEEN}: check the number, or ask `who` for all\n")
+
+
+def test_of_an_unseen_pid_no_call_to_a_group_is_told_that_may_have_been_about_anybody(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = str(FIXTURES / "stacktrace.txt")  # which has the two lines alone, and calls to groups
+    assert main(["who", log, "4711"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"sigtrace: {log}: {UNSEEN}. Unknown: this log has no signal_generate")
+    assert err.count("\n") == 1
+    assert sigtrace.who(sigtrace.read(log), "4711") == []
+
+
+def test_where_events_were_lost_an_unseen_pid_may_have_been_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["who", str(FIXTURES / "lossy.txt.gz"), "4711"]) == 1
+    assert f"{UNSEEN}. Unknown: 18,176 events were lost on CPU 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("row", "pid"),
+    [
+        ({"event": "kill", "pid": 7, "tid": 8, "sig": 0, "target": 9, "ret": 0}, 7),
+        ({"event": "kill", "pid": 7, "tid": 8, "sig": 0, "target": 9, "ret": 0}, 8),
+        ({"event": "kill", "pid": 7, "tid": 8, "sig": 0, "target": 9, "ret": 0}, 9),
+        ({"event": "kill", "pid": 7, "tid": 8, "sig": 15, "target": -9, "ret": 0}, 9),
+        ({"event": "kill_half", "pid": 7, "tid": 8, "target": 9, "ret": 0}, 9),
+        ({"event": "process", "pid": 7, "tid": 7, "target": 9}, 9),
+        ({"event": "sched_process_fork", "pid": 7, "tid": 7, "target": 9}, 9),
+    ],
+)
+def test_a_pid_is_known_if_a_row_names_it_in_any_way(row: dict[str, object], pid: int) -> None:
+    row = {"ts": 1, "line": 1, "cpu": 0, **row}
+    table = pa.Table.from_pylist([row], PLAIN)
+    account = sigtrace.Accounting()
+    session = sigtrace.Session("s", table, account, {**account.to_dict(), "logs": [None]})
+    with sigtrace.Database(session) as database:
+        assert ask(database, Question(str(pid)), each=False, exits=False).unseen is None
+        assert ask(database, Question("4711"), each=False, exits=False).unseen == 4711
 
 
 OUTPUTS = ["record -o {} -- true", "watch -o {}", f"parse {EVIDENCE} -o {{}}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sigtrace.commands.streams import interrupting
+from sigtrace.errors import SessionError
 from sigtrace.facts.witness import CALLS, missing
 from sigtrace.output import text
 from sigtrace.output.clock import time_text
@@ -34,13 +35,15 @@ def run(
     """Print what `sigtrace.who` answers: a sentence for each answer, and what the session leaves unknown.
 
     `form` is None, `each` if many alike are not to be one sentence, or `json`. No more than `limit` answers are
-    printed.
+    printed. Raises `SessionError` if no row names the pid that is asked for.
     """
     with (
         Database(session, asked_within_us=asked_within_us, since=first) as database,
         interrupting(database.interrupt),
     ):
         answer = ask(database, question, each=form is not None, exits=form == "json")
+        if answer.unseen is not None:
+            raise SessionError(_unseen(answer.unseen, database))
         if form == "json":
             write_warnings(damage.texts(database.abouts, database.left_out))
             text.write_json(answer.lines[:limit])
@@ -67,6 +70,13 @@ def _alike_text(many: Alike, database: Database) -> str:
     begin = time_text(many.first["ts"], many.first["time"], unit)
     end = time_text(many.last_ts, time(many.last_time), unit)
     return f"{many.n:,} times {plain(alike_pieces(many.first, unit))}, from {begin} to {end}."
+
+
+def _unseen(pid: int, database: Database) -> str:
+    """Return in a line that no row names a pid, as far as rows are not missing."""
+    doubt = unknown(database)
+    said = f"{database.name}: no row names pid {pid}"
+    return f"{said}. Unknown: {doubt}" if doubt else f"{said}: check the number, or ask `who` for all"
 
 
 def _none(database: Database, question: Question) -> tuple[str, str | None]:
