@@ -65,8 +65,8 @@ def who(
     `verdict` alive and its `fate`. If the session has none, an object is a kind of calls that named it, or a group that
     it may have been in: with `verdict` unknown, for two lines do not say who died, and `result` and `calls` besides.
     Every object has log, victim_pid, victim_comm, time, ts, signal, verdict, killer_pid, killer_comm, group, ancestors,
-    lost and lines; what is not known is null. Of `all`, `exits` says whether those that only exited are among them. Of a pid that
-    no row names there is none.
+    lost and lines; what is not known is null. Of `all`, `exits` says whether those that only exited are among them. For
+    a pid that no row names there are none.
 
     `by` is like `asked`, of the sender: an object is a signal that it sent, with its `fate`, `outcome` (ended, asked,
     ended later, lived on, unknown), and the `verdict` and `exit_status` of who got it; or a kind of calls that failed
@@ -101,10 +101,7 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
     if found.lines.n:
         return Answer(_answers(found.lines), _NONE)
     if matcher.pid is not None:
-        pid = matcher.pid
-        if not _seen(database, pid):
-            return Answer([], _NONE, pid)
-        return Answer(_calls(database, period, lambda one: one["target"] == pid), _NONE)
+        return _calls_to(database, period, matcher.pid)
     pids = _known(database, matcher, found.names)
     return Answer(_calls(database, period, lambda one: (one["log"], one["target"]) in pids), _NONE)
 
@@ -188,6 +185,12 @@ def _logs_with(database: Database, pid: int | None) -> Collection[str | None] | 
     named = (f"pid = {pid}", f"target = {pid}", f"tid = {pid} AND pid IS NULL")
     found = " UNION ".join(f"SELECT log FROM events WHERE {one}" for one in named)
     return [row["log"] for row in database.rows(found)]
+
+
+def _calls_to(database: Database, period: Period, pid: int) -> Answer:
+    if not _seen(database, pid):
+        return Answer([], _NONE, pid)
+    return Answer(_calls(database, period, lambda one: one["target"] == pid), _NONE)
 
 
 def _seen(database: Database, pid: int) -> bool:
