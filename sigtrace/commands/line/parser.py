@@ -235,7 +235,9 @@ def _help(commands: _Commands, of_all: Parser) -> None:
         return 0
 
     told = _command(commands, "help", print_help, "say what a command does and takes, or which commands there are")
-    told.add_argument("of", nargs="?", choices=commands.choices, metavar="COMMAND", help="left out, all commands")
+    told.add_argument(
+        "of", nargs="?", choices=tuple(commands.choices), metavar="COMMAND", help="left out, all commands"
+    )
 
 
 def _keep_options(command: argparse.ArgumentParser, when: str = "") -> None:
