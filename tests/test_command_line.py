@@ -12,6 +12,7 @@ from sigtrace.cli import main
 from sigtrace.commands.line.parser import joined, parser
 from sigtrace.facts.schema import PLAIN
 from sigtrace.questions.who import Question, ask
+from tests.shown import COMMANDS
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVIDENCE = str(FIXTURES / "evidence_events.txt")
@@ -154,3 +155,37 @@ def test_a_name_that_ends_in_parquet_is_taken(line: str, name: str) -> None:
 
 def test_the_folder_of_the_flight_recorder_may_have_any_name() -> None:
     assert parser().parse_args(["record", "--flight", "x.d"]).flight == "x.d"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ([SCENE], 0),
+        ([SCENE, "web-2"], 0),
+        ([SCENE, "web-2", "--json", "--limit", "0"], 0),  # whether or not it is told
+        ([SCENE, "--by", "deployer"], 0),
+        ([SCENE, "13554"], 3),  # it exited
+        ([SCENE, "--by", "13546"], 3),
+        ([SCENE, "web-2", "--by", "13554", "--until", "14:02:47.4"], 3),  # that SIGTERM it ignored
+        ([EVIDENCE, "5573"], 0),  # self
+        ([EVIDENCE, "5574"], 0),  # fault
+        ([EVIDENCE, "5583"], 0),  # oom
+        ([EVIDENCE, "5571"], 3),  # it was asked, and exited
+        ([EVIDENCE, "5567"], 3),  # nobody sent it a signal
+        ([str(FIXTURES / "only_process_exit.txt"), "14158"], 4),
+        ([str(FIXTURES / "only_sys_kill.txt"), "--by", "14165"], 4),
+        ([str(FIXTURES / "lossy.txt.gz"), "12754"], 4),
+        ([SCENE, "4711"], 1),  # no row names it
+        ([SCENE, "no such name"], 1),
+    ],
+)
+def test_the_exit_code_says_whether_a_signal_ended_somebody_if_it_is_asked_to(words: list[str], code: int) -> None:
+    assert main(["who", *words, "--exit-code"]) == code
+    assert main(["who", *words]) == (1 if code == 1 else 0)
+
+
+def test_the_exit_codes_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    codes = printed(capsys, "help").partition("\nexit code:\n")[2]
+    assert "who --exit-code" in codes
+    with_exit_code = [name for name in COMMANDS if "--exit-code" in printed(capsys, "help", name)]
+    assert with_exit_code == ["who"]

@@ -11,18 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sigtrace.commands.line import parser
-from tests.shown import ROOT
+from tests.shown import COMMANDS, ROOT
 
 if TYPE_CHECKING:
-    import argparse
     from pathlib import Path
-
-COMMANDS: dict[str, argparse.ArgumentParser] = next(
-    dict(action.choices)
-    for action in parser()._actions  # noqa: SLF001 -- it has no other way to its commands
-    if isinstance(action.choices, dict)
-)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +95,7 @@ def test_man_shows_the_page_of_a_command_with_all_that_it_takes_and_its_examples
 def test_the_page_of_the_command_line_has_every_command_in_it(share: Path) -> None:
     shown = page(share / "man/man1/sigtrace.1")
     assert "sigtrace - who killed whom, with what, and how do you know?" in shown
+    assert "\nEXIT CODE\n" in shown
     assert re.findall(r"^COMMAND 'sigtrace (\w+)'$", shown, re.MULTILINE) == list(COMMANDS)
     assert {path.name for path in (share / "man/man1").iterdir()} == {
         "sigtrace.1",

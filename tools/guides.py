@@ -47,13 +47,14 @@ def make(folder: Path) -> None:
 
 
 def _page(of: argparse.ArgumentParser, name: str) -> str:
-    examples, of.epilog = of.epilog.splitlines()[1:], None
+    sections, of.epilog = of.epilog.split("\n\n"), None
     page = Manpage(of)
     page.prog = name
     page.description = f"{of.description[0].lower()}{of.description[1:].rstrip('.')}"
     page.source, page.manual, page.date = f"sigtrace {__version__}", "sigtrace", ""
-    lines = [line.strip().translate(str.maketrans(_ESCAPED)) for line in examples]
-    page.add_section("examples", "=", "\n".join([".nf", *lines, ".fi"]))
+    for section in sections:
+        title, *lines = (line.strip().translate(str.maketrans(_ESCAPED)) for line in section.splitlines())
+        page.add_section(title.rstrip(":"), "=", "\n".join([".nf", *lines, ".fi"]))
     return str(page)
 
 

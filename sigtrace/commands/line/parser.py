@@ -34,6 +34,7 @@ examples:
   sigtrace who nginx --since -1h                # what the flight recorder has of it
   sigtrace who s.parquet nginx.service -v       # by unit, container, user or a word of the command line; each
   sigtrace who s.parquet --by deployer --since -15m  # what the deployer sent, and what became of it
+  sigtrace who s.parquet worker --exit-code     # for a script: 0 if a signal ended one, 3 if none, 4 if unknown
   sigtrace report s.parquet --html s.html       # a page to open, to send, to print
   sigtrace report s.parquet --markdown          # for a ticket
   sigtrace query s.parquet "SELECT killer_comm, count(*) FROM deaths GROUP BY ALL"
@@ -46,6 +47,13 @@ examples:
   sigtrace help who                             # what a command does and takes
 """
 
+_EXIT_CODES = """\
+exit code:
+  0 if the command did its work, 1 if it failed (a line on stderr says why), 2 if the usage was wrong.
+  record -- COMMAND exits as the command did; status and doctor exit with 1 if something is not as it should be;
+  who --exit-code, and no other command, exits with what it found.
+"""
+
 
 _Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 -- it has no other name
 
@@ -55,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         "sigtrace",
         description="Who killed whom, with what, and how do you know?",
-        epilog=_EXAMPLES,
+        epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--version", action="version", version=f"sigtrace {__version__}")
@@ -185,6 +193,12 @@ def _who(commands: _Commands) -> None:
         "-v", "--verbose", action="store_const", const="each", dest="form", help="tell each, also if many are alike"
     )
     form.add_argument("--json", action="store_const", const="json", dest="form", help="print a JSON list of objects")
+    who.add_argument(
+        "--exit-code",
+        action="store_true",
+        help="exit with 0 if a signal ended one of those who are told of (killed, self, fault, oom; with --by, a signal"
+        " of that sender), with 3 if none, with 4 if that is unknown; with 1 if the command failed, as ever",
+    )
     _asked_within(who)
 
 
