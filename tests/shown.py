@@ -9,8 +9,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigtrace.commands.line.parser import parser
+
+if TYPE_CHECKING:
+    import argparse
 
 ROOT = Path(__file__).parent.parent
+COMMANDS: dict[str, argparse.ArgumentParser] = next(
+    dict(action.choices)
+    for action in parser()._actions  # noqa: SLF001 -- it has no other way to its commands
+    if isinstance(action.choices, dict)
+)
+"""The parsers of the commands, by name."""
+
 _FENCED = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 

@@ -61,9 +61,9 @@ def test_a_report_says_how_many_by_whom_to_whom_and_what_failed(capsys: pytest.C
 
 
 def test_where_events_were_lost_the_answer_is_unknown_and_never_nobody(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["who", LOSSY, "4711"]) == 0
+    assert main(["who", LOSSY, "12754"]) == 0  # who sent signals itself
     printed = capsys.readouterr().out
-    assert "It is unknown who sent 4711 a signal." in printed
+    assert "It is unknown who sent 12754 a signal." in printed
     assert "18,176 events were lost on CPU 1" in printed
     assert "Nobody" not in printed
 
@@ -75,15 +75,15 @@ def test_what_the_kernel_counted_as_lost_and_no_line_tells_of_is_unknown_too(
     with Recorder(path, {}) as recorder:
         recorder.feed((FIXTURES / "fields.txt").read_bytes())
         recorder.finish({1: 7})
-    assert main(["who", str(path), "4711"]) == 0
+    assert main(["who", str(path), "5603"]) == 0
     printed = capsys.readouterr().out
-    assert "It is unknown who sent 4711 a signal." in printed
+    assert "It is unknown who sent 5603 a signal." in printed
     assert "the kernel counted 7 lost events that no line of the log mentions" in printed
 
 
 def test_where_nothing_was_lost_and_all_events_were_on_nobody_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["who", EVIDENCE, "4711"]) == 0
-    assert capsys.readouterr().out == "Nobody sent 4711 a signal in this log.\n"
+    assert main(["who", EVIDENCE, "5567"]) == 0
+    assert capsys.readouterr().out == "Nobody sent 5567 a signal in this log.\n"
 
 
 def test_who_finds_the_dead_by_pid_by_name_and_by_the_file_they_executed(capsys: pytest.CaptureFixture[str]) -> None:

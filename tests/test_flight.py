@@ -334,9 +334,9 @@ def test_the_time_between_two_runs_is_a_row_and_makes_unknown(
     assert row["time"].timestamp() == pytest.approx(datetime.now(UTC).timestamp(), abs=60)
     (gap,) = status(tmp_path, datetime.now(UTC))["gaps"]
     assert gap["why"] == how
-    assert main(["who", str(tmp_path), "4194303"]) == 0
+    assert main(["who", str(tmp_path), "5567"]) == 0
     said = capsys.readouterr().out
-    assert "It is unknown who sent 4194303 a signal." in said
+    assert "It is unknown who sent 5567 a signal." in said
     words = {"stopped": "recorder was stopped", "killed": "recorder was killed", "rebooted": "machine was restarted"}
     assert f"othing was recorded from {gap['since'][:10]}" in said
     assert words[how] in said

@@ -33,6 +33,10 @@ DATA = {
     *("py.typed", "probe.c", "context.c", "trace/scan.pxd", "output/html/page.css", "output/html/page.js"),
     *("commands/demo/stored.txt", "capture/shim/include/vmlinux.h", "capture/shim/include/bpf/bpf_helpers.h"),
 }
+GUIDES = {
+    *("bash-completion/completions/sigtrace", "zsh/site-functions/_sigtrace"),
+    *("fish/vendor_completions.d/sigtrace.fish", "man/man1/sigtrace.1", "man/man1/sigtrace-who.1"),
+}
 # The commands and the Python of the documents, the command line, and what the versions of others bear on.
 TESTS = [f"tests/test_{name}.py" for name in ("docs", "readme", "cli", "query", "database", "analyze", "part")]
 LEFT_OUT = [
@@ -128,7 +132,14 @@ def test_every_file_of_the_package_is_in_the_wheel_and_what_is_hot_is_compiled(b
     compiled = {name for name in names if name.endswith(".so")}
     hot = {name.partition(".")[0] for name in names if name.endswith(".pxd")}
     assert {name.partition(".")[0] for name in compiled} == hot
-    assert names - compiled == {name for name in built.copied if name.startswith("sigtrace/")}
+    guides = {name for name in names if ".data/data/share/" in name}
+    assert names - compiled - guides == {name for name in built.copied if name.startswith("sigtrace/")}
+
+
+def test_the_wheel_brings_man_pages_and_completions(built: Built) -> None:
+    names = {name.partition(".data/data/share/")[2]: content for name, content in shipped(built.wheel).items()}
+    assert names.keys() >= GUIDES
+    assert all(names[name] for name in GUIDES)
 
 
 def test_the_source_distribution_is_the_whole_checkout(built: Built) -> None:

@@ -180,6 +180,11 @@ def test_the_debian_package_holds_all_it_needs_and_runs_with_debians_python(tmp_
     assert "python3-bpfcc" in about
     subprocess.run(["dpkg-deb", "-x", package, tmp_path / "tree"], check=True)
     assert (tmp_path / "tree/usr/lib/systemd/system/sigtrace.service").read_text() == UNIT
+    for name in (
+        *("bash-completion/completions/sigtrace", "zsh/vendor-completions/_sigtrace"),
+        *("fish/vendor_completions.d/sigtrace.fish", "man/man1/sigtrace.1.gz", "man/man1/sigtrace-who.1.gz"),
+    ):
+        assert (tmp_path / "tree/usr/share" / name).stat().st_size > 0
     # As if it were installed, and nothing on this machine changes.
     mount = f"mkdir -p /usr/lib/sigtrace && mount --bind {tmp_path}/tree/usr/lib/sigtrace /usr/lib/sigtrace"
     asked = ROOT / "notebooks/data/scene.parquet"

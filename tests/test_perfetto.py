@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as protos
 
-import sigtrace
 from sigtrace.cli import main
+from sigtrace.questions.database import Database
+from sigtrace.questions.who import who
 from tests.story import fork, kill, leave
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
 SCENE, FLEET = str(DATA / "scene.parquet"), str(DATA / "fleet")
@@ -57,10 +61,15 @@ def written(tmp_path: Path, *arguments: str) -> Trace:
     return Trace(out)
 
 
+def endings(session: str) -> list[dict[str, Any]]:
+    with Database(session) as database:
+        return who(database)
+
+
 @pytest.mark.parametrize("session", [SCENE, FLEET])
 def test_every_ending_is_a_slice_with_what_is_known_of_it(session: str, tmp_path: Path) -> None:
     trace = written(tmp_path, session)
-    deaths = sigtrace.who(session)
+    deaths = endings(session)
     assert len(trace.slices) == len(deaths)
     for track, begun, ended, notes in trace.slices:
         assert begun <= ended
@@ -69,19 +78,19 @@ def test_every_ending_is_a_slice_with_what_is_known_of_it(session: str, tmp_path
     assert told == sorted((one["victim_pid"], one["verdict"], _ns(one["time"])) for one in deaths)
 
 
-def _ns(time: Any) -> int:
+def _ns(time: datetime) -> int:
     return round(time.timestamp() * 1e6) * 1000
 
 
 def test_the_statuses_of_exits_are_told_also_if_they_are_0(tmp_path: Path) -> None:
     told = [notes.get("exit_status") for *_, notes in written(tmp_path, STATUSES).slices]
-    assert Counter(told) == Counter(one["exit_status"] for one in sigtrace.who(STATUSES))
+    assert Counter(told) == Counter(one["exit_status"] for one in endings(STATUSES))
     assert 0 in told
 
 
 def test_every_signal_that_ended_somebody_is_a_flow_from_its_sender(tmp_path: Path) -> None:
     trace = written(tmp_path, SCENE)
-    sent = [one for one in sigtrace.who(SCENE) if one["killer_pid"] is not None and one["delay_us"] is not None]
+    sent = [one for one in endings(SCENE) if one["killer_pid"] is not None and one["delay_us"] is not None]
     assert len(sent) >= 9
     expected = [
         [f"{one['killer_comm']} ({one['killer_pid']})", f"{one['victim_comm']} ({one['victim_pid']})"] for one in sent

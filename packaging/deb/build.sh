@@ -16,6 +16,9 @@ trap 'rm -rf "$tree"' EXIT
 "$python" -m pip -qq --disable-pip-version-check install --no-compile --only-binary :all: --python-version "$of_debian" \
     --target "$tree/usr/lib/sigtrace" ${WHEEL:-"$root"/dist/sigtrace-*.whl}
 rm -rf "$tree/usr/lib/sigtrace/bin"
+mv "$tree/usr/lib/sigtrace/share" "$tree/usr/share"
+mv "$tree/usr/share/zsh/site-functions" "$tree/usr/share/zsh/vendor-completions" # where Debian's zsh looks
+gzip -9n "$tree"/usr/share/man/man1/*.1
 mkdir -p "$tree/usr/bin" "$tree/usr/lib/systemd/system" "$tree/usr/share/doc/sigtrace" "$tree/DEBIAN"
 cat >"$tree/usr/bin/sigtrace" <<'END'
 #!/usr/bin/python3 -I

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sigtrace.commands.streams import interrupting
+from sigtrace.errors import SessionError
+from sigtrace.facts.rules import EXITS
 from sigtrace.facts.witness import CALLS, missing
 from sigtrace.output import text
 from sigtrace.output.clock import time_text
@@ -19,7 +21,7 @@ from sigtrace.store.trust import damage
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sigtrace.questions.who import Question
+    from sigtrace.questions.who import Answer, Question
 
 
 def run(
@@ -30,21 +32,25 @@ def run(
     limit: int | None,
     asked_within_us: int,
     first: datetime | None = None,
-) -> None:
+    exit_code: bool = False,
+) -> int:
     """Print what `sigtrace.who` answers: a sentence for each answer, and what the session leaves unknown.
 
     `form` is None, `each` if many alike are not to be one sentence, or `json`. No more than `limit` answers are
-    printed.
+    printed. The exit code that is returned is 0, unless `exit_code` is asked for: see `_exit_code`. Raises
+    `SessionError` if no row names the pid that is asked for.
     """
     with (
         Database(session, asked_within_us=asked_within_us, since=first) as database,
         interrupting(database.interrupt),
     ):
         answer = ask(database, question, each=form is not None, exits=form == "json")
+        if answer.unseen is not None:
+            raise SessionError(_unseen(answer.unseen, database))
         if form == "json":
             write_warnings(damage.texts(database.abouts, database.left_out))
             text.write_json(answer.lines[:limit])
-            return
+            return _exit_code(answer, database) if exit_code else 0
         for line in answer.lines[:limit]:
             write_sentence(_alike_text(line, database) if isinstance(line, Alike) else sentence(line, database))
         if limit is not None and len(answer.lines) > limit:
@@ -60,6 +66,23 @@ def run(
             write_sentence(denial)
         if doubt:
             write_sentence(f"Unknown: {doubt}")
+        return _exit_code(answer, database) if exit_code else 0
+
+
+def _exit_code(answer: Answer, database: Database) -> int:
+    """Return 0 if a signal ended one of those who are told of, 3 if none of them, 4 if that is unknown."""
+    found = [_ended_by_signal(line.first if isinstance(line, Alike) else line) for line in answer.lines]
+    if True in found:
+        return 0
+    return 4 if None in found or unknown(database) else 3
+
+
+def _ended_by_signal(one: dict[str, Any]) -> bool | None:
+    if "ret" in one:
+        return False  # a call that failed or only asked; if the log does not show what a call did, that is unknown
+    if "outcome" in one:
+        return None if one["outcome"] == "unknown" else one["outcome"] == "ended"
+    return None if one["verdict"] == "unknown" else one["verdict"] not in {*EXITS, "alive"}
 
 
 def _alike_text(many: Alike, database: Database) -> str:
@@ -67,6 +90,13 @@ def _alike_text(many: Alike, database: Database) -> str:
     begin = time_text(many.first["ts"], many.first["time"], unit)
     end = time_text(many.last_ts, time(many.last_time), unit)
     return f"{many.n:,} times {plain(alike_pieces(many.first, unit))}, from {begin} to {end}."
+
+
+def _unseen(pid: int, database: Database) -> str:
+    """Return in a line that no row names a pid, as far as rows are not missing."""
+    doubt = unknown(database)
+    said = f"{database.name}: no row names pid {pid}"
+    return f"{said}. Unknown: {doubt}" if doubt else f"{said}: check the number, or ask `who` for all"
 
 
 def _none(database: Database, question: Question) -> tuple[str, str | None]:

@@ -38,10 +38,14 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a question brought: answers, each or many alike, and how many processes exited that are not among them."""
+    """What a question brought: answers, each or many alike, and how many processes exited that are not among them.
+
+    `unseen` is the pid that was asked for, if no row names it.
+    """
 
     lines: list[Object | Alike]
     exits: Exits
+    unseen: int | None = None
 
 
 def who(
@@ -61,7 +65,8 @@ def who(
     `verdict` alive and its `fate`. If the session has none, an object is a kind of calls that named it, or a group that
     it may have been in: with `verdict` unknown, for two lines do not say who died, and `result` and `calls` besides.
     Every object has log, victim_pid, victim_comm, time, ts, signal, verdict, killer_pid, killer_comm, group, ancestors,
-    lost and lines; what is not known is null. Of `all`, `exits` says whether those that only exited are among them.
+    lost and lines; what is not known is null. Of `all`, `exits` says whether those that only exited are among them. For
+    a pid that no row names there are none.
 
     `by` is like `asked`, of the sender: an object is a signal that it sent, with its `fate`, `outcome` (ended, asked,
     ended later, lived on, unknown), and the `verdict` and `exit_status` of who got it; or a kind of calls that failed
@@ -96,8 +101,7 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
     if found.lines.n:
         return Answer(_answers(found.lines), _NONE)
     if matcher.pid is not None:
-        pid = matcher.pid
-        return Answer(_calls(database, period, lambda one: one["target"] == pid), _NONE)
+        return _calls_to(database, period, matcher.pid)
     pids = _known(database, matcher, found.names)
     return Answer(_calls(database, period, lambda one: (one["log"], one["target"]) in pids), _NONE)
 
@@ -183,6 +187,18 @@ def _logs_with(database: Database, pid: int | None) -> Collection[str | None] | 
     return [row["log"] for row in database.rows(found)]
 
 
+def _calls_to(database: Database, period: Period, pid: int) -> Answer:
+    if not _seen(database, pid):
+        return Answer([], _NONE, pid)
+    return Answer(_calls(database, period, lambda one: one["target"] == pid), _NONE)
+
+
+def _seen(database: Database, pid: int) -> bool:
+    # The group of a call has the number of the process that began it.
+    named = (f"pid = {pid}", f"tid = {pid}", f"target IN ({pid}, -{pid})")
+    return any(database.rows(f"SELECT event FROM events WHERE {one} LIMIT 1") for one in named)
+
+
 def _calls(database: Database, period: Period, named: Callable[[Object], bool] | None) -> list[Object | Alike]:
     return [
         {**one, "time": time(one["time"])}
@@ -205,6 +221,9 @@ def _by(database: Database, by: Matcher, matcher: Matcher | None, period: Period
     lines = found.lines(pids, each=each)
     if not lines.n and by.pid is None:
         _known(database, by, Names())  # nobody of that name is another answer than nothing
+    for one in (by, matcher):
+        if not lines.n and one is not None and one.pid is not None and not _seen(database, one.pid):
+            return Answer([], _NONE, one.pid)
     return Answer(_answers(lines), _NONE)
 
 

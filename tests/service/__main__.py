@@ -94,7 +94,7 @@ def _faults_of_restart(again: dict[str, Any]) -> list[str]:
         return []
     gaps = [gap["why"] for gap in json.loads(again["status"]["out"])["gaps"]]
     faults = [] if gaps == ["rebooted"] else [f"gaps: {gaps}"]
-    if "the machine was restarted" not in again["nobody"]["out"]:
+    if "the machine was restarted" not in again["nobody"]["err"]:
         faults.append(f"of nobody: {again['nobody']}")
     if again["uninstall"]["code"] != 0 or again["stopped"]["code"] != 1:
         faults.append(f"uninstall: {again['uninstall']}, then status: {again['stopped']}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 from sigtrace import __version__
-from sigtrace.commands import streams
 from sigtrace.commands.line import run, values
+from sigtrace.commands.line.mistakes import Parser
 from sigtrace.facts.rules import ASKED_WITHIN_US
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ examples:
   sigtrace who nginx --since -1h                # what the flight recorder has of it
   sigtrace who s.parquet nginx.service -v       # by unit, container, user or a word of the command line; each
   sigtrace who s.parquet --by deployer --since -15m  # what the deployer sent, and what became of it
+  sigtrace who s.parquet worker --exit-code     # for a script: 0 if a signal ended one, 3 if none, 4 if unknown
   sigtrace report s.parquet --html s.html       # a page to open, to send, to print
   sigtrace report s.parquet --markdown          # for a ticket
   sigtrace report s.parquet --perfetto s.pftrace  # lives and signals, to look at in ui.perfetto.dev
@@ -46,27 +46,26 @@ examples:
   sigtrace status                               # how the flight recorder is, and what it has kept
   sudo sigtrace doctor                          # what recording needs, and whether it is there
   sigtrace demo                                 # a scene of its own, recorded and explained
+  sigtrace help who                             # what a command does and takes
+"""
+
+_EXIT_CODES = """\
+exit code:
+  0 if the command did its work, 1 if it failed (a line on stderr says why), 2 if the usage was wrong.
+  record -- COMMAND exits as the command did; status and doctor exit with 1 if something is not as it should be;
+  who --exit-code, and no other command, exits with what it found.
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def _print_message(self, message: str, file: object = None) -> None:
-        # argparse's own says nothing if that fails.
-        if file is sys.stdout:
-            print(message, end="")
-        else:
-            streams.tell(message, end="")
-
-
-_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"  # noqa: SLF001 -- it has no other name
+_Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 -- it has no other name
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    made = _Parser(
+    made = Parser(
         "sigtrace",
         description="Who killed whom, with what, and how do you know?",
-        epilog=_EXAMPLES,
+        epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--version", action="version", version=f"sigtrace {__version__}")
@@ -84,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     _command(
         commands, "demo", run.demo, "record a small scene of its own and explain it; without the rights, a stored log"
     )
+    _help(commands, made)
     return made
 
 
@@ -104,7 +104,7 @@ def _record(commands: _Commands) -> None:
     where.add_argument(
         "-o",
         "--output",
-        type=values.output,
+        type=values.recording,
         metavar="NAME.parquet",
         help="the folder to write; {host}, {date} and {time} (UTC) are filled in when the recording begins",
     )
@@ -142,7 +142,7 @@ def _watch(commands: _Commands) -> None:
     watch.add_argument(
         "-o",
         "--output",
-        type=values.output,
+        type=values.recording,
         metavar="NAME.parquet",
         help="record at once, as record -o does; the switches above change only what is shown",
     )
@@ -153,7 +153,9 @@ def _watch(commands: _Commands) -> None:
 def _parse(commands: _Commands) -> None:
     parse = _command(commands, "parse", run.parse, "write a raw trace_pipe log as Parquet")
     parse.add_argument("logs", nargs="+", metavar="LOG", help="a log, also .gz, .xz or .zst; - is standard input")
-    parse.add_argument("-o", "--output", required=True, metavar="OUT.parquet", help="the file to write")
+    parse.add_argument(
+        "-o", "--output", required=True, type=values.parquet, metavar="OUT.parquet", help="the file to write"
+    )
 
 
 def _report(commands: _Commands) -> None:
@@ -192,6 +194,12 @@ def _who(commands: _Commands) -> None:
         "-v", "--verbose", action="store_const", const="each", dest="form", help="tell each, also if many are alike"
     )
     form.add_argument("--json", action="store_const", const="json", dest="form", help="print a JSON list of objects")
+    who.add_argument(
+        "--exit-code",
+        action="store_true",
+        help="exit with 0 if a signal ended one of those who are told of (killed, self, fault, oom; with --by, a signal"
+        " of that sender), with 3 if none, with 4 if that is unknown; with 1 if the command failed, as ever",
+    )
     _asked_within(who)
 
 
@@ -235,6 +243,17 @@ def _service(commands: _Commands) -> None:
     service.add_argument("--print", action="store_true", help="print the unit, and do nothing")
     _keep_options(service)
     _arguments_option(service)
+
+
+def _help(commands: _Commands, of_all: Parser) -> None:
+    def print_help(arguments: argparse.Namespace) -> int:
+        commands.choices.get(arguments.of, of_all).print_help()
+        return 0
+
+    told = _command(commands, "help", print_help, "say what a command does and takes, or which commands there are")
+    told.add_argument(
+        "of", nargs="?", choices=tuple(commands.choices), metavar="COMMAND", help="left out, all commands"
+    )
 
 
 def _keep_options(command: argparse.ArgumentParser, when: str = "") -> None:

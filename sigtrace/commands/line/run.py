@@ -126,8 +126,15 @@ def who(arguments: argparse.Namespace) -> int:
         since, until = asked.absolute(since), asked.absolute(until)
         first = asked.first(since, within)
     question = Question(whom or "all", arguments.by, since, until)
-    who.run(session, question, form=arguments.form, limit=arguments.limit, asked_within_us=within, first=first)
-    return 0
+    return who.run(
+        session,
+        question,
+        form=arguments.form,
+        limit=arguments.limit,
+        asked_within_us=within,
+        first=first,
+        exit_code=arguments.exit_code,
+    )
 
 
 def query(arguments: argparse.Namespace) -> int:

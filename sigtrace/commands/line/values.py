@@ -25,8 +25,19 @@ def kept(kind: str) -> Callable[[str], str]:
     return read
 
 
-def output(text: str) -> Path:
-    """Return the path of a recording, with placeholders that are known."""
+def parquet(text: str) -> str:
+    """Return the name of a session that is to be written: it ends in .parquet."""
+    from pathlib import Path
+
+    if Path(text).suffix != ".parquet":
+        raise argparse.ArgumentTypeError(
+            f"{text}: a session is found in a folder by a name that ends in .parquet: give NAME.parquet"
+        )
+    return text
+
+
+def recording(text: str) -> Path:
+    """Return the path of a recording: a name as `parquet` takes it, with placeholders that are known."""
     from datetime import UTC, datetime
     from pathlib import Path
 
@@ -38,7 +49,7 @@ def output(text: str) -> Path:
         placed(path, "", datetime.now(UTC))  # the recorder does it again, when it begins
     except SessionError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-    return path
+    return Path(parquet(text))
 
 
 def number(text: str) -> int:

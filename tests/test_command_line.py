@@ -1,0 +1,191 @@
+"""The command line: what it says of a mistake, and how a script, a shell and man read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import sigtrace
+from sigtrace.cli import main
+from sigtrace.commands.line.parser import joined, parser
+from sigtrace.facts.schema import PLAIN
+from sigtrace.questions.who import Question, ask
+from tests.shown import COMMANDS
+
+FIXTURES = Path(__file__).parent / "fixtures"
+EVIDENCE = str(FIXTURES / "evidence_events.txt")
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return the last line of what is said of a usage that is wrong."""
+    with pytest.raises(SystemExit) as exited:
+        main(arguments)
+    assert exited.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("reprot s.parquet", "sigtrace: error: reprot: did you mean report?"),
+        ("help reprot", "sigtrace help: error: reprot: did you mean report?"),
+        ("service instal", "sigtrace service: error: instal: did you mean install?"),
+        ("--verzion", "sigtrace: error: --verzion: did you mean --version?"),
+        ("who s.parquet --jsn", "sigtrace who: error: --jsn: did you mean --json?"),
+        ("who s.parquet x --sicne -15m", "sigtrace who: error: --sicne: did you mean --since?"),
+        ("query s.parquet -csv x", "sigtrace query: error: -csv: did you mean --csv?"),
+        ("parse a.log --outptu=x.parquet", "sigtrace parse: error: --outptu: did you mean --output?"),
+        ("record --durration 5 -- ls", "sigtrace record: error: --durration: did you mean --duration?"),
+    ],
+)
+def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(capsys, *line.split()) == said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("frobnicate", "sigtrace: error: frobnicate: give one of record, watch, parse, report, who, query,"),
+        ("who s.parquet a b", "sigtrace who: error: unrecognized arguments: b"),
+        ("who s.parquet --frobnicate", "sigtrace who: error: unrecognized arguments: --frobnicate"),
+        # What a recorded command takes is its own business.
+        ("record -- ls --duratoin", "sigtrace record: error: one of the arguments -o/--output --flight is required"),
+    ],
+)
+def test_of_a_word_that_is_like_no_other_none_is_suggested(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(capsys, *line.split()).startswith(said)
+
+
+def test_an_option_may_still_be_cut_short() -> None:
+    assert parser().parse_args(["who", "s.parquet", "--js"]).form == "json"
+
+
+def test_help_prints_what_the_option_help_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["who"], ["help"]):
+        with pytest.raises(SystemExit):
+            main([*words, "--help"])
+        of_option = capsys.readouterr().out
+        assert printed(capsys, "help", *words) == of_option
+
+
+SCENE = "notebooks/data/scene.parquet"
+UNSEEN = "no row names pid 4711"
+
+
+@pytest.mark.parametrize("words", [["4711"], ["all", "--by", "4711"], ["4711", "--by", "deployer"], ["4711", "--json"]])
+def test_a_pid_that_no_row_names_is_an_error_that_says_so_in_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["who", SCENE, *words]) == 1
+    told = capsys.readouterr()
+    assert told == ("", f"sigtrace: {SCENE}: {UNSEEN}: check the number, or ask `who` for all\n")
+
+
+def test_of_an_unseen_pid_no_call_to_a_group_is_told_that_may_have_been_about_anybody(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = str(FIXTURES / "stacktrace.txt")  # which has the two lines alone, and calls to groups
+    assert main(["who", log, "4711"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"sigtrace: {log}: {UNSEEN}. Unknown: this log has no signal_generate")
+    assert err.count("\n") == 1
+    assert sigtrace.who(sigtrace.read(log), "4711") == []
+
+
+def test_where_events_were_lost_an_unseen_pid_may_have_been_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["who", str(FIXTURES / "lossy.txt.gz"), "4711"]) == 1
+    assert f"{UNSEEN}. Unknown: 18,176 events were lost on CPU 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("row", "pid"),
+    [
+        ({"event": "kill", "pid": 7, "tid": 8, "sig": 0, "target": 9, "ret": 0}, 7),
+        ({"event": "kill", "pid": 7, "tid": 8, "sig": 0, "target": 9, "ret": 0}, 8),
+        ({"event": "kill", "pid": 7, "tid": 8, "sig": 0, "target": 9, "ret": 0}, 9),
+        ({"event": "kill", "pid": 7, "tid": 8, "sig": 15, "target": -9, "ret": 0}, 9),
+        ({"event": "kill_half", "pid": 7, "tid": 8, "target": 9, "ret": 0}, 9),
+        ({"event": "process", "pid": 7, "tid": 7, "target": 9}, 9),
+        ({"event": "sched_process_fork", "pid": 7, "tid": 7, "target": 9}, 9),
+    ],
+)
+def test_a_pid_is_known_if_a_row_names_it_in_any_way(row: dict[str, object], pid: int) -> None:
+    row = {"ts": 1, "line": 1, "cpu": 0, **row}
+    table = pa.Table.from_pylist([row], PLAIN)
+    account = sigtrace.Accounting()
+    session = sigtrace.Session("s", table, account, {**account.to_dict(), "logs": [None]})
+    with sigtrace.Database(session) as database:
+        assert ask(database, Question(str(pid)), each=False, exits=False).unseen is None
+        assert ask(database, Question("4711"), each=False, exits=False).unseen == 4711
+
+
+OUTPUTS = ["record -o {} -- true", "watch -o {}", f"parse {EVIDENCE} -o {{}}"]
+
+
+@pytest.mark.parametrize("line", OUTPUTS)
+@pytest.mark.parametrize("name", ["x.txt", "x", "x.PARQUET", ".parquet", "/dev/null", "."])
+def test_a_session_is_written_only_by_a_name_by_which_it_is_found(
+    line: str, name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exited:
+        parser().parse_args(line.format(name).split())  # which records nothing
+    assert exited.value.code == 2
+    told = f"{name}: a session is found in a folder by a name that ends in .parquet: give NAME.parquet\n"
+    assert capsys.readouterr().err.endswith(told)
+
+
+@pytest.mark.parametrize("line", OUTPUTS)
+@pytest.mark.parametrize("name", ["x.parquet", "a/b.parquet", "x.parquet/", "./-x.parquet"])
+def test_a_name_that_ends_in_parquet_is_taken(line: str, name: str) -> None:
+    assert Path(parser().parse_args(joined(line.format(name).split())).output) == Path(name)
+
+
+def test_the_folder_of_the_flight_recorder_may_have_any_name() -> None:
+    assert parser().parse_args(["record", "--flight", "x.d"]).flight == "x.d"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ([SCENE], 0),
+        ([SCENE, "web-2"], 0),
+        ([SCENE, "web-2", "--json", "--limit", "0"], 0),  # whether or not it is told
+        ([SCENE, "--by", "deployer"], 0),
+        ([SCENE, "13554"], 3),  # it exited
+        ([SCENE, "--by", "13546"], 3),
+        ([SCENE, "web-2", "--by", "13554", "--until", "14:02:47.4"], 3),  # that SIGTERM it ignored
+        ([EVIDENCE, "5573"], 0),  # self
+        ([EVIDENCE, "5574"], 0),  # fault
+        ([EVIDENCE, "5583"], 0),  # oom
+        ([EVIDENCE, "5571"], 3),  # it was asked, and exited
+        ([EVIDENCE, "5567"], 3),  # nobody sent it a signal
+        ([str(FIXTURES / "only_process_exit.txt"), "14158"], 4),
+        ([str(FIXTURES / "only_sys_kill.txt"), "--by", "14165"], 4),
+        ([str(FIXTURES / "lossy.txt.gz"), "12754"], 4),
+        ([SCENE, "4711"], 1),  # no row names it
+        ([SCENE, "no such name"], 1),
+    ],
+)
+def test_the_exit_code_says_whether_a_signal_ended_somebody_if_it_is_asked_to(words: list[str], code: int) -> None:
+    assert main(["who", *words, "--exit-code"]) == code
+    assert main(["who", *words]) == (1 if code == 1 else 0)
+
+
+def test_the_exit_codes_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    codes = printed(capsys, "help").partition("\nexit code:\n")[2]
+    assert "who --exit-code" in codes
+    with_exit_code = [name for name in COMMANDS if "--exit-code" in printed(capsys, "help", name)]
+    assert with_exit_code == ["who"]
