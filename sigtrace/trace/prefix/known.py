@@ -12,6 +12,8 @@ class Known:
         self._scanner = Scanner(4)
 
     def __contains__(self, line: bytes) -> bool:
+        if b"[" not in line and b"PID " not in line:  # the CPU of a header, a loss, or one of our lines
+            return False
         scanner = self._scanner
         scanner.opened, scanner.pieces = False, b""
         before = self._headers()
