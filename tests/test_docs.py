@@ -104,7 +104,7 @@ def test_the_docstring_of_deaths_names_each_column(column: str) -> None:
 
 
 _LOGS = [gzip.decompress(path.read_bytes()) for path in (ROOT / "tests" / "fixtures").glob("*.gz")]
-_LOGS += [path.read_bytes() for path in (ROOT / "tests" / "fixtures").glob("*.txt")]
+_LOGS += [path.read_bytes() for path in (ROOT / "tests" / "fixtures").glob("**/*.txt")]
 
 
 def unblanked(log: str) -> str:

@@ -306,6 +306,7 @@ _KINDS = {
     "lost": "messages of the kernel that it lost events",
     "other": "lines of other programs or events",
     "continuation": "lines that continue the one before",
+    "foreign": "lines without the prefix that the trace has, or of another name",
     "comment": "lines that begin with #",
     "blank": "empty lines",
     "malformed": "damaged lines, or text that is no trace",

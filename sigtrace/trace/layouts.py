@@ -20,7 +20,7 @@ _LONGEST = 512  # more than a header and one of our lines
 
 def option_of(line: bytes) -> str | None:
     """Return the option under which one of our lines has such a header; None for any other line."""
-    if len(line) > _LONGEST:
+    if len(line) > _LONGEST or b"PID " not in line:
         return None
     import re  # most logs have no such line
 

@@ -13,6 +13,7 @@ from sigtrace.errors import LogError
 from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.layouts import REMEDIES
 from sigtrace.trace.parser import Parser
+from sigtrace.trace.prefix import stripper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,16 +33,17 @@ _XZ = b"\xfd7zXZ\x00"
 _XZ_MEMORY = 1 << 27
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
-_UNRECOGNISED = {"comment", "blank", "continuation", "malformed", "unstitchable"}
+_UNRECOGNISED = {"comment", "blank", "foreign", "continuation", "malformed", "unstitchable"}
 
 
 class Log:
     """A raw log: iterate over it for its record batches, in bounded memory.
 
     `source` is a path (`-` is standard input), the bytes themselves, or a binary stream; gzip, xz and zstd are told by
-    their first bytes. Each batch has the columns of `sigtrace.facts.schema.SCHEMA`. Once iterated over, `accounting`
-    says what became of every line. Raises `LogError` if the source cannot be read, if nothing in it is recognised, and
-    if its layout lacks the CPU that pairs the two lines of a call; lines of other programs alone are no error, but
+    their first bytes, and what another tool has written before each line by the first lines. Each batch has the columns
+    of `sigtrace.facts.schema.SCHEMA`. Once iterated over, `accounting` says what became of every line. Raises
+    `LogError` if the source cannot be read, if nothing in it is recognised, if its layout lacks the CPU that pairs the
+    two lines of a call, and if it holds traces of several names; lines of other programs alone are no error, but
     counted.
     """
 
@@ -60,8 +62,7 @@ class Log:
         parser = Parser(self.name, unlocked=unlocked)
         try:
             with _opened(self._source) as stream:
-                while block := stream.read(_BLOCK):
-                    yield from parser.scan(block)
+                yield from stripper.scan(parser, iter(lambda: stream.read(_BLOCK), b""))
             yield from parser.end()
         except Exception as error:
             if not isinstance(error, _unreadable()):

@@ -83,6 +83,7 @@ class Parser:
         self._tail = b""
         self._skipping = False
         self._read = 0
+        self._foreign = 0
 
     def feed(self, data: bytes) -> Iterator[pa.RecordBatch]:
         """Read the next bytes of the log, and give the batches that they fill."""
@@ -124,6 +125,17 @@ class Parser:
         if self._scanner.rows:
             yield self._rows()
 
+    def pass_over(self) -> None:
+        """Count a line that is none of the trace's; no state has such lines."""
+        self._scanner.lines += 1
+        self._foreign += 1
+
+    def unread(self) -> Iterator[Rows]:
+        """Count a line of the trace that cannot be read: of the lines before and after it no call is made."""
+        while not self._scanner.finish():
+            yield self._rows()
+        self._scanner.skip_line()
+
     def state(self) -> dict[str, Any]:
         """Return all that reading on depends on, as JSON can hold it; the rows are not in it."""
         return {"scanner": checkpoint.taken(self._scanner), "tail": self._tail.hex(), "skipping": self._skipping}
@@ -145,6 +157,7 @@ class Parser:
             "lost": s.losses,
             **_by_event(s),
             "other": s.other,
+            "foreign": self._foreign,
             "continuation": s.continuation,
             "comment": s.comment,
             "blank": s.blank,

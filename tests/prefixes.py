@@ -1,0 +1,58 @@
+"""What other tools write before, or around, each line of a log."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Writer = Callable[[bytes], bytes]
+
+_FIELDS = {"_HOSTNAME": "host", "SYSLOG_IDENTIFIER": "cat", "_PID": "123", "PRIORITY": "6"}
+
+
+def _entry(line: bytes) -> bytes:
+    try:
+        message: str | list[int] = line.decode()
+    except UnicodeDecodeError:
+        message = list(line)
+    return json.dumps({**_FIELDS, "MESSAGE": message}).encode()
+
+
+def _bytes_entry(line: bytes) -> bytes:
+    return json.dumps({"MESSAGE": list(line), **_FIELDS}).encode()
+
+
+WRITERS: dict[str, Writer] = {
+    "compose": lambda line: b"tracer-1  | " + line,
+    "compose with a short name": lambda line: b"a-1 | " + line,
+    "compose 1": lambda line: b"tracer_1     | " + line,
+    "compose in colour": lambda line: b"\x1b[36mtracer-1  | \x1b[0m" + line,
+    "compose with stamps": lambda line: b"tracer-1  | 2026-11-25T10:00:00.000021Z " + line,
+    "kubectl": lambda line: b"[pod/sigtrace-x7k2p/tracer] " + line,
+    "kubectl with stamps": lambda line: b"[pod/sigtrace-x7k2p/tracer] 2026-11-25T10:00:00.000021000Z " + line,
+    "stamps": lambda line: b"2026-11-25T10:00:00.5+01:00 " + line,
+    "short": lambda line: b"Nov 25 10:00:00 host unit[123]: " + line,
+    "short of a day of one digit": lambda line: b"Nov  5 10:00:00 host (sd-pam): " + line,
+    "short-precise": lambda line: b"Nov 25 10:00:00.000021 host unit[123]: " + line,
+    "short-iso": lambda line: b"2026-11-25T10:00:00+0100 host my unit[123]: " + line,
+    "short-full": lambda line: b"Wed 2026-11-25 10:00:00 CET host unit[123]: " + line,
+    "json": _entry,
+    "json of bytes": _bytes_entry,
+    "quoted": lambda line: b"> " + line,
+    "quoted twice": lambda line: b"> > " + line,
+    "quoted tight and twice": lambda line: b">> " + line,
+    "quoted compose": lambda line: b"> tracer-1  | " + line,
+    "quoted json": lambda line: b"> " + _entry(line),
+    "repr": lambda line: repr(line + b"\n").encode(),
+    "repr without its newline": lambda line: repr(line).encode(),
+}
+
+
+def prefixed(log: bytes, writer: Writer) -> bytes:
+    """Return a log as it is behind a prefix; its last line may lack its newline."""
+    lines = log.split(b"\n")
+    last = lines.pop()
+    return b"".join(writer(line) + b"\n" for line in lines) + (writer(last) if last else b"")
