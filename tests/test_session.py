@@ -20,8 +20,8 @@ from sigtrace.facts.schema import ADDED, PLAIN
 from sigtrace.store.conversion import convert
 
 COLUMNS = {
-    "ts": pa.int64(),
     "time": pa.timestamp("us", tz="UTC"),
+    "ts": pa.int64(),
     "cpu": pa.int32(),
     "event": pa.string(),
     "tid": pa.int32(),

@@ -14,8 +14,8 @@ _NAME = pa.dictionary(pa.int32(), pa.string())
 _NEVER_NULL = ("event", "line")
 
 _OF_VERSION_1 = [
-    ("ts", pa.int64()),
     ("time", pa.timestamp("us", tz="UTC")),
+    ("ts", pa.int64()),
     ("cpu", pa.int32()),
     ("event", pa.dictionary(pa.int8(), pa.string())),
     ("tid", pa.int32()),
