@@ -43,7 +43,7 @@ from sigtrace.questions.fates import (
     victims,
 )
 from sigtrace.questions.losses import halves, losses, unknown
-from sigtrace.store.session import Session, in_pandas
+from sigtrace.store import session as _session
 
 __all__ = [
     "ancestors",
@@ -94,8 +94,8 @@ def _of_any(question: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _frame(given: Any) -> Any:  # noqa: ANN401  (what a question is asked of, or a number)
-    if isinstance(given, Session):
-        return in_pandas(given.table)
+    if isinstance(given, _session.Session):
+        return _session.in_pandas(given.table)
     if not nw.dependencies.is_pandas_dataframe(given):
         return given
     import pandas as pd
