@@ -6,7 +6,6 @@ recording is that stretch again and again, later each time, and the pids come ag
 """
 
 import argparse
-import json
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigtrace.facts.schema import SCHEMA, VERSION
+from sigtrace.store.folder import Folder
 from sigtrace.store.part import Part
 from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.parser import Parser
@@ -116,7 +116,7 @@ def write(path: Path, rows: int, commands: Sequence[str] = _COMMANDS) -> int:
         part.close(account.to_dict())
         written += len(table)
     about = {"schema": VERSION, "log": log, "host": "build-1", "utc_offset_us": utc, "started": _BEGAN.isoformat()}
-    (path / "_session.json").write_text(json.dumps({**about, **account.to_dict()}), encoding="utf-8")
+    Folder(path).describe({**about, **account.to_dict()})
     return written
 
 

@@ -7,7 +7,6 @@ host, with other pids and times.
 """
 
 import argparse
-import json
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigtrace.facts.schema import SCHEMA, VERSION
+from sigtrace.store.folder import Folder
 from sigtrace.store.part import Part
 from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.parser import Parser
@@ -151,7 +151,7 @@ def _write(folder: Path, host: int, day: int, played: tuple[pa.Table, Accounting
     for batch in _moved(table, log, dice.randrange(_PIDS - pids), ts, utc).to_batches():
         part.write(batch)
     part.close(account.to_dict())
-    (path / "_session.json").write_text(json.dumps(about), encoding="utf-8")
+    Folder(path).describe(about)
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ def test_the_plain_judge_agrees_on_a_capture(fixtures: Path, name: str) -> None:
     assert difference.of_session(session.table.to_pylist(), found) == ""
 
 
-@pytest.mark.parametrize("path", sorted(RECORDINGS.rglob("*.parquet/_session.json")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", sorted(RECORDINGS.rglob("*.parquet/_session.*")), ids=lambda path: path.parent.name)
 def test_the_plain_judge_agrees_on_a_recording(path: Path) -> None:
     session = sigtrace.read(path.parent)
     found: list[dict[str, Any]] = analyze.deaths(session.table).to_pylist()

@@ -48,7 +48,7 @@ def check(path: Path, step: dict[str, Any]) -> None:
     if status == 1:
         assert step["said"].startswith(str(path))
         assert "\n" not in step["said"]
-    if not path.exists() or not (path / "_session.json").exists():
+    if not path.exists() or not (path / "_session.parquet").exists():
         assert acknowledged == 0
         assert status != 0
         assert status == 9 or not path.exists() or step["stays"]  # where nothing can be removed either

@@ -30,6 +30,7 @@ from sigtrace.store.flight.flight import Flight
 from sigtrace.store.flight.retention import Retention
 from sigtrace.store.flight.tail import Tail
 from sigtrace.store.recorder import Recorder
+from tests.described import describe, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -208,11 +209,11 @@ def kept(path: Path, what: Retention) -> list[str]:
 
 def aged(path: Path, days: int) -> None:
     for one in segments.find(path):
-        about = json.loads((one.path / "_session.json").read_text())
+        about = described(one.path)
         del about["crc32"]
         for key in ("started", "ended"):
             about[key] = (datetime.fromisoformat(about[key]) - timedelta(days=days)).isoformat()
-        (one.path / "_session.json").write_text(json.dumps(about))
+        describe(one.path, about)
 
 
 @pytest.mark.usefixtures("_short_segments")
@@ -249,7 +250,7 @@ def test_the_oldest_go_one_by_one_while_too_little_of_the_disk_is_free(
 def test_a_damaged_segment_goes_when_it_is_old(tmp_path: Path) -> None:
     folder = flown(tmp_path / "flight", LOG[:6000])
     doomed = segments.find(folder)[0]
-    (doomed.path / "_session.json").write_text("[]")
+    describe(doomed.path, [])
     old = (datetime.now(UTC) - timedelta(days=9)).timestamp()
     os.utime(doomed.path, (old, old))
     names = kept(folder, ALL._replace(age=timedelta(days=3)))

@@ -86,7 +86,7 @@ def test_a_full_disk_is_an_error_in_a_line_and_all_that_was_read_is_recovered_on
     recovered = read(path)
     assert recovered.table.drop_columns(["log"]).equals(whole.table.drop_columns(["log"]))
     assert recovered.accounting == whole.accounting
-    assert sorted({file.name[:5] for file in path.iterdir()}) == ["_lock", "_sess", "part-"]
+    assert sorted({file.name[:5] for file in path.iterdir()}) == ["_sess", "part-"]
 
 
 def test_a_disk_that_is_full_from_the_beginning_gets_no_folder(small_disk: Path) -> None:

@@ -92,7 +92,12 @@ def test_a_link_that_lies_where_a_file_is_made_is_not_followed(tmp_path: Path) -
     victim.chmod(0o644)
     path = tmp_path / "s.parquet"
     with Recorder(path, {}) as fed:
-        for name in ("._session.json", "._spool-00001.log", "_spool-00001.log", f".part-00001.parquet.{os.getpid()}"):
+        for name in (
+            "._session.parquet",
+            "._spool-00001.log",
+            "_spool-00001.log",
+            f".part-00001.parquet.{os.getpid()}",
+        ):
             (path / name).symlink_to(victim)
         (path / "part-00001.parquet").symlink_to(victim)
         for at in range(0, len(LOG), 997):

@@ -23,6 +23,7 @@ from sigtrace.store import recorder
 from sigtrace.store.conversion import convert
 from sigtrace.store.recorder import Recorder
 from sigtrace.store.trust import checksum
+from tests.described import describe, described
 from tests.story import fork, kill, leave, witness
 
 if TYPE_CHECKING:
@@ -176,12 +177,12 @@ def _pipe(folder: Path, name: str) -> None:
 
 
 PLANTED: dict[str, Callable[[Path], object]] = {
-    "a link for the description": lambda folder: _link(folder, "._session.json"),
+    "a link for the description": lambda folder: _link(folder, "._session.parquet"),
     "a link for the lock": lambda folder: _link(folder, "_lock"),
     "a link for a part": lambda folder: _link(folder, "part-00002.parquet"),
     "a link for a part's beginning": lambda folder: _link(folder, f".part-00002.parquet.{os.getpid()}"),
     "a link for a journal": lambda folder: _link(folder, "_spool-00009.log"),
-    "a hard link": lambda folder: (folder / "._session.json").hardlink_to(folder.parent / "victim"),
+    "a hard link": lambda folder: (folder / "._session.parquet").hardlink_to(folder.parent / "victim"),
     "a pipe for a journal": lambda folder: _pipe(folder, "_spool-00009.log"),
     "a pipe for the lock": lambda folder: _pipe(folder, "_lock"),
 }
@@ -250,7 +251,7 @@ def _empty(path: Path) -> Path:
         fed.finish({})
     shutil.rmtree(path)
     made = path.with_name("made.parquet")
-    for file in [file for file in made.iterdir() if file.name != "_session.json"]:
+    for file in [file for file in made.iterdir() if file.name != "_session.parquet"]:
         file.unlink()
     made.rename(path)
     return path
@@ -273,32 +274,32 @@ def test_beside_another_recording_of_the_same_log_an_empty_one_changes_nothing(e
     empty = ended.with_name("empty.parquet")
     empty.mkdir()
     about = {key: value for key, value in read(ended).about.items() if key in {"log", "host", "started", "schema"}}
-    (empty / "_session.json").write_text(json.dumps(about))
+    describe(empty, about)
     with Database(ended.parent) as database:
         assert summary(database)["verdicts"] == {"killed": 3, "exited": 1}
         assert database.rows("SELECT count(*) AS n FROM deaths") == [{"n": 4}]
 
 
 def test_parts_without_their_description_are_no_recording(ended: Path) -> None:
-    (ended / "_session.json").unlink()
-    with pytest.raises(SessionError, match=r"ended\.parquet: parts of a recording without its _session\.json"):
+    (ended / "_session.parquet").unlink()
+    with pytest.raises(SessionError, match=r"ended\.parquet: parts of a recording without its _session\.parquet"):
         Database(ended.parent)
 
 
 @pytest.mark.parametrize("beyond_us", [1 << 62, 253_402_300_799_999_999 + 1, -(1 << 62)])
 def test_an_offset_that_leads_beyond_the_calendar_is_an_error(killed: Path, beyond_us: int) -> None:
-    said = json.loads((killed / "_session.json").read_text())
+    said = described(killed)
     del said["crc32"]
-    (killed / "_session.json").write_text(json.dumps({**said, "utc_offset_us": beyond_us}))
-    with pytest.raises(SessionError, match=r"_session\.json: damaged: utc_offset_us is not an offset that leads to"):
+    describe(killed, {**said, "utc_offset_us": beyond_us})
+    with pytest.raises(SessionError, match=r"_session\.parquet: damaged: utc_offset_us is not an offset that leads to"):
         read(killed)
 
 
 def test_a_moment_beyond_the_calendar_has_no_time(killed: Path) -> None:
-    said = json.loads((killed / "_session.json").read_text())
+    said = described(killed)
     del said["crc32"]
     last_us = 253_402_300_799_999_999
-    (killed / "_session.json").write_text(json.dumps({**said, "utc_offset_us": last_us - 200_000_000}))
+    describe(killed, {**said, "utc_offset_us": last_us - 200_000_000})
     rows = read(killed).table.filter(pc.field("ts") >= 200_000_000).to_pylist()
     assert [row["time"] is None for row in rows] == [row["ts"] > 200_000_000 for row in rows]
     assert rows[0]["time"].year == 9999
@@ -351,20 +352,20 @@ def beside_a_whole_one(ended: Path) -> Path:
 
 
 def damaged_description(session: Path) -> str:
-    with (session / "_session.json").open("r+b") as file:
+    with (session / "_session.parquet").open("r+b") as file:
         file.truncate(40)
-    return f"{session}/_session.json was left out (damaged: it is not JSON)"
+    return f"{session}/_session.parquet was left out (damaged: it is not JSON)"
 
 
 def gone_description(session: Path) -> str:
-    (session / "_session.json").unlink()
-    return f"{session} was left out (parts of a recording without its _session.json: copy that as well)"
+    (session / "_session.parquet").unlink()
+    return f"{session} was left out (parts of a recording without its _session.parquet: copy that as well)"
 
 
 def description_that_is_a_link(session: Path) -> str:
-    (session / "_session.json").rename(session.parent / "aside")
-    (session / "_session.json").symlink_to("../aside")
-    return f"{session}/_session.json was left out (a symbolic link instead of a file, which is not read)"
+    (session / "_session.parquet").rename(session.parent / "aside")
+    (session / "_session.parquet").symlink_to("../aside")
+    return f"{session}/_session.parquet was left out (a symbolic link instead of a file, which is not read)"
 
 
 @pytest.mark.parametrize("damage", [damaged_description, gone_description, description_that_is_a_link])
@@ -399,7 +400,7 @@ def test_if_no_session_can_be_read_there_is_no_answer_but_a_line(
         assert main(["report", str(asked)]) == 1
         told = capsys.readouterr()
         assert (told.out, told.err.count("\n")) == ("", 1)
-        assert "_session.json: damaged: it is not JSON" in told.err
+        assert "_session.parquet: damaged: it is not JSON" in told.err
 
 
 def test_of_many_damaged_sessions_a_few_are_named_and_the_others_are_counted(ended: Path) -> None:

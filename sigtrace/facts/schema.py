@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 
 from sigtrace.facts.events import SCHEMA_VERSION
@@ -14,8 +16,8 @@ _NAME = pa.dictionary(pa.int32(), pa.string())
 _NEVER_NULL = ("event", "line")
 
 _OF_VERSION_1 = [
-    ("ts", pa.int64()),
     ("time", pa.timestamp("us", tz="UTC")),
+    ("ts", pa.int64()),
     ("cpu", pa.int32()),
     ("event", pa.dictionary(pa.int8(), pa.string())),
     ("tid", pa.int32()),
@@ -56,6 +58,35 @@ PLAIN = pa.schema([f.with_type(f.type.value_type if pa.types.is_dictionary(f.typ
 
 ADDED = pa.schema([PLAIN.field(name) for name, _ in _SINCE_VERSION_2])
 """The columns that a session of version 1 does not have."""
+
+
+_PANDAS_TYPES = {"bool": "boolean", "int8": "Int8", "int32": "Int32", "int64": "Int64"}
+
+PANDAS = json.dumps(
+    {
+        "index_columns": [],
+        "column_indexes": [],
+        "columns": [
+            {"name": f.name, "field_name": f.name, "pandas_type": str(f.type), "numpy_type": type_, "metadata": None}
+            for f in PLAIN
+            if f.nullable and (type_ := _PANDAS_TYPES.get(str(f.type)))
+        ],
+        "pandas_version": "2.2.0",
+    }
+)
+"""What a Parquet file says to pandas: that a number stays whole where others are null. It would make floats of them."""
+
+_SINCE_BOOT = ("boot", "mono", "mono_raw", "local", "global", "perf")
+
+
+def with_clock(table: pa.Table, clock: str | None, unit: str) -> pa.Table:
+    """Return a session's table whose field `ts` says since when it counts, by which trace clock, and in which unit."""
+    units = {"us": "microseconds", "ticks": "ticks"}.get(unit, "microseconds or ticks")
+    since = " since boot" if clock in _SINCE_BOOT else ""
+    said = f"{units}{since} by the trace clock {clock}" if clock else f"{units} of the trace clock"
+    number = table.schema.get_field_index("ts")
+    field = table.schema.field(number).with_metadata({"description": said})
+    return table.set_column(number, field, table.column(number))
 
 
 def complete(table: pa.Table) -> pa.Table:

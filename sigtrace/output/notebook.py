@@ -77,4 +77,12 @@ def _lost(accounting: Accounting, by_kernel_count: int) -> str:
     return f"{lost}{more}: calls and deaths may be missing"
 
 
+def _answer(session: Session, query: str) -> pa.Table:
+    from sigtrace.questions.database import Database
+
+    with Database(session) as database:
+        return database.answer(query)
+
+
 Session.drawn = html
+Session.asked = _answer

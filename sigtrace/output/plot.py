@@ -1,6 +1,6 @@
 """Plot: pictures of a session for a notebook, each a function from a frame to a matplotlib Figure.
 
-A frame of pandas, pyarrow, polars, DuckDB or PySpark with the columns of a session goes in, as into
+A `sigtrace.Session` goes in, or a frame with its columns of pandas, pyarrow, polars, DuckDB or PySpark, as into
 `sigtrace.analyze`. The figures have no background of their own, so they read on a light page and on a dark one; they
 grow with what is in them, and every name stands whole. matplotlib comes with `pip install 'sigtrace[notebook]'`; if it
 is not installed, the functions raise `sigtrace.errors.Error`.
@@ -84,7 +84,7 @@ def timeline(frame: Any) -> Figure:  # noqa: ANN401
     a clock of bare ticks (`Accounting.ts_unit`) a second is a million ticks. Raises `Error` without matplotlib.
     """
     found = _deaths(frame)
-    calls = nw.from_native(frame).filter(nw.col("event") == "kill")
+    calls = nw.from_native(analyze.calls(frame))
     span = _rows(calls.select(first=nw.col("ts").min(), last=nw.col("ts").max()))[0]
     times = [int(ts) for ts in (*span.values(), *(death["ts"] for death in found)) if ts is not None]
     figure, axes = _figure(10, 1.5)

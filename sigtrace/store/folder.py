@@ -1,7 +1,8 @@
 """Folder: a recorded session on disk, `NAME.parquet/` of parts, which says of itself what it is.
 
-Names that begin with `_` or `.` are passed over by every reader of Parquet folders: `_session.json` describes the
-session, `_lock` is held by its recorder, and journals hold what is in no part yet.
+`_session.parquet` describes the session; it has no rows, because polars passes over no name. Once the recorder has
+ended, nothing but Parquet is in the folder. Until then `_lock` is held by the recorder, and journals hold what is in no
+part yet: most readers pass over names that begin with `_` or `.`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,8 +22,11 @@ from sigtrace.store.trust import regular
 if TYPE_CHECKING:
     from datetime import datetime
 
-DESCRIPTION = "_session.json"
+DESCRIPTION = "_session.parquet"
 """The file in which a session says what it is."""
+
+OLDER_DESCRIPTION = "_session.json"
+"""The file in which an older one does, as text: its parts may have other columns than a Parquet file of ours."""
 
 _LOCK = "_lock"
 # Anything else could be another folder, or be read as an escape; and readers pass over names that begin with . or _
@@ -86,6 +91,9 @@ class Folder:
         except BlockingIOError:
             self.release()
             return False
+        if not self.place.leads_to(_LOCK, self._lock):  # who held it has ended meanwhile
+            self.release()
+            return False
         return True
 
     def take(self) -> bool:
@@ -102,6 +110,12 @@ class Folder:
             return True
         self.release()
         return False
+
+    def end(self) -> None:
+        """Let go of a folder in which nothing is left to do."""
+        with suppress(OSError):
+            self.place.unlink(_LOCK)
+        self.release()
 
     def release(self) -> None:
         """Let others hold it."""
@@ -143,22 +157,24 @@ class Folder:
 
     def described(self) -> bool:
         """Tell whether the folder is a session."""
-        return os.path.lexists(self.path / DESCRIPTION)
+        return any(os.path.lexists(self.path / name) for name in (DESCRIPTION, OLDER_DESCRIPTION))
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the session says of itself, whole or not at all. Raises `SessionError` where it cannot."""
         try:
-            with open(self.place.create(f".{DESCRIPTION}"), "w") as file:  # noqa: PTH123 -- a descriptor
-                file.write(descriptions.sealed(description))
+            name = self._description.name
+            with open(self.place.create(f".{name}"), "wb") as file:  # noqa: PTH123 -- a descriptor
+                sealed = descriptions.sealed(description)
+                file.write(sealed.encode() if name == OLDER_DESCRIPTION else descriptions.parquet(sealed))
                 file.flush()
                 os.fsync(file.fileno())
-            self.place.replace(f".{DESCRIPTION}", DESCRIPTION)
+            self.place.replace(f".{name}", name)
         except OSError as error:
             raise SessionError(f"{self.path}: {error.strerror}: give a path in a folder that can be written") from error
 
     def description(self) -> dict[str, Any]:
         """Return what the session says of itself. Raises `SessionError` where the folder is no session."""
-        path = self.path / DESCRIPTION
+        path = self._description
         try:
             data = regular.content(path, _LONGEST_DESCRIPTION)
         except FileNotFoundError as error:
@@ -186,6 +202,12 @@ class Folder:
     def lost_its_description(self) -> bool:
         """Tell whether it holds parts as a recording does, and nothing that says of which."""
         return bool(self.parts()) and not self.described()
+
+    @property
+    def _description(self) -> Path:
+        older = self.path / OLDER_DESCRIPTION
+        newer = self.path / DESCRIPTION
+        return older if os.path.lexists(older) and not os.path.lexists(newer) else newer
 
     def _names(self) -> list[str]:
         try:

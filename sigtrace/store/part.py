@@ -146,7 +146,7 @@ class Part:
     def _encode(self) -> None:
         import pyarrow as pa
 
-        from sigtrace.facts.schema import VERSION
+        from sigtrace.facts.schema import PANDAS, VERSION
         from sigtrace.store.row_groups import RowGroups
 
         self._begun = True
@@ -168,7 +168,8 @@ class Part:
                 for group in groups.rest():
                     writer.write_table(group)
                 stored = {"schema": VERSION, "sigtrace": __version__, **rows}
-                writer.add_key_value_metadata({METADATA_KEY: json.dumps(stored), checksum.KEY: checksum.UNKNOWN})
+                said = {METADATA_KEY: json.dumps(stored), "pandas": PANDAS, checksum.KEY: checksum.UNKNOWN}
+                writer.add_key_value_metadata(said)
 
 
 def _writer(file: pa.BufferedOutputStream, *, kept: bool) -> pq.ParquetWriter:
@@ -235,7 +236,8 @@ def n_rows(path: Path) -> int:
 
 def place(about: dict[str, Any], number: int, told: list[int]) -> dict[str, Any]:
     """Return as metadata of a part to which recording it belongs, which part it is, and which ones there are so far."""
-    return {"log": about.get("log"), "part": number, "parts": told} if "parts" in about else {}
+    clock = {"clock": about["clock"]} if "clock" in about else {}
+    return {"log": about.get("log"), "part": number, "parts": told, **clock} if "parts" in about else {}
 
 
 def _about(path: Path, file: pq.FileMetaData) -> dict[str, Any]:

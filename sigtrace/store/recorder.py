@@ -189,7 +189,7 @@ class Recorder:
             }
         )
         self._journal.remove()
-        self._folder.release()
+        self._folder.end()
         return account
 
     def _tell_what_runs(

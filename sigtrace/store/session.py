@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+from sigtrace.errors import Error
 from sigtrace.facts.events import CALLS, EVENTS
+from sigtrace.facts.schema import SCHEMA, with_clock
 from sigtrace.store.folder import Folder
 from sigtrace.store.part import read as read_part
 from sigtrace.store.part import trusted
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+    import polars as pl
 
     from sigtrace.trace.log import Source
 
@@ -43,6 +46,8 @@ class Session:
     about: dict[str, Any]
     drawn: ClassVar[Callable[[Session], str] | None] = None
     """What draws a session in a notebook: `sigtrace.output.notebook` sets it."""
+    asked: ClassVar[Callable[[Session, str], pa.Table] | None] = None
+    """What answers SQL: `sigtrace.output.notebook` sets it."""
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -62,10 +67,40 @@ class Session:
         return sum(self.about.get("lost_by_kernel_count", {}).values())
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the rows as a pandas frame of Arrow-backed columns, so that a null stays a null."""
-        import pandas as pd
+        """Return the rows as a pandas frame: of Arrow's types, so that a null stays a null; names are categories."""
+        table = self.table
+        for number, field in enumerate(table.schema):
+            if pa.types.is_dictionary(SCHEMA.field(field.name).type):
+                table = table.set_column(number, field.name, table.column(number).dictionary_encode())
+        return in_pandas(table)
 
-        return self.table.to_pandas(types_mapper=pd.ArrowDtype)
+    def to_polars(self) -> pl.DataFrame:
+        """Return the rows as a polars frame. Raises `Error` without polars."""
+        try:
+            import polars as pl
+        except ModuleNotFoundError:
+            raise Error("polars is not installed: pip install 'sigtrace[polars]'") from None
+        return pl.DataFrame(self.table)
+
+    def to_arrow(self) -> pa.Table:
+        """Return the rows as a pyarrow table; its field `ts` says by which clock it counts, and since when."""
+        return self.table
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """Return what DuckDB's SQL over the views `events`, `kills` and `deaths` gives, as a pandas frame.
+
+        The query may only ask, as in a `sigtrace.Database`. Raises `Error` if DuckDB cannot run it.
+        """
+        if Session.asked is None:
+            raise Error("nothing is there to answer SQL: import sigtrace, and take its Session")
+        return in_pandas(Session.asked(self, query))
+
+
+def in_pandas(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a pandas frame: of Arrow's types, and dictionaries as categories."""
+    import pandas as pd
+
+    return table.to_pandas(types_mapper=lambda type_: None if pa.types.is_dictionary(type_) else pd.ArrowDtype(type_))
 
 
 def read(source: Source) -> Session:
@@ -82,10 +117,10 @@ def read(source: Source) -> Session:
         if is_parquet(path):
             about = trusted(path.resolve())
             table = read_part(path)
-            return Session(os.fspath(path), _in_order(table, about), Accounting.from_dict(about), about)
+            return _session(os.fspath(path), _in_order(table, about), about)
     log = Log(source)
     table = plain(log)
-    return Session(log.name or "log", table, log.accounting, log.accounting.to_dict())
+    return _session(log.name or "log", table, log.accounting.to_dict())
 
 
 def is_parquet(path: Path) -> bool:
@@ -104,7 +139,12 @@ def _read_folder(folder: Folder) -> Session:
     found = Contents(folder)
     table = found.table()
     about = found.about
-    return Session(os.fspath(folder.path), _in_order(table, about), Accounting.from_dict(about), about)
+    return _session(os.fspath(folder.path), _in_order(table, about), about)
+
+
+def _session(name: str, table: pa.Table, about: dict[str, Any]) -> Session:
+    accounting = Accounting.from_dict(about)
+    return Session(name, with_clock(table, about.get("clock"), accounting.ts_unit), accounting, about)
 
 
 def _in_order(table: pa.Table, about: dict[str, Any]) -> pa.Table:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN
 from sigtrace.store.conversion import convert
-from sigtrace.store.folder import DESCRIPTION, Folder
+from sigtrace.store.folder import DESCRIPTION, OLDER_DESCRIPTION, Folder
 from sigtrace.store.part import Part, n_rows, trusted
 from sigtrace.store.part import read as read_part
 from sigtrace.store.session import Session, is_parquet
@@ -60,8 +60,8 @@ class Damaged:
     def told(self) -> dict[str, Any]:
         """Return which `file` cannot be read and `why`, as `Contents` tells it of a part."""
         text = str(self.error)
-        about = os.path.join(self.path, DESCRIPTION)  # noqa: PTH118  (as the error has it)
-        file = about if text.startswith(about) else self.path
+        abouts = (os.path.join(self.path, name) for name in (DESCRIPTION, OLDER_DESCRIPTION))  # noqa: PTH118  (as the error has it)
+        file = next((about for about in abouts if text.startswith(about)), self.path)
         return {"file": file, "why": text.removeprefix(f"{file}: "), "after_line": None}
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LOG = Path(__file__).parents[1] / "fixtures" / "evidence_events.txt"
 _VICTIM = b"what nobody may change\n"
 _STEPS = 8
-_DESCRIPTION = "_session.json"
+_DESCRIPTION = "_session.parquet"
 _VALUES: list[Any] = [
     *(None, True, -1, 3.5, 1 << 31, 1 << 62, 1 << 80, "", "x", "../../victim", "/etc/passwd", "\ud800", "\x1b[31m\n"),
     *([], [None], [[]], [-1], [0, 1, 2, 3], [99_999], ["x"], {}, {"x": "y"}, {"0": -1}, {"0": 1}, {"0": None}),
@@ -44,7 +44,7 @@ _KEYS = (
 _NAMES = (
     *("part-00000.parquet", "part-00001.parquet", "part-00009.parquet", "part-x.parquet", "part-²²²²².parquet"),
     *("part-\n.parquet", "_spool-00000.log", "_spool-00009.log", "_spool-xx.log", ".part-00003.parquet", _DESCRIPTION),
-    *("x.parquet", "_lock", "._session.json"),
+    *("x.parquet", "_lock", "._session.parquet", "_session.json"),
 )
 
 
@@ -199,11 +199,11 @@ def _describe(folder: Path, told: _Bytes) -> None:
     if not _is_own(path) and os.path.lexists(path):
         return
     try:
-        said = json.loads(path.read_bytes()) if path.exists() else {}
+        said = json.loads(description.text(path.read_bytes())) if path.exists() else {}
     except (ValueError, RecursionError):
         said = {}
     if isinstance(said, dict):
-        path.write_text(json.dumps({**said, key: value}))
+        path.write_bytes(description.parquet(json.dumps({**said, key: value})))
 
 
 def _account(folder: Path, told: _Bytes) -> None:
@@ -227,9 +227,9 @@ def _seal(folder: Path, _: _Bytes) -> None:
             continue
         if path.name == _DESCRIPTION:
             try:
-                said = json.loads(path.read_bytes())
+                said = json.loads(description.text(path.read_bytes()))
                 said.pop("crc32", None)
-                path.write_text(description.sealed(said))
+                path.write_bytes(description.parquet(description.sealed(said)))
             except (AttributeError, TypeError, ValueError, RecursionError):
                 continue
         elif path.suffix == ".parquet":

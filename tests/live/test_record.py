@@ -141,7 +141,7 @@ def test_a_recording_ends_when_its_time_is_up(tmp_path: Path) -> None:
 
 def test_a_command_may_outlive_the_recording_and_its_exit_code_is_still_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "s.parquet"
-    ended = f"""until grep -q '"ended"' {path}/_session.json; do sleep 0.05; done"""
+    ended = f"""until grep -q '"ended"' {path}/_session.parquet; do sleep 0.05; done"""
     command = ["sh", "-c", f"kill -0 $$; {ended}; kill -0 $$; echo $$; exit 7"]
     done = sigtrace("record", "-o", path, "--duration", "1", "--", *command)
     assert done.returncode == 7
@@ -161,7 +161,7 @@ def test_a_signal_ends_the_recording_cleanly(tmp_path: Path, number: signal.Sign
         assert instances_of(recorder.pid) == []
         assert "ended" in read(path).about
         assert calls_by(caller.pid, path) == 101
-    assert sorted(file.name[:5] for file in path.iterdir()) == ["_lock", "_sess", "part-", "part-"]
+    assert sorted(file.name[:5] for file in path.iterdir()) == ["_sess", "part-", "part-"]
 
 
 def test_told_to_end_while_it_sets_up_it_leaves_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import stat
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tests.described import describe, described
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator
@@ -26,11 +28,6 @@ NO_DESCRIPTION = [
 ]
 
 
-def described(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((path / "_session.json").read_text())
-    return found
-
-
 def of_description(path: Path, *, checked: bool) -> Iterator[Damage]:
     """Each key mistyped; if `checked`, with the checksum that was right before, else without any."""
 
@@ -39,7 +36,7 @@ def of_description(path: Path, *, checked: bool) -> Iterator[Damage]:
             said = {**described(folder), key: value}
             if not checked:
                 del said["crc32"]
-            (folder / "_session.json").write_text(json.dumps(said))
+            describe(folder, said)
 
         return change
 
@@ -47,7 +44,7 @@ def of_description(path: Path, *, checked: bool) -> Iterator[Damage]:
         def change(folder: Path) -> None:
             said = described(folder)
             dropped = {name: value for name, value in said.items() if name != key and (checked or name != "crc32")}
-            (folder / "_session.json").write_text(json.dumps(dropped))
+            describe(folder, dropped)
 
         return change
 

@@ -19,6 +19,7 @@ from sigtrace.output.summary import summary
 from sigtrace.questions.database import Database
 from sigtrace.store import recorder
 from sigtrace.store.recorder import Recorder
+from tests.described import describe, described
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -157,9 +158,9 @@ def test_of_a_killed_recording_a_damaged_journal_gives_an_answer_or_is_named(ses
 def test_a_recording_of_before_checksums_gives_an_answer_or_is_named(sessions: Path, tmp_path: Path) -> None:
     session = tmp_path / "old.parquet"
     shutil.copytree(sessions / "ended.parquet", session)
-    said = damages.described(session)
+    said = described(session)
     older = {key: value for key, value in said.items() if key not in {"crc32", "parts"}}
-    (session / "_session.json").write_text(json.dumps(older))
+    describe(session, older)
     for part in session.glob("part-*"):
         account = (pq.read_metadata(part).metadata or {})[b"sigtrace"]
         pq.write_table(pq.read_table(part).replace_schema_metadata({b"sigtrace": account}), part)

@@ -75,6 +75,15 @@ class Place:
         with self.acting(), contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.descriptor)
 
+    def leads_to(self, name: str, descriptor: int) -> bool:
+        """Tell whether a name is still that of an open file."""
+        try:
+            with self.acting():
+                found = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(descriptor))
+
     def sizes(self) -> dict[str, int]:
         """Return the bytes of each file."""
         with self.acting(), os.scandir(self.descriptor) as entries:

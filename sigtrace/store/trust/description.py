@@ -1,8 +1,14 @@
-"""Description: what a session says of itself, as JSON, and whether that can be so."""
+"""Description: what a session says of itself, as JSON, and whether that can be so.
+
+Its file is Parquet without rows, in which the JSON stands before the footer. So whatever reads all files of a folder
+reads it too, and finds nothing; and a recorder writes it without pyarrow.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import SessionError
@@ -16,6 +22,17 @@ if TYPE_CHECKING:
     Rule = tuple[Callable[[Any], bool], str]
 
 _CHECKSUM = "crc32"
+_MAGIC = b"PAR1"
+_LENGTH = 4  # of the number that says how long the footer is
+# What pyarrow writes behind the magic for `sigtrace.facts.schema.SCHEMA`, if no row comes.
+_NO_ROWS = zlib.decompress(
+    base64.b85decode(
+        "c-pN{OHRWu6nsk4P#~KMf)Xj9Y$Aa~D_RM}mVFk83q)38QcH<#Y^Pj;qj1D7@XM!!J(d@v@tg6y3Eb##{Rp9_iydu9@C<>QI-zS="
+        "L(|LbYZ>1Io{n{lhQP64R>&3tKZS5k_mrCyvKWWDH^a&SNkl%{6{2bW3~5&N$TLJ$)C{yjgo^W?&Zk1;7w@d5oY-&^H)~%~2ml=_"
+        "C68V@y~(~W7Ryn5vLn2#sT#E?IIEOsWnNM;Wc7-U8E0_sxm|?op_y7}gAgoaoc5wwEvjiEPa9&|v90#lL#uy(?-JpDHq`XD(>_2x"
+        "*64AaW0O}9`L~HA>Z7G*RY<uaN{P>8PnBkZC)=m>!+H}PV(awp7w#N@*O#}=4{DEL`v"
+    )
+)
 _MOST_PARTS = 100_000
 _INT64 = 1 << 63
 
@@ -26,13 +43,27 @@ def sealed(description: dict[str, Any]) -> str:
     return json.dumps({**stored, _CHECKSUM: _checksum(stored)}, indent=1)
 
 
+def parquet(text: str) -> bytes:
+    """Return a Parquet file with the columns of a session and without rows, in which a text stands."""
+    return b"%b\n%b\n%b" % (_MAGIC, text.encode(), _NO_ROWS)
+
+
+def text(data: bytes) -> bytes:
+    """Return what stands before the footer of a Parquet file without rows; of another file, all of it."""
+    if not data.startswith(_MAGIC):
+        return data
+    tail = len(data) - _LENGTH - len(_MAGIC)
+    footer = int.from_bytes(data[tail : tail + _LENGTH], "little")
+    return data[len(_MAGIC) : max(tail - footer, 0)]
+
+
 def read(path: Path, data: bytes) -> dict[str, Any]:
     """Return the description that a file holds.
 
     Raises `SessionError` where it does not match its checksum, where it is no object of JSON, and as `checked` does.
     """
     try:
-        described = json.loads(data)
+        described = json.loads(text(data))
     except (ValueError, RecursionError) as error:
         raise SessionError(f"{path}: damaged: it is not JSON") from error
     if isinstance(described, dict) and described.pop(_CHECKSUM, None) not in {None, _checksum(described)}:

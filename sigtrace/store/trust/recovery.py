@@ -38,9 +38,12 @@ def recover(folder: Folder) -> None:
     try:
         _recover(folder, folder.description())
     except (SessionError, FileNotFoundError):
-        pass
-    finally:
         folder.release()
+    except BaseException:
+        folder.release()
+        raise
+    else:
+        folder.end()
 
 
 def _recover(folder: Folder, about: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def _killed(path: Path, pid: int, dice: random.Random) -> Round:
         return Round(after, 0, [])
     if said:
         return Round(after, 0, [f"it said: {said.decode(errors='replace')}"])
-    if not (path / "_session.json").exists():
+    if not (path / "_session.parquet").exists():
         kept = list(path.glob("_spool*")) + list(path.glob("part-*"))
         return Round(after, 0, [f"{path.name} is no session, and holds {kept}"] if kept else [])
     return Round(after, *_held(path, pid, rest))
