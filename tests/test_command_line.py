@@ -16,6 +16,8 @@ from tests.shown import COMMANDS
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVIDENCE = str(FIXTURES / "evidence_events.txt")
+DATA = Path(__file__).parents[1] / "notebooks" / "data"
+SCENE, FLEET = str(DATA / "scene.parquet"), str(DATA / "fleet")
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -189,3 +191,29 @@ def test_the_exit_codes_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> N
     assert "who --exit-code" in codes
     with_exit_code = [name for name in COMMANDS if "--exit-code" in printed(capsys, "help", name)]
     assert with_exit_code == ["who"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "same"),
+    [
+        (["who", SCENE, "--json", "web-1"], ["who", SCENE, "web-1", "--json"]),
+        (
+            ["who", "--by", "deployer", SCENE, "--limit", "1", "web-1"],
+            ["who", SCENE, "web-1", "--by=deployer", "--limit=1"],
+        ),
+        (["query", SCENE, "--csv", "SELECT 1"], ["query", "--csv", SCENE, "SELECT 1"]),
+        (["report", SCENE, "--json", FLEET], ["report", SCENE, FLEET, "--json"]),
+    ],
+)
+def test_options_stand_anywhere(asked: list[str], same: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    said = printed(capsys, *asked)
+    assert said == printed(capsys, *same)
+    assert said
+
+
+def test_what_stands_on_both_sides_of_an_option_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    default = str(FIXTURES / "default.txt")
+    assert main(["parse", default, "-o", str(tmp_path / "out.parquet"), default]) == 0
+    assert "552 calls from 1,104 lines" in "".join(capsys.readouterr())
+    said = refused(capsys, "who", SCENE, "--json", "web-1", "web-2")
+    assert said == "sigtrace who: error: unrecognized arguments: web-2"

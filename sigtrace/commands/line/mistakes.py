@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that suggests the command or the option that is most like a mistyped one."""
+    """A parser that suggests the command or the option that is most like a mistyped one.
 
+    If it is `mixed`, options may stand between the words that are none: `query SESSION --csv SQL`.
+    """
+
+    mixed = False
     _words: Sequence[str] = ()
+    _mixing = False
 
     def parse_known_args(
         self,
@@ -24,8 +29,15 @@ class Parser(argparse.ArgumentParser):
         namespace: Any = None,  # noqa: ANN401 -- argparse takes any object
     ) -> tuple[Any, list[str]]:
         """Parse words, all of which are to be known: so a command's own parser, which has its usage, says so."""
+        if self._mixing:
+            return super().parse_known_args(args, namespace)
         self._words = list(sys.argv[1:] if args is None else args)
-        known, unknown = super().parse_known_args(self._words, namespace)
+        self._mixing = self.mixed  # argparse then calls this method for the options, and for the rest
+        try:
+            parse = super().parse_known_intermixed_args if self.mixed else super().parse_known_args
+            known, unknown = parse(self._words, namespace)
+        finally:
+            self._mixing = False
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return known, unknown

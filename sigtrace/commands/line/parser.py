@@ -152,6 +152,7 @@ def _watch(commands: _Commands) -> None:
 
 def _parse(commands: _Commands) -> None:
     parse = _command(commands, "parse", run.parse, "write a raw trace_pipe log as Parquet")
+    parse.mixed = True
     parse.add_argument("logs", nargs="+", metavar="LOG", help="a log, also .gz, .xz or .zst; - is standard input")
     parse.add_argument(
         "-o", "--output", required=True, type=values.parquet, metavar="OUT.parquet", help="the file to write"
@@ -161,6 +162,7 @@ def _parse(commands: _Commands) -> None:
 def _report(commands: _Commands) -> None:
     report = _command(commands, "report", run.report, "say who killed whom, and what else is in sessions")
     report.add_argument("sessions", nargs="*", metavar="SESSION", help=f"{_SESSIONS}; {_FLIGHT}")
+    report.mixed = True
     _home_option(report)
     _period_options(report)
     form = report.add_mutually_exclusive_group()
@@ -185,6 +187,7 @@ def _who(commands: _Commands) -> None:
         help="a pid, the name of a process or thread, a word of its command line, a unit, a container's id or pod's"
         " uid or its beginning, or a user; left out, all processes",
     )
+    who.mixed = True
     _home_option(who)
     who.add_argument("--by", metavar="WHAT", help="what this one sent, and what became of it; with WHAT, to whom")
     _period_options(who)
@@ -207,6 +210,7 @@ def _query(commands: _Commands) -> None:
     query = _command(commands, "query", run.query, "ask sessions in SQL: the views events, kills and deaths")
     query.add_argument("sessions", nargs="*", metavar="SESSION", help=f"{_SESSIONS}; {_FLIGHT}")
     query.add_argument("sql", metavar="SQL", help="a query of DuckDB's")
+    query.mixed = True
     _home_option(query)
     _period_options(query)
     form = query.add_mutually_exclusive_group()
@@ -314,7 +318,7 @@ def _command(
     name: str,
     run: object,
     what: str,
-) -> argparse.ArgumentParser:
+) -> Parser:
     lines = [line for line in _EXAMPLES.splitlines() if f"sigtrace {name} " in line]
     command = commands.add_parser(
         name,
