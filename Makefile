@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell find sigtrace -name '*.pxd')
 
-.PHONY: live demo test zoo kernels service torture soak fuzz difference lies bench picture lint clean
+.PHONY: live demo test zoo kernels service torture soak week fuzz difference lies bench picture lint clean
 
 live:
 	@sh tools/live.sh
@@ -33,6 +33,9 @@ torture: $(VENV)/ready live
 
 soak: $(VENV)/ready live
 	@cd tests/live && ../../$(BIN)/python -m torture.soak $(or $(SECONDS),3600) $(or $(RATE),20000)
+
+week: $(VENV)/ready
+	@$(BIN)/python -m tests.week $(or $(EVENTS),72000000) $(or $(HOURS),168)
 
 fuzz:
 	@PYTHON=$(PYTHON) sh tools/fuzz.sh $(or $(RUNS),5000000)

@@ -351,6 +351,15 @@ def test_a_killed_run_is_recovered_by_the_next(tmp_path: Path) -> None:
     assert read(first.path).accounting.lines == LOG.count(b"\n")
 
 
+def test_memory_and_file_handles_are_flat_over_hours_of_its_own_clock() -> None:
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.week", "70000", "5"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "5 segments are kept, of 70,000 events; calls and ends in them: 10000,10000" in done.stdout
+
+
 def test_one_recorder_has_the_folder_and_a_second_is_told_which(tmp_path: Path) -> None:
     with Flight(tmp_path, {}, Source(), kept=ALL, look=nothing) as recording:
         with pytest.raises(SessionError, match=f"another recorder records here \\(pid {os.getpid()}, since 20"):
