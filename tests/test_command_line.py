@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import sigtrace
@@ -217,3 +221,23 @@ def test_what_stands_on_both_sides_of_an_option_counts(tmp_path: Path, capsys: p
     assert "552 calls from 1,104 lines" in "".join(capsys.readouterr())
     said = refused(capsys, "who", SCENE, "--json", "web-1", "web-2")
     assert said == "sigtrace who: error: unrecognized arguments: web-2"
+
+
+@pytest.mark.parametrize("asked", [["web-1"], ["--by", "deployer"], []])
+def test_the_answers_of_who_are_a_table_too(asked: list[str], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["who", SCENE, *asked, "--json"]) == 0
+    objects = json.loads(capfdbinary.readouterr().out)
+    assert main(["who", SCENE, *asked, "--parquet"]) == 0
+    rows = pq.read_table(io.BytesIO(capfdbinary.readouterr().out)).to_pylist()
+    assert [row["victim_pid"] for row in rows] == [one["victim_pid"] for one in objects]
+    assert [(row["signal"], row["lines"]) for row in rows] == [(one["signal"], one["lines"]) for one in objects]
+    assert main(["who", SCENE, *asked, "--csv"]) == 0
+    header, *lines = csv.reader(io.StringIO(capfdbinary.readouterr().out.decode()))
+    assert set(objects[0]) <= set(header)
+    assert [line[header.index("victim_pid")] for line in lines] == [str(one["victim_pid"]) for one in objects]
+
+
+def test_a_table_of_nobody_has_its_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    said = printed(capsys, "who", SCENE, "--since", "2026-11-22T15:00:00", "--csv")
+    assert said.count("\n") == 1
+    assert {"victim_pid", "verdict", "signal"} <= set(said.strip().split(","))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
+from sigtrace.causes.endings import SCHEMA
+from sigtrace.commands import table
 from sigtrace.commands.streams import interrupting
 from sigtrace.errors import SessionError
 from sigtrace.facts.rules import EXITS
@@ -19,9 +23,12 @@ from sigtrace.questions.who import ask
 from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sigtrace.questions.who import Answer, Question
+
+_FORMS = ("json", "csv", "parquet")
 
 
 def run(
@@ -36,20 +43,20 @@ def run(
 ) -> int:
     """Print what `sigtrace.who` answers: a sentence for each answer, and what the session leaves unknown.
 
-    `form` is None, `each` if many alike are not to be one sentence, or `json`. No more than `limit` answers are
-    printed. The exit code that is returned is 0, unless `exit_code` is asked for: see `_exit_code`. Raises
+    `form` is None, `each` if many alike are not to be one sentence, or `json`, `csv` or `parquet`. No more than `limit`
+    answers are printed. The exit code that is returned is 0, unless `exit_code` is asked for: see `_exit_code`. Raises
     `SessionError` if no row names the pid that is asked for.
     """
     with (
         Database(session, asked_within_us=asked_within_us, since=first) as database,
         interrupting(database.interrupt),
     ):
-        answer = ask(database, question, each=form is not None, exits=form == "json")
+        answer = ask(database, question, each=form is not None, exits=form in _FORMS)
         if answer.unseen is not None:
             raise SessionError(_unseen(answer.unseen, database))
-        if form == "json":
+        if form in _FORMS:
             write_warnings(damage.texts(database.abouts, database.left_out))
-            text.write_json(answer.lines[:limit])
+            _write([line for line in answer.lines[:limit] if not isinstance(line, Alike)], str(form))
             return _exit_code(answer, database) if exit_code else 0
         for line in answer.lines[:limit]:
             write_sentence(_alike_text(line, database) if isinstance(line, Alike) else sentence(line, database))
@@ -67,6 +74,18 @@ def run(
         if doubt:
             write_sentence(f"Unknown: {doubt}")
         return _exit_code(answer, database) if exit_code else 0
+
+
+def _write(lines: Sequence[dict[str, Any]], form: str) -> None:
+    if form == "json":
+        text.write_json(lines)
+        return
+    # What is null in all rows has no type of its own.
+    kinds = {**dict(zip(SCHEMA.names, SCHEMA.types, strict=True)), "signal": pa.string()}
+    names = list(dict.fromkeys(name for line in lines for name in line)) or list(kinds)
+    columns = [pa.array([line.get(name) for line in lines], kinds.get(name)) for name in names]
+    found = pa.Table.from_arrays(columns, names)
+    table.write(found.schema, found.to_batches(), form)
 
 
 def _exit_code(answer: Answer, database: Database) -> int:

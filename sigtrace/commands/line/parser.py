@@ -197,6 +197,10 @@ def _who(commands: _Commands) -> None:
         "-v", "--verbose", action="store_const", const="each", dest="form", help="tell each, also if many are alike"
     )
     form.add_argument("--json", action="store_const", const="json", dest="form", help="print a JSON list of objects")
+    for name in ("csv", "parquet"):
+        form.add_argument(
+            f"--{name}", action="store_const", const=name, dest="form", help=f"print a row for each as {name.upper()}"
+        )
     who.add_argument(
         "--exit-code",
         action="store_true",
