@@ -136,7 +136,7 @@ def _watch(commands: _Commands) -> None:
         "--deaths",
         action="store_true",
         help="print a sentence for each process that is killed, asked to end, or dies of a fault or for want of memory;"
-        " -p is then who did it, -T who ended. If a flight recorder records, its record is told",
+        " -p is then who did it, -T who ended. If a flight recorder records, its record is told, and root not needed",
     )
     _home_option(watch)
     watch.add_argument(
