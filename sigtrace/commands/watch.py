@@ -22,18 +22,22 @@ from sigtrace.facts.signals import error_name, signal_name, target_name
 from sigtrace.output.clock import time_of_day_text, time_text
 from sigtrace.output.sentence import death_pieces, plain
 from sigtrace.output.terminal import escaped
+from sigtrace.output.text import json_text
+from sigtrace.questions.deaths import answered
 from sigtrace.store import snapshot
 from sigtrace.trace.parser import Parser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sigtrace.causes.tracking.process import Process
 
 _LINE = "{:<12} {:>7} {:<16} {:<12} {:>7} {}"
 _COLUMNS = ["event", "ts", "cpu", "pid", "comm", "sig", "target", "ret", "lost"]
-_KILL, _LOST = pa.scalar("kill"), pa.scalar("lost")
+_CALLS, _LOST = ("kill",), pa.scalar("lost")
+_SIGNALS = (*_CALLS, "signal_generate")
+_JSON_COLUMNS = ["event", "time", *_COLUMNS[1:], "target_comm", "code", "grp", "res"]
 _LAST_LINE = 1 << 62
 _SETTLED_SECONDS = 0.5
 _HEADER = _LINE.format("TIME", "PID", "COMM", "SIGNAL", "TARGET", "RESULT")
@@ -56,10 +60,10 @@ class Wanted:
             and (not self.signals or sig in self.signals)
         )
 
-    def among(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the rows of a batch that are to be shown: these calls, and what was lost."""
+    def among(self, batch: pa.RecordBatch, events: Sequence[str] = _CALLS) -> pa.RecordBatch:
+        """Return the rows of a batch that are to be shown: of these events, and what was lost."""
         event = batch.column("event").cast(pa.string())
-        shown = pc.equal(event, _KILL)
+        shown = pc.is_in(event, pa.array(events))
         if self.sender is not None:
             shown = pc.and_(shown, pc.equal(batch.column("pid"), pa.scalar(self.sender)))
         if self.target is not None:
@@ -77,7 +81,7 @@ class Calls:
     `header` is printed first; `evidence` tells whether it needs more than the calls.
     """
 
-    header = _HEADER
+    header: str | None = _HEADER
     evidence = False
 
     def __init__(self, wanted: Wanted) -> None:
@@ -102,18 +106,41 @@ class Calls:
                 yield _line(row, time_us)
 
 
+class Signals(Calls):
+    """What watch shows as JSON: an object for each call that is `wanted`, for each signal, and for each loss.
+
+    A signal is one whatever sent it: a call, also one that is none of the three, or the kernel. The objects have the
+    columns of a session that are filled, and the signal by name.
+    """
+
+    header = None
+    evidence = True
+
+    def lines(self, batch: pa.RecordBatch) -> Iterator[str]:
+        """Yield the lines for the next batch."""
+        own = os.getpid()
+        for row in self._wanted.among(batch, _SIGNALS).select(_JSON_COLUMNS).to_pylist():
+            if row["event"] == "lost" or not row["pid"] == row["target"] == own:
+                named = {} if row["sig"] is None else {"signal": signal_name(row["sig"])}
+                failed = {"error": error_name(row["ret"])} if row["ret"] else {}
+                filled = {name: value for name, value in row.items() if value is not None}
+                yield json_text(filled | named | failed)
+
+
 class Endings:
     """What watch shows of a stream of record batches: a sentence for each ending that is `wanted`, and for each loss.
 
-    An ending is told when all that happened up to it has been read. Whoever only exited is passed over, and so is who
-    ended for an unknown reason, unless it was without a call to exit.
+    Or, as JSON, an object, as those of `sigtrace who --json`. An ending is told when all that happened up to it has
+    been read. Whoever only exited is passed over, and so is who ended for an unknown reason, unless it was without a
+    call to exit.
     """
 
-    header = f"{'TIME':<12} ENDING"
     evidence = True
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, *, as_json: bool = False) -> None:
+        self.header = None if as_json else f"{'TIME':<12} ENDING"
         self._wanted = wanted
+        self._as_json = as_json
         self._judge = Judge()
         self._said: list[str] = []
         self._tracker = Tracker(self._ended, Gaps(), live=True)
@@ -145,7 +172,7 @@ class Endings:
         self._follow(batch)
         lost = batch.filter(pc.equal(batch.column("event").cast(pa.string()), _LOST))
         for row in lost.select(["cpu", "lost"]).to_pylist():
-            yield _loss(row, "endings")
+            yield json_text({"event": "lost", **row}) if self._as_json else _loss(row, "endings")
 
     def settled(self) -> Iterator[str]:
         """Yield the sentences of those who ended before all that was read."""
@@ -164,8 +191,12 @@ class Endings:
         if not told or not self._wanted.ending(process.pid, brief.killer_pid, brief.sig):
             return
         death = self._judge.ending(process, lost)
+        said = plain(death_pieces(death, "us"))
+        if self._as_json:
+            self._said.append(json_text({"event": "ending", **answered(death), "sentence": said}))
+            return
         at = time_text(death["ts"], None, "us") if death["time"] is None else time_of_day_text(death["time"])
-        self._said.append(f"{at} {plain(death_pieces(death, 'us'))}")
+        self._said.append(f"{at} {said}")
 
 
 class Stream:
@@ -200,8 +231,9 @@ class Shown:
         self._settled = 0.0
 
     def begin(self) -> None:
-        """Print the header."""
-        print(self._view.header, flush=True)
+        """Print the header, if there is one."""
+        if self._view.header is not None:
+            print(self._view.header, flush=True)
 
     def show(self, batches: Iterable[pa.RecordBatch], stop: Callable[[], object], *, all_read: bool) -> None:
         """Print the lines of batches, after which `all_read` says that all there was has been read.
@@ -272,7 +304,7 @@ def watch(
         return
     with (
         Run((), duration) as run,
-        Probe(buffer_mb=buffer_mb, evidence=view.evidence, arguments=arguments) as probe,
+        Probe(buffer_mb=buffer_mb, evidence=view.evidence and evidence, arguments=arguments) as probe,
     ):
         run.stop = probe.stop
         shown.begin(probe)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import collections
+import json
 import os
 import re
 import select
 import signal
+import subprocess
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 from calls import NOBODY, Caller, sigtrace, started
 
 from sigtrace import read
-
-if TYPE_CHECKING:
-    import subprocess
 
 pytestmark = pytest.mark.usefixtures("live")
 
@@ -86,6 +85,26 @@ def test_each_call_is_a_line_as_it_happens_and_the_switches_of_killsnoop_choose_
         "failed": {call: n for call, n in CALLS.items() if call[2] == "ESRCH"},
         "both": {call: n for call, n in CALLS.items() if call[0] == "other"},
     }
+
+
+def test_as_json_there_are_the_signals_that_none_of_the_three_calls_sent() -> None:
+    with subprocess.Popen(["sleep", "60"]) as victim, started("watch", "--json", "-T", str(victim.pid)) as process:
+        descriptor = os.pidfd_open(victim.pid)
+        try:
+            assert process.stdout is not None
+            found: list[dict[str, Any]] = []
+            while len(found) < 7:  # no header says that it watches
+                signal.pidfd_send_signal(descriptor, signal.SIGURG)  # ignored by who does not ask for it
+                if select.select([process.stdout], [], [], 0.1)[0]:
+                    found.append(json.loads(process.stdout.readline()))
+        finally:
+            os.close(descriptor)
+            victim.kill()
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+    assert process.returncode == 0
+    assert {(one["event"], one["signal"], one["pid"]) for one in found} == {("signal_generate", "SIGURG", os.getpid())}
+    assert {one["target_comm"] for one in found} == {"sleep"}
 
 
 def test_a_line_is_there_within_a_second_and_says_who_what_to_whom_and_with_which_result() -> None:

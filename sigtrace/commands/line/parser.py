@@ -26,6 +26,7 @@ examples:
   sudo sigtrace watch -x                        # a line a call that fails, as it happens
   sudo sigtrace watch --deaths                  # a sentence a process that is killed or asked to end
   sudo sigtrace watch -s TERM,KILL -o s.parquet # only these are shown; all are recorded
+  sudo sigtrace watch --json                    # a line of JSON for each call, and for each signal whatever sent it
   sigtrace parse trace.log -o trace.parquet     # a log that was read from trace_pipe, to Parquet
   zcat *.gz | sigtrace parse - -o all.parquet   # from a pipe
   sigtrace report trace.parquet                 # how many calls, by whom, to whom, what failed, what was lost
@@ -137,6 +138,12 @@ def _watch(commands: _Commands) -> None:
         action="store_true",
         help="print a sentence for each process that is killed, asked to end, or dies of a fault or for want of memory;"
         " -p is then who did it, -T who ended. If a flight recorder records, its record is told, and root not needed",
+    )
+    watch.add_argument(
+        "--json",
+        action="store_true",
+        help="print a JSON object a line: of calls and of all signals, also the kernel's, with the names of victims;"
+        " with --deaths, of endings",
     )
     _home_option(watch)
     watch.add_argument(

@@ -52,11 +52,12 @@ def service(arguments: argparse.Namespace) -> int:
 
 def watch(arguments: argparse.Namespace) -> int:
     """Run `sigtrace watch`."""
-    from sigtrace.commands.watch import Calls, Endings, Wanted, watch
+    from sigtrace.commands.watch import Calls, Endings, Signals, Wanted, watch
 
     if arguments.deaths and arguments.no_evidence:
         raise Error("watch --deaths needs the kernel's events: leave --no-evidence out")
     wanted = Wanted(arguments.pid, arguments.target, arguments.signal, arguments.failed)
+    calls = Signals if arguments.json else Calls
     if arguments.home and (arguments.output or not arguments.deaths):
         raise Error("watch --dir tells the endings of a record: give --deaths with it, and no -o")
     if arguments.deaths and not arguments.output:
@@ -65,10 +66,10 @@ def watch(arguments: argparse.Namespace) -> int:
 
         folder = home.folder(arguments.home)
         if arguments.home or home.is_held(folder):
-            watched.watch(Endings(wanted), folder, arguments.duration)
+            watched.watch(Endings(wanted, as_json=arguments.json), folder, arguments.duration)
             return 0
     watch(
-        Endings(wanted) if arguments.deaths else Calls(wanted),
+        Endings(wanted, as_json=arguments.json) if arguments.deaths else calls(wanted),
         arguments.output,
         duration=arguments.duration,
         **_probe(arguments),
