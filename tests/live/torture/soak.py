@@ -50,7 +50,7 @@ def soak(seconds: int, rate: int, folder: Path) -> list[str]:
                 if recorder.poll() is None:
                     looks.append(_look(recorder.pid))
             made = int(process.communicate()[0] or 0)
-        recorder.send_signal(signal.SIGINT)
+        recorder.send_signal(signal.SIGTERM)  # a shell has what it starts in the background ignore SIGINT
         _, said = recorder.communicate()
     return _judged(looks, made, path, process.pid, said, recorder.returncode)
 
