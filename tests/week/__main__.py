@@ -25,7 +25,7 @@ _HOURS = 168
 _FIRST, _PIDS = 1000, 30_000
 _CHUNK = 1 << 18  # as much as a read of trace_pipe gives when much is there
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_ROOM = 2 << 20  # by which memory may be larger in the second half than in the first
+_ROOM = 6 << 20  # by which memory may be larger in the second half than in the first: a journal's window is 4 MB
 _KEPT = 128 << 20
 
 _TIME = "[000] d..1. %(ts)d.%(us)06d: "
@@ -123,7 +123,7 @@ def _text(look: Look) -> str:
 
 
 def _grown(looks: list[Look]) -> list[str]:
-    # A journal's window comes and goes: the most of each half is compared.
+    # The window comes and goes: the most of each half is compared.
     half = len(looks) // 2
     early, late = (Look(*map(max, *of_half)) for of_half in (looks[:half], looks[half:]))
     wrong = []
