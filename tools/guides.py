@@ -24,7 +24,7 @@ _COMPLETIONS = {
     "zsh": "zsh/site-functions/_sigtrace",
     "fish": "fish/vendor_completions.d/sigtrace.fish",
 }
-_FILES = {"SESSION", "LOG", "NAME.parquet", "OUT.parquet", "OUT.html"}
+_FILES = {"SESSION", "LOG", "NAME.parquet", "OUT.parquet", "OUT.html", "OUT.pftrace"}
 _ESCAPED = {"\\": r"\\", "-": r"\-", "'": r"\(aq", "^": r"\(ha", "~": r"\(ti", "`": r"\(ga"}
 
 

@@ -97,12 +97,11 @@ class Calls:
     def lines(self, batch: pa.RecordBatch) -> Iterator[str]:
         """Yield the lines for the next batch."""
         chosen = self._wanted.among(batch)
-        own = os.getpid()  # by which it tries that calls come through: see sigtrace.capture.guard
         times = chosen.column("time").cast(pa.int64()).to_pylist()  # datetimes take longer than all the rest
         for row, time_us in zip(chosen.select(_COLUMNS).to_pylist(), times, strict=True):
             if row["event"] == "lost":
                 yield _loss(row, "calls")
-            elif not row["pid"] == row["target"] == own:
+            elif not _is_own(row):
                 yield _line(row, time_us)
 
 
@@ -118,9 +117,8 @@ class Signals(Calls):
 
     def lines(self, batch: pa.RecordBatch) -> Iterator[str]:
         """Yield the lines for the next batch."""
-        own = os.getpid()
         for row in self._wanted.among(batch, _SIGNALS).select(_JSON_COLUMNS).to_pylist():
-            if row["event"] == "lost" or not row["pid"] == row["target"] == own:
+            if not _is_own(row):
                 named = {} if row["sig"] is None else {"signal": signal_name(row["sig"])}
                 failed = {"error": error_name(row["ret"])} if row["ret"] else {}
                 filled = {name: value for name, value in row.items() if value is not None}
@@ -210,6 +208,11 @@ class Stream:
         yield from self._parser.feed(chunk)
         if (batch := self._parser.take()) is not None:
             yield batch
+
+
+def _is_own(row: dict[str, Any]) -> bool:
+    # By which it tries that calls come through: see sigtrace.capture.guard.
+    return bool(row["pid"] == row["target"] == os.getpid())
 
 
 def _loss(row: dict[str, Any], what: str) -> str:

@@ -39,10 +39,7 @@ def write(database: Database, path: Path) -> None:
     """
     trace = _Trace(database)
     database.follow(trace.ended)
-    try:
-        whole.write(path, trace.content())
-    except OSError as error:
-        raise Error(f"{path}: {error.strerror}: give a path in a folder that can be written") from error
+    whole.write(path, trace.content())
 
 
 @dataclass
@@ -73,8 +70,7 @@ class _Trace:
 
     def ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         """Add an ending."""
-        period = self._database.period
-        if process.died is None or not (period is None or period.holds(log, process.died.ts)):
+        if process.died is None:
             return
         death = answered({"log": log, **judge.ending(process, lost)})
         life = self._life(log, death, "victim", death["ts"])

@@ -241,11 +241,13 @@ class Database:
     ) -> Exits:
         """Have the process tracker follow the sessions; return how many processes exited and were not worth a call.
 
-        `ended` and `settled` are called as by `sigtrace.causes.tracking.tracker.Tracker`, with the log first. Without
-        `all_endings`, `ended` is not called for those who just exited, if their log would show it otherwise. Of logs
-        not `among` these, nothing is followed.
+        `ended` and `settled` are called as by `sigtrace.causes.tracking.tracker.Tracker`, with the log first; with a
+        `period`, `ended` for those who ended in it. Without `all_endings`, `ended` is not called for those who just
+        exited, if their log would show it otherwise. Of logs not `among` these, nothing is followed.
         """
         exits = Exits(0, 0)
+        if self.period is not None:
+            ended, all_endings = self.period.only(ended), True
         for log, rows in self.logged(among):
             more = follow(log, rows, ended, settled, all_endings=all_endings, asked_within_us=self.asked_within_us)
             exits = Exits(exits.exited + more.exited, exits.failed + more.failed)
@@ -324,9 +326,7 @@ class Database:
             found.clear()
 
         def ended(log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
-            died = process.died
-            if died is None or self.period is None or self.period.holds(log, died.ts):
-                found.append({"log": log, **judge.ending(process, lost)})
+            found.append({"log": log, **judge.ending(process, lost)})
             if len(found) == _PIECE:
                 insert()
 

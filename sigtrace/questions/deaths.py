@@ -105,11 +105,12 @@ class Deaths:
 
     def follow(self, logged: Iterable[Logged], asked_within_us: int, stop: Event | None = None) -> Self:
         """Count the deaths of logs. Raises `StoppedError` once `stop` is set."""
+        ended = self._ended if self.period is None else self.period.only(self._ended)
         for log, rows in logged:
             exited, failed = endings.follow(
                 log,
                 rows,
-                self._ended,
+                ended,
                 all_endings=self.period is not None,
                 asked_within_us=asked_within_us,
                 stop=stop,
@@ -130,7 +131,7 @@ class Deaths:
 
     def _ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         died = process.died
-        if died is None or not (self.period is None or self.period.holds(log, died.ts)):
+        if died is None:
             return
         brief = judge.brief(process, lost)
         self.verdicts[brief.verdict] += 1

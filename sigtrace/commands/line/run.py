@@ -113,27 +113,25 @@ def report(arguments: argparse.Namespace) -> int:
 def who(arguments: argparse.Namespace) -> int:
     """Run `sigtrace who`."""
     from sigtrace.commands import who
-    from sigtrace.commands.flight.asked import is_session
+    from sigtrace.commands.flight import asked
     from sigtrace.questions.who import Question
 
     within = round(arguments.asked_within * 1e6)
-    session, whom, since, until, first = arguments.session, arguments.asked, arguments.since, arguments.until, None
-    if session is None or arguments.home or (whom is None and not is_session(session)):
-        from sigtrace.commands.flight import asked
-
+    sessions, whom = [arguments.session], arguments.asked
+    if arguments.session is None or arguments.home or (whom is None and not asked.is_session(arguments.session)):
         if whom is not None:
-            raise Error(f"{session} {whom}: with --dir, name whom you ask for, and no session")
-        session, whom = asked.record(arguments.home), session
-        since, until = asked.absolute(since), asked.absolute(until)
-        first = asked.first(since, within)
-    question = Question(whom or "all", arguments.by, since, until)
+            raise Error(f"{arguments.session} {whom}: with --dir, name whom you ask for, and no session")
+        sessions, whom = [], arguments.session
+    found = asked.of(sessions, arguments.home, arguments.since, arguments.until, within)
+    (session,) = found.sessions
+    question = Question(whom or "all", arguments.by, found.since, found.until)
     return who.run(
         session,
         question,
         form=arguments.form,
         limit=arguments.limit,
         asked_within_us=within,
-        first=first,
+        first=found.first,
         exit_code=arguments.exit_code,
     )
 

@@ -13,7 +13,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import __version__
-from sigtrace.errors import Error
 from sigtrace.output.clock import Clock
 from sigtrace.output.html.deaths import deaths
 from sigtrace.output.html.markup import rendered, text, titled
@@ -86,10 +85,7 @@ placeholder="Search deaths and tables" aria-label="Search deaths and tables"><ou
 
 def write(answer: Row, path: Path) -> None:
     """Write the page of an answer to a file, whole or not at all. Raises `Error` if it cannot be written."""
-    try:
-        whole.write(path, page(answer).encode())
-    except OSError as error:
-        raise Error(f"{path}: {error.strerror}: give a path in a folder that can be written") from error
+    whole.write(path, page(answer).encode())
 
 
 def _policy(style: str, script: str) -> str:

@@ -12,6 +12,9 @@ from sigtrace.questions.deaths import EPOCH
 from sigtrace.questions.sql.lock import quoted
 
 if TYPE_CHECKING:
+    from sigtrace.causes.endings import Ended
+    from sigtrace.causes.judging.verdict import Judge
+    from sigtrace.causes.tracking.process import Process
     from sigtrace.questions.database import Database
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -48,6 +51,15 @@ class Period:
             return True
         first, last = self._bounds.get(log) or next(iter(self._bounds.values()))
         return first <= ts <= last
+
+    def only(self, ended: Ended) -> Ended:
+        """Return `ended` of `sigtrace.causes.endings.follow`, called for those who ended in the period."""
+
+        def called(log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
+            if process.died is not None and self.holds(log, process.died.ts):
+                ended(log, judge, process, lost)
+
+        return called
 
     def sql(self) -> str:
         """Return it as a condition in SQL."""

@@ -10,6 +10,7 @@ import stat
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from sigtrace.errors import Error
 from sigtrace.store.disk.place import Place
 
 if TYPE_CHECKING:
@@ -23,8 +24,15 @@ def write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; after this it survives a power cut.
 
     A link at `path` is replaced, and what it leads to stays as it was. A device, a pipe and a descriptor such as
-    /dev/stdout are written as they are. Raises `OSError` where neither can be.
+    /dev/stdout are written as they are. Raises `Error` where neither can be.
     """
+    try:
+        _write(path, content)
+    except OSError as error:
+        raise Error(f"{path}: {error.strerror}: give a path in a folder that can be written") from error
+
+
+def _write(path: Path, content: bytes) -> None:
     if streams(path):
         path.write_bytes(content)
         return
