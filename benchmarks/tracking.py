@@ -27,7 +27,9 @@ WHO_SMALL = "sigtrace who, of a small scene"
 REPORT_SMALL = "sigtrace report, of it"
 
 _TRACK = """
+import gc
 import sys
+gc.set_threshold(100_000)  # as the command does
 import pyarrow as pa
 pa.set_cpu_count(1)
 pa.set_io_thread_count(1)

@@ -39,5 +39,5 @@ for types in $(cd "$compiled" && find sigtrace -name '*.pxd'); do
 done
 sanitizer=$(of_python 'atheris.path()')/asan_with_fuzzer.so
 # What Python still holds at its end is no leak.
-LD_PRELOAD=$sanitizer ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
-    .venv-fuzz/bin/python tests/fuzz/fuzz.py log "$1" .fuzz "$compiled"
+LD_PRELOAD=$sanitizer ASAN_OPTIONS=detect_leaks=0:malloc_context_size=1:quarantine_size_mb=8 PYTHONMALLOC=malloc \
+    .venv-fuzz/bin/python tests/fuzz/fuzz.py scan "$1" .fuzz "$compiled"

@@ -19,6 +19,7 @@ _FAILED = nw.col("ret") < 0
 _PROBE = nw.col("sig") == 0
 _KILL = 9
 _NAMED = ["log", "target"]
+_STEP = ("calls", "failed", "probes", "signals", "exits")  # what is counted in each step of time
 
 
 def _counted(events: FrameT) -> FrameT:
@@ -158,22 +159,25 @@ def timeline(events: FrameT, step_us: int = 1_000_000) -> FrameT:
     call or by itself, and `exits` the processes that ended; a plain log has neither. Steps in which nothing happened
     have no row.
     """
-    event = nw.col("event")
-    ended = ends_process_expression()
-    flags = {
-        "calls": event == "kill",
-        "failed": (event == "kill") & _FAILED,
-        "probes": (event == "kill") & _PROBE,
-        "signals": event == "signal_generate",
-        "exits": (event == "sched_process_exit") & ended,
-    }
-    counted = events.filter(event.is_in(["kill", "signal_generate", "sched_process_exit"])).select(
-        "log",
-        "time",
-        ts=nw.col("ts") // step_us * step_us,
-        **{name: flag.fill_null(value=False).cast(nw.Int64) for name, flag in flags.items()},
+    # Each event by itself: of a condition with OR, DuckDB leaves out no row group by its statistics.
+    kills, signals, exits = (
+        events.filter(nw.col("event") == event) for event in ("kill", "signal_generate", "sched_process_exit")
     )
-    return counted.group_by("log", "ts").agg(nw.col("time").min(), *(nw.col(name).sum() for name in flags))
+    counted = [
+        _by_step(kills, step_us, "calls", failed=_FAILED, probes=_PROBE),
+        _by_step(signals, step_us, "signals"),
+        _by_step(exits.filter(ends_process_expression()), step_us, "exits"),
+    ]
+    return nw.concat(counted).group_by("log", "ts").agg(nw.col("time").min(), *(nw.col(name).sum() for name in _STEP))
+
+
+def _by_step(rows: FrameT, step_us: int, all_of_them: str, **flags: nw.Expr) -> FrameT:
+    numbers = {name: flag.fill_null(value=False).cast(nw.Int64) for name, flag in flags.items()}
+    rows = rows.select("log", "time", ts=nw.col("ts") // step_us * step_us, **numbers)
+    sums = [nw.len().alias(all_of_them), *(nw.col(name).sum() for name in flags)]
+    counted = rows.group_by("log", "ts").agg(nw.col("time").min(), *sums)
+    others = [nw.lit(0).alias(name) for name in _STEP if name not in (all_of_them, *flags)]
+    return counted.with_columns(*others).select("log", "ts", "time", *(nw.col(name).cast(nw.Int64) for name in _STEP))
 
 
 @nw.narwhalify

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections import Counter
@@ -219,6 +220,8 @@ def _add_shares(found: Deaths, shares: list[list[Logged]], within_us: int, proce
 def _help(line: Connection) -> None:
     # In a process that helps. ^C is for the other one to take; and if that stops, or is gone, so is this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It follows processes, which the tracker lets go of: to look for garbage among them takes a fifth of its time.
+    gc.disable()
 
     def watch() -> None:
         line.poll(None)

@@ -33,8 +33,10 @@ def main() -> None:
         sys.path[:0] = [root, str(HERE.parent / "difference")]
         with atheris.instrument_imports(include=["sigtrace.trace", "sigtrace.causes", "sigtrace.store"]):
             import targets
-        options = [f"-runs={runs}", "-max_len=600", "-timeout=30", "-rss_limit_mb=2048", f"-artifact_prefix={found}-"]
-        atheris.Setup([sys.argv[0], *options, str(found), str(CORPUS / target)], getattr(targets, target))
+        corpus = CORPUS / ("log" if target == "scan" else target)  # bytes that are read as a log
+        limits = ["-max_len=600", "-timeout=30", "-rss_limit_mb=2048", "-detect_leaks=0"]
+        options = [f"-runs={runs}", *limits, f"-artifact_prefix={found}-"]
+        atheris.Setup([sys.argv[0], *options, str(found), str(corpus)], getattr(targets, target))
         atheris.Fuzz()
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sigtrace.causes.tracking.process import Process
+    from sigtrace.trace.accounting import Accounting
 
 session = damaged_sessions.session
 
@@ -39,6 +40,13 @@ def log(data: bytes) -> None:
     assert _resumed(data, size) == (rows, kinds)
     plain, plain_kinds = plain_parser.read(data)
     assert (ordered(rows), kinds) == (ordered(plain), plain_kinds)
+
+
+def scan(data: bytes) -> None:
+    """Hold the scanner to it that it reads the same however the bytes are cut: a hundred times as fast as `log`."""
+    whole = _scanned(data, len(data) or 1)
+    assert whole[0].lines == data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
+    assert _scanned(data, len(data) % 61 + 1) == whole
 
 
 def rows(data: bytes) -> None:
@@ -107,6 +115,18 @@ def _parsed(data: bytes, size: int = 1 << 30) -> tuple[Rows, dict[str, int]]:
     for batch in parser.finish():
         found += batch.to_pylist()
     return _known(found), parser.accounting.lines_by_kind
+
+
+def _scanned(data: bytes, size: int) -> tuple[Accounting, list[tuple[list[str], bytes, bytes]]]:
+    # What every row has, before pyarrow makes a batch of it.
+    parser = Parser(rows=1 << 6)  # more than the longest input has
+    found = [rows for at in range(0, len(data), size) for rows in parser.scan(data[at : at + size])]
+    found += parser.end()
+    return parser.accounting, [_every(rows._names, rows._columns, len(rows)) for rows in found]  # noqa: SLF001
+
+
+def _every(names: list[str], columns: dict[str, memoryview], n: int) -> tuple[list[str], bytes, bytes]:
+    return names, bytes(columns["shape"][:n]), bytes(columns["line"][:n])
 
 
 def _resumed(data: bytes, size: int) -> tuple[Rows, dict[str, int]]:
