@@ -237,6 +237,19 @@ def test_the_answers_of_who_are_a_table_too(asked: list[str], capfdbinary: pytes
     assert [line[header.index("victim_pid")] for line in lines] == [str(one["victim_pid"]) for one in objects]
 
 
+@pytest.mark.parametrize("source", [SCENE, EVIDENCE])
+def test_the_deaths_of_a_report_are_a_table_too(source: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["report", source, "--json"]) == 0
+    deaths = [(one["victim_pid"], one["signal"]) for one in json.loads(capfdbinary.readouterr().out)["deaths"]]
+    assert len(deaths) > 1
+    assert main(["report", source, "--parquet"]) == 0
+    rows = pq.read_table(io.BytesIO(capfdbinary.readouterr().out)).to_pylist()
+    assert [(row["victim_pid"], row["signal"]) for row in rows] == deaths
+    assert main(["report", source, "--csv"]) == 0
+    header, *lines = csv.reader(io.StringIO(capfdbinary.readouterr().out.decode()))
+    assert [line[header.index("victim_pid")] for line in lines] == [str(pid) for pid, _ in deaths]
+
+
 def test_a_table_of_nobody_has_its_columns(capsys: pytest.CaptureFixture[str]) -> None:
     said = printed(capsys, "who", SCENE, "--since", "2026-11-22T15:00:00", "--csv")
     assert said.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Report: print what sessions say, or write it as an HTML page or a trace of Perfetto's."""
+"""Report: print what sessions say, or the deaths as a table, or write an HTML page or a trace of Perfetto's."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sigtrace.commands import table
 from sigtrace.commands.streams import interrupting, tell
 from sigtrace.output import text
 from sigtrace.output.summary import summary
-from sigtrace.output.terminal import escaped
+from sigtrace.output.terminal import escaped, write_warnings
 from sigtrace.questions.database import Database
+from sigtrace.questions.who import who
+from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
     from sigtrace.commands.flight.asked import Asked
@@ -19,13 +22,21 @@ _PROCESSES = 8  # each takes up to 150 MB
 
 
 def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, *, asked_within_us: int) -> None:
-    """Print a report as text, or as `json` or `markdown`; or write a page to `html`, or a trace to `perfetto`."""
+    """Print a report as text, or as `json` or `markdown`; or write a page to `html`, or a trace to `perfetto`.
+
+    As `csv` or `parquet` the deaths are printed: what `sigtrace.who` answers of all, without those who only exited.
+    """
     as_text = form is None and html is None
     opened = Database(*asked.sessions, asked_within_us=asked_within_us, since=asked.first)
     with opened as database, interrupting(database.interrupt):
         database.within(asked.since, asked.until)
         if perfetto is not None:
             _write_trace(database, perfetto)
+            return
+        if form in ("csv", "parquet"):
+            answers = who(database, exits=False)
+            write_warnings(damage.texts(database.abouts, database.left_out))
+            table.write_answers(answers, form)
             return
         answer = summary(database, timeline=not as_text, processes=min(_PROCESSES, os.cpu_count() or 1))
     if html is not None:

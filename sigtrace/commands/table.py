@@ -15,10 +15,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sigtrace.errors import Error
 from sigtrace.output import terminal
-from sigtrace.output.text import json_text
+from sigtrace.output.text import json_text, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -37,6 +37,24 @@ def write(schema: pa.Schema, batches: Iterable[pa.RecordBatch], form: str) -> No
         answer.seek(0)
         sys.stdout.flush()
         shutil.copyfileobj(answer, sys.stdout.buffer)
+
+
+def write_answers(answers: Sequence[dict[str, Any]], form: str) -> None:
+    """Print what `sigtrace.who` answers as `form`, which is csv, json or parquet."""
+    import pyarrow as pa
+
+    from sigtrace.causes.endings import SCHEMA
+
+    if form == "json":
+        write_json(answers)
+        return
+    # What is null in all rows has no type of its own.
+    kinds = {**dict(zip(SCHEMA.names, SCHEMA.types, strict=True)), "signal": pa.string()}
+    names = list(dict.fromkeys(name for one in answers for name in one)) or list(kinds)
+    found = pa.Table.from_arrays(
+        [pa.array([one.get(name) for one in answers], kinds.get(name)) for name in names], names
+    )
+    write(found.schema, found.to_batches(), form)
 
 
 def rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from sigtrace.causes.endings import SCHEMA
 from sigtrace.commands import table
 from sigtrace.commands.streams import interrupting
 from sigtrace.errors import SessionError
 from sigtrace.facts.rules import EXITS
 from sigtrace.facts.witness import CALLS, missing
-from sigtrace.output import text
 from sigtrace.output.clock import time_text
 from sigtrace.output.sentence import alike_pieces, how_to_record, lost_text, plain, sentence, unknown
 from sigtrace.output.terminal import count, escaped, write_sentence, write_warnings
@@ -23,7 +19,6 @@ from sigtrace.questions.who import ask
 from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from sigtrace.questions.who import Answer, Question
@@ -56,7 +51,7 @@ def run(
             raise SessionError(_unseen(answer.unseen, database))
         if form in _FORMS:
             write_warnings(damage.texts(database.abouts, database.left_out))
-            _write([line for line in answer.lines[:limit] if not isinstance(line, Alike)], str(form))
+            table.write_answers([line for line in answer.lines[:limit] if not isinstance(line, Alike)], str(form))
             return _exit_code(answer, database) if exit_code else 0
         for line in answer.lines[:limit]:
             write_sentence(_alike_text(line, database) if isinstance(line, Alike) else sentence(line, database))
@@ -74,18 +69,6 @@ def run(
         if doubt:
             write_sentence(f"Unknown: {doubt}")
         return _exit_code(answer, database) if exit_code else 0
-
-
-def _write(lines: Sequence[dict[str, Any]], form: str) -> None:
-    if form == "json":
-        text.write_json(lines)
-        return
-    # What is null in all rows has no type of its own.
-    kinds = {**dict(zip(SCHEMA.names, SCHEMA.types, strict=True)), "signal": pa.string()}
-    names = list(dict.fromkeys(name for line in lines for name in line)) or list(kinds)
-    columns = [pa.array([line.get(name) for line in lines], kinds.get(name)) for name in names]
-    found = pa.Table.from_arrays(columns, names)
-    table.write(found.schema, found.to_batches(), form)
 
 
 def _exit_code(answer: Answer, database: Database) -> int:

@@ -177,6 +177,10 @@ def _report(commands: _Commands) -> None:
     form.add_argument(
         "--markdown", action="store_const", const="markdown", dest="form", help="print Markdown, for a ticket"
     )
+    for name in ("csv", "parquet"):
+        form.add_argument(
+            f"--{name}", action="store_const", const=name, dest="form", help=f"print the deaths as {name.upper()}"
+        )
     form.add_argument("--html", metavar="OUT.html", help="write a page: one file, which needs no network")
     form.add_argument(
         "--perfetto", metavar="OUT.pftrace", help="write lives and signals as a trace for https://ui.perfetto.dev"
