@@ -50,7 +50,7 @@ def test_bash_completes_commands_options_choices_and_files(share: Path) -> None:
             _shtab_sigtrace sigtrace "${{@: -1}}"
             echo "${{COMPREPLY[*]}}"
         }}
-        try re; try who --j; try service ''; try help w; try report notebooks/data/scene.p; try status --dir noteb
+        try re; try who --js; try service ''; try help w; try report notebooks/data/scene.p; try status --dir noteb
     """
     assert told("bash", "-c", script).splitlines() == [
         "complete -o bashdefault -F _shtab_sigtrace sigtrace",

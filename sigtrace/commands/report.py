@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from sigtrace.commands import table
 from sigtrace.commands.streams import interrupting, tell
 from sigtrace.output import text
 from sigtrace.output.summary import summary
-from sigtrace.output.terminal import escaped, write_warnings
+from sigtrace.output.terminal import count, escaped, write_warnings
 from sigtrace.questions.database import Database
 from sigtrace.questions.who import who
 from sigtrace.store.trust import damage
@@ -24,7 +25,8 @@ _PROCESSES = 8  # each takes up to 150 MB
 def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, *, asked_within_us: int) -> None:
     """Print a report as text, or as `json` or `markdown`; or write a page to `html`, or a trace to `perfetto`.
 
-    As `csv` or `parquet` the deaths are printed: what `sigtrace.who` answers of all, without those who only exited.
+    As `csv` or `parquet` the deaths are printed: what `sigtrace.who` answers of all, without those who only exited. As
+    `opentelemetry` they are sent.
     """
     as_text = form is None and html is None
     opened = Database(*asked.sessions, asked_within_us=asked_within_us, since=asked.first)
@@ -32,6 +34,9 @@ def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, 
         database.within(asked.since, asked.until)
         if perfetto is not None:
             _write_trace(database, perfetto)
+            return
+        if form == "opentelemetry":
+            _send(database)
             return
         if form in ("csv", "parquet"):
             answers = who(database, exits=False)
@@ -54,8 +59,15 @@ def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, 
         text.write_text(answer)
 
 
+def _send(database: Database) -> None:
+    from sigtrace.output.export import opentelemetry
+
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # what fails is said once
+    tell(f"{count(opentelemetry.send(database), 'log record was', 'log records were')} sent.")
+
+
 def _write_trace(database: Database, name: str) -> None:
-    from sigtrace.output import perfetto
+    from sigtrace.output.export import perfetto
 
     perfetto.write(database, Path(name))
     tell(f"{escaped(name)}: open it at https://ui.perfetto.dev: the page reads it, and sends it nowhere.")

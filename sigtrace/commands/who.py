@@ -10,7 +10,16 @@ from sigtrace.errors import SessionError
 from sigtrace.facts.rules import EXITS
 from sigtrace.facts.witness import CALLS, missing
 from sigtrace.output.clock import time_text
-from sigtrace.output.sentence import alike_pieces, how_to_record, lost_text, plain, sentence, unknown
+from sigtrace.output.sentence import (
+    alike_pieces,
+    doubt_of_journal,
+    how_to_record,
+    lost_text,
+    plain,
+    sentence,
+    testified,
+    unknown,
+)
 from sigtrace.output.terminal import count, escaped, write_sentence, write_warnings
 from sigtrace.questions.choice.lines import Alike
 from sigtrace.questions.database import Database
@@ -69,6 +78,28 @@ def run(
         if doubt:
             write_sentence(f"Unknown: {doubt}")
         return _exit_code(answer, database) if exit_code else 0
+
+
+def of_journal(path: str | None, asked: str, *, form: str | None, limit: int | None) -> int:
+    """Print who ended by this host's journal, or by one in a file, as far as systemd and the kernel noticed it.
+
+    `asked` is as of `sigtrace.questions.journal.endings.endings`; `form` and `limit` are as of `run`.
+    """
+    from sigtrace.questions.journal import entries
+    from sigtrace.questions.journal.endings import endings
+
+    found = endings(entries.of_host() if path is None else entries.of_file(path), asked)
+    if form in _FORMS:
+        table.write_answers(found[:limit], str(form))
+        return 0
+    for one in found[:limit]:
+        write_sentence(testified(one))
+    if limit is not None and len(found) > limit:
+        write_sentence(f"The first {limit:,} of {len(found):,} answers are told.")
+    if not found:
+        write_sentence(f"This journal tells of no ending of {'anybody' if asked == 'all' else escaped(asked)}.")
+    write_sentence(f"Unknown: {doubt_of_journal()}")
+    return 0
 
 
 def _exit_code(answer: Answer, database: Database) -> int:

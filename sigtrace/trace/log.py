@@ -94,6 +94,21 @@ class Log:
             raise LogError(f"{self._called}: {what}: give the output of `cat /sys/kernel/tracing/trace_pipe`")
 
 
+def lines_of(path: str) -> Iterator[bytes]:
+    """Yield the lines of a file of whatever text, opened as a log is; one of over a megabyte comes in pieces.
+
+    Raises `LogError` if it cannot be read.
+    """
+    try:
+        with _opened(path) as stream:
+            yield from iter(lambda: stream.readline(_BLOCK), b"")
+    except Exception as error:
+        if not isinstance(error, _unreadable()):
+            raise
+        said = (isinstance(error, OSError) and error.strerror) or error
+        raise LogError(f"{'standard input' if path == '-' else path}: {said}") from error
+
+
 class _Borrowed(io.RawIOBase):
     """A stream that is the caller's to close, whatever is closed over it."""
 

@@ -53,6 +53,9 @@ _WANTED = {
     "shot": r"sleep \(\d+, shot\.service\) was killed by kill \(\d+, try\.service\) for python3 \(\d+\) with SIGKILL",
     "hungry": r"python3 \(\d+, hungry\.service\) was ended by the OOM killer",
     "watched": r"sleep \(\d+, watched\.service\) was killed by systemd \(1, init\.scope\) with SIGABRT",
+    "stubborn": r"sh \(\d+, stubborn\.service\) was killed by systemd \(1, init\.scope\) with SIGKILL",
+    "crashed": r"python3 \(\d+, crashed\.service\) was ended by SIGSEGV for a fault of its own",
+    "failed": r"sh \(\d+, failed\.service\) exited with status 3",
 }
 
 

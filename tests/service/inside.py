@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import lzma
 import subprocess
 import sys
 import tarfile
@@ -25,6 +26,9 @@ UNITS = {
     "shot": f"ExecStart={_SLEEP}",
     "hungry": "ExecStart=/usr/bin/python3 -c 'b\"x\" * (200 << 20)'\nMemoryMax=24M",
     "watched": f"ExecStart={_SLEEP}\nWatchdogSec=5",
+    "stubborn": "ExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 0.2; done'\nTimeoutStopSec=2",
+    "crashed": "ExecStart=/usr/bin/python3 -c 'import ctypes; ctypes.string_at(0)'",
+    "failed": "ExecStart=/bin/sh -c 'exit 3'",
 }
 
 
@@ -51,13 +55,16 @@ def _first(findings: dict[str, Any]) -> None:
         (SYSTEM / f"{name}.service").write_text(f"[Service]\n{what}\n")
     _run("systemctl", "daemon-reload")
     _run("systemctl", "start", *UNITS)
-    _run("systemctl", "stop", "polite")
+    _run("systemctl", "stop", "polite", "stubborn")
     pid = _run("systemctl", "show", "--property=MainPID", "--value", "shot")["out"].strip()
     _run("/bin/kill", "-KILL", pid)
     for name in UNITS:
         _wait(lambda name=name: _run("systemctl", "is-active", name)["out"].strip() in {"inactive", "failed"})
     time.sleep(5)
     findings["who"] = {name: _sigtrace("who", f"{name}.service") for name in UNITS}
+    findings["witnessed"] = {name: _sigtrace("who", "--journal", name) for name in UNITS}
+    journal = _run("journalctl", "--output=json", "--all", "--no-pager", "_PID=1", "+", "_TRANSPORT=kernel")["out"]
+    findings["journal"] = base64.b64encode(lzma.compress(journal.encode())).decode()
     findings["status"] = _sigtrace("status", "--json")
     findings["unit"] = _run("systemctl", "status", "sigtrace")["out"]
     findings["modes"] = {str(path): oct(path.stat().st_mode) for path in (HOME, *HOME.glob("host=*"))}

@@ -33,6 +33,7 @@ examples:
   sigtrace who trace.parquet 1234               # who sent what to process 1234
   sigtrace who trace.log nginx --json           # by name, for a program
   sigtrace who nginx --since -1h                # what the flight recorder has of it
+  sigtrace who nginx --journal                  # nothing was recorded: what systemd and the kernel noticed
   sigtrace who s.parquet nginx.service -v       # by unit, container, user or a word of the command line; each
   sigtrace who s.parquet --by deployer --since -15m  # what the deployer sent, and what became of it
   sigtrace who s.parquet worker --exit-code     # for a script: 0 if a signal ended one, 3 if none, 4 if unknown
@@ -185,6 +186,13 @@ def _report(commands: _Commands) -> None:
     form.add_argument(
         "--perfetto", metavar="OUT.pftrace", help="write lives and signals as a trace for https://ui.perfetto.dev"
     )
+    form.add_argument(
+        "--opentelemetry",
+        action="store_const",
+        const="opentelemetry",
+        dest="form",
+        help="send a log record for each death by OTLP, to where OTEL_EXPORTER_OTLP_ENDPOINT says",
+    )
     _asked_within(report)
 
 
@@ -200,6 +208,12 @@ def _who(commands: _Commands) -> None:
     )
     who.mixed = True
     _home_option(who)
+    who.add_argument(
+        "--journal",
+        action="store_true",
+        help="ask systemd's journal, which knows less: this host's, or one in a file, named in place of a session, that"
+        " `journalctl -o json` or `dmesg` wrote",
+    )
     who.add_argument("--by", metavar="WHAT", help="what this one sent, and what became of it; with WHAT, to whom")
     _period_options(who)
     who.add_argument("--limit", type=values.number, metavar="N", help="tell no more than N answers")

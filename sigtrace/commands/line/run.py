@@ -116,6 +116,8 @@ def who(arguments: argparse.Namespace) -> int:
     from sigtrace.commands.flight import asked
     from sigtrace.questions.who import Question
 
+    if arguments.journal:
+        return _of_journal(arguments)
     within = round(arguments.asked_within * 1e6)
     sessions, whom = [arguments.session], arguments.asked
     if arguments.session is None or arguments.home or (whom is None and not asked.is_session(arguments.session)):
@@ -134,6 +136,20 @@ def who(arguments: argparse.Namespace) -> int:
         first=found.first,
         exit_code=arguments.exit_code,
     )
+
+
+def _of_journal(arguments: argparse.Namespace) -> int:
+    from sigtrace.commands import who
+    from sigtrace.commands.flight import asked
+
+    for name in ("home", "by", "since", "until", "exit_code"):
+        if getattr(arguments, name):
+            option = {"home": "dir"}.get(name, name).replace("_", "-")
+            raise Error(f"--{option} asks a session, and --journal asks a journal: leave one of them out")
+    path, whom = arguments.session, arguments.asked
+    if whom is None and path is not None and not asked.is_session(path):
+        path, whom = None, path
+    return who.of_journal(path, whom or "all", form=arguments.form, limit=arguments.limit)
 
 
 def query(arguments: argparse.Namespace) -> int:

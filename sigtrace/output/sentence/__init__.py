@@ -1,6 +1,7 @@
 """Sentences: what happened to a process, and what is unknown."""
 
 from sigtrace.output.sentence.doubt import abouts, how_to_record, lost_text, newer_text, unknown, unseen_text
+from sigtrace.output.sentence.testified import doubt_of_journal, testified
 from sigtrace.output.sentence.told import (
     Piece,
     alike_pieces,
@@ -19,6 +20,7 @@ __all__ = [
     "abouts",
     "alike_pieces",
     "death_pieces",
+    "doubt_of_journal",
     "error_text",
     "how_to_record",
     "joined",
@@ -29,6 +31,7 @@ __all__ = [
     "process",
     "sentence",
     "source_text",
+    "testified",
     "unknown",
     "unseen_text",
 ]

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 _LAST_PID = (1 << 31) - 1  # what a call can name, though no kernel gives so large a one
 _NAME_BYTES = 15
-_SHORTEST = 4  # so much of an id's beginning is not taken for another word
+SHORTEST = 4
+"""So many characters of an id's beginning are not taken for another word."""
 _HEX = frozenset("0123456789abcdef-")
 _KEPT = 10_000
 _SUGGESTED = 3
@@ -32,7 +33,7 @@ class Matcher:
         # The kernel keeps 15 bytes of a name.
         cut = asked.encode()[:_NAME_BYTES].decode(errors="replace")
         self._names = frozenset((asked, cut))
-        self._is_id = len(asked) >= _SHORTEST and _HEX.issuperset(asked)
+        self._is_id = len(asked) >= SHORTEST and _HEX.issuperset(asked)
         self._of_command: dict[str | None, bool] = {None: False}
         self._of_cgroup: dict[str | None, bool] = {None: False}
 
@@ -64,7 +65,7 @@ class Matcher:
         # Most processes run one of few commands, and are in one of few control groups.
         known = self._of_command.get(command)
         if known is None:
-            known = self._of_command[command] = command is not None and _has_words(command, self.asked)
+            known = self._of_command[command] = command is not None and has_words(command, self.asked)
             _bound(self._of_command)
         return known
 
@@ -112,7 +113,8 @@ class Names:
         return list(dict.fromkeys([*close, *parts]))[:_SUGGESTED]
 
 
-def _has_words(command: str, asked: str) -> bool:
+def has_words(command: str, asked: str) -> bool:
+    """Tell whether a command line has a word, or several, of which one may lack the folders before it."""
     # `gunicorn: worker [app:app]` is a command line as `exec -a` and setproctitle(3) make them.
     words: Iterable[str] = command.split(" ")
     if f" {asked} " in f" {command} ":

@@ -1,0 +1,58 @@
+"""Testified: what a journal says of an ending, in a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sigtrace.output.clock import time_text
+from sigtrace.output.sentence.told import Piece, joined, name, plain, process
+from sigtrace.output.terminal import listed
+
+if TYPE_CHECKING:
+    Row = dict[str, Any]
+
+_SHORT_ID = 12
+
+
+def doubt_of_journal() -> str:
+    """Return what a journal leaves unknown, in a sentence."""
+    return (
+        "a journal holds what systemd and the kernel noticed, and no signals; who else sent one is not in it."
+        " To know it the next time, keep the flight recorder on: sudo sigtrace service install"
+    )
+
+
+def testified(one: Row) -> str:
+    """Return an object of `sigtrace.questions.journal.endings.endings` in a sentence, with its time and witnesses."""
+    when = time_text(one["ts"], one["time"], "us")
+    witnesses = listed(list(dict.fromkeys(one["witnesses"])), "and")
+    numbers = ", ".join(map(str, sorted(one["lines"])))
+    return f"{when} {plain(joined(_victim(one), ' ', *_ending(one), '.'))} [{witnesses}: {numbers}]"
+
+
+def _victim(one: Row) -> Piece:
+    container = one["victim_container"]
+    place = one["victim_unit"] if container is None else f"container {container[:_SHORT_ID]}"
+    if one["victim_pid"] is not None:
+        return process(one["victim_comm"], one["victim_pid"], place)
+    return name(place or "?")
+
+
+def _ending(one: Row) -> list[str]:
+    signal, status = one["signal"], one["exit_status"]
+    ended = "ended" if one["verdict"] == "asked" and status is None else f"exited with status {status}"
+    as_by_signal = status is not None and one["sig"] is not None
+    if one["verdict"] == "oom":
+        return ["was ended by the OOM killer"]
+    if one["verdict"] == "fault":
+        return [f"was ended by {signal} for a fault of its own"]
+    if one["verdict"] == "exited":
+        return [ended]
+    stopping = " while systemd was stopping it" if one["stopped"] else ""
+    if one["verdict"] == "asked":
+        return [ended, stopping or " after systemd had sent it a signal"]
+    if one["verdict"] == "killed":
+        sent = "" if one["victim_pid"] is None else ", which systemd (1) had sent"
+        return [f"was ended by {signal}{sent}", stopping]
+    how = f"exited with status {status}, as if {signal} ended it" if as_by_signal else f"was ended by {signal}"
+    return [f"{how}; who sent it is unknown"]
