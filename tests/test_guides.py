@@ -67,7 +67,7 @@ def test_zsh_finds_the_completion_where_it_is_installed(share: Path, tmp_path: P
 
 def test_fish_completes_commands_and_options(share: Path, tmp_path: Path) -> None:
     script = f"source {share}/fish/vendor_completions.d/sigtrace.fish; complete -C 'sigtrace re'"
-    printed = told(needs("fish"), "-c", f"{script}; complete -C 'sigtrace who --j'", HOME=str(tmp_path))
+    printed = told(needs("fish"), "-c", f"{script}; complete -C 'sigtrace who --js'", HOME=str(tmp_path))
     assert [line.split("\t")[0] for line in printed.splitlines()] == ["record", "report", "--json"]
 
 
