@@ -134,6 +134,39 @@ def test_an_ending_is_found_by_pid_name_and_unit(asked: str, found: int) -> None
     assert len(told(*OOM, KILLED, asked=asked)) == found
 
 
+# What truly became of each is in tests/fixtures/README.md.
+@pytest.mark.parametrize(
+    ("unit", "verdict", "signal", "status", "killer"),
+    [
+        ("polite", "asked", None, None, "systemd"),
+        ("shot", "unknown", "SIGKILL", None, None),
+        ("hungry", "oom", "SIGKILL", None, None),
+        ("watched", "killed", "SIGABRT", None, "systemd"),
+        ("stubborn", "killed", "SIGKILL", None, "systemd"),
+        ("crashed", "unknown", "SIGSEGV", None, None),
+        ("failed", "exited", None, 3, None),
+    ],
+)
+def test_a_real_journal_says_what_became_of_each_unit_or_that_it_is_unknown(
+    unit: str, verdict: str, signal: str | None, status: int | None, killer: str | None, fixtures: Path
+) -> None:
+    (one,) = endings(entries.of_file(str(fixtures / "journal_of_seven_units.json.xz")), unit)
+    assert (one["verdict"], one["signal"], one["exit_status"], one["killer_comm"]) == (verdict, signal, status, killer)
+
+
+def test_a_fault_in_a_real_journal_is_the_kernels_to_tell(fixtures: Path) -> None:
+    (one,) = endings(entries.of_file(str(fixtures / "journal_of_seven_units.json.xz")), "201")
+    assert (one["verdict"], one["signal"], one["victim_comm"], one["witnesses"]) == (
+        *("fault", "SIGSEGV", "python3"),
+        ["the kernel"],
+    )
+
+
+def test_of_several_processes_that_systemd_killed_none_is_taken_for_the_main_one(fixtures: Path) -> None:
+    (one,) = endings(entries.of_file(str(fixtures / "journal_of_seven_units.json.xz")), "stubborn.service")
+    assert (one["victim_pid"], one["victim_comm"], one["stopped"]) == (None, None, True)
+
+
 def test_who_asks_a_journal_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "dmesg.txt"
     path.write_text("".join(f"[  12.{number:06}] {entry['MESSAGE']}\n" for number, entry in enumerate(OOM)))

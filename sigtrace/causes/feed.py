@@ -15,7 +15,7 @@ from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from sigtrace.causes.tracking.rows import Follower
     from sigtrace.store.sessions import Found
@@ -118,7 +118,8 @@ class Table:
 class Parts:
     """The rows of one log in Parquet files, however many and large: few row groups are in memory at a time.
 
-    `missing` are the lines after which there were more, in files that could not be read.
+    `missing` are the lines after which there were more, in files that could not be read. `fed` is called with the bytes
+    of each file that was followed.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class Parts:
         self.lossy = lossy
         self.witnessed = witnessed
         self.exits_told = exits_told
+        self.fed: Callable[[int], object] | None = None
 
     def size(self) -> int:
         """Return how many bytes the files have."""
@@ -148,6 +150,8 @@ class Parts:
                 encoded = [name for name in (*NAMES, "event", "handler") if name in metadata.schema.names]
                 with pq.ParquetFile(path, metadata=metadata, read_dictionary=encoded) as file:
                     _feed(file, follower)
+                if self.fed is not None:
+                    self.fed(Path(path).stat().st_size)
             except (OSError, pa.ArrowException) as error:
                 raise SessionError(f"{path}: {' '.join(str(error).split())}") from error
 
@@ -161,7 +165,7 @@ def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | N
             logs[0],
             Parts(
                 one.files,
-                lossy=bool(kinds.get("lost")),
+                lossy=lossy(one),
                 witnessed=witnessed([*kinds, *_recorded(one)]),
                 exits_told=exits_told(kinds, _recorded(one)),
                 missing=missing,
@@ -171,6 +175,11 @@ def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | N
     names = dict(zip(one.logs, logs, strict=True))
     for log, rows in tables(one.table(), missing):
         yield names.get(log, log if len(logs) > 1 else logs[0]), rows
+
+
+def lossy(one: Found) -> bool:
+    """Tell whether a session holds losses, so that its rows are followed twice."""
+    return bool(one.about["lines_by_kind"].get("lost"))
 
 
 def _recorded(one: Found) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sigtrace.commands import table
 from sigtrace.commands.streams import interrupting, tell
 from sigtrace.output import text
+from sigtrace.output.progress import Progress
 from sigtrace.output.summary import summary
 from sigtrace.output.terminal import count, escaped, write_warnings
 from sigtrace.questions.database import Database
@@ -43,7 +44,9 @@ def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, 
             write_warnings(damage.texts(database.abouts, database.left_out))
             table.write_answers(answers, form)
             return
-        answer = summary(database, timeline=not as_text, processes=min(_PROCESSES, os.cpu_count() or 1))
+        with Progress("following processes", database.work()) as progress:
+            database.fed = progress.advance
+            answer = summary(database, timeline=not as_text, processes=min(_PROCESSES, os.cpu_count() or 1))
     if html is not None:
         from sigtrace.output.html import page
 

@@ -10,6 +10,7 @@ from sigtrace.errors import SessionError
 from sigtrace.facts.rules import EXITS
 from sigtrace.facts.witness import CALLS, missing
 from sigtrace.output.clock import time_text
+from sigtrace.output.progress import Progress
 from sigtrace.output.sentence import (
     alike_pieces,
     doubt_of_journal,
@@ -55,7 +56,11 @@ def run(
         Database(session, asked_within_us=asked_within_us, since=first) as database,
         interrupting(database.interrupt),
     ):
-        answer = ask(database, question, each=form is not None, exits=form in _FORMS)
+        # For a pid, few of the logs are followed.
+        work = 0 if question.asked.isdigit() else database.work()
+        with Progress("following processes", work) as progress:
+            database.fed = progress.advance
+            answer = ask(database, question, each=form is not None, exits=form in _FORMS)
         if answer.unseen is not None:
             raise SessionError(_unseen(answer.unseen, database))
         if form in _FORMS:

@@ -19,7 +19,7 @@ from sigtrace.facts.signals import signal_name
 from sigtrace.questions.choice.lines import in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from multiprocessing.connection import Connection
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sigtrace.questions.database import Database
 
     Death = dict[str, Any]
+    Share = list[tuple[str | None, Parts]]
     Key = tuple[Any, ...]
     Pair = tuple[str | None, str | None, str | None, int | None]
 
@@ -168,7 +169,7 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
     within_us = database.asked_within_us
     if processes == 1:
         return found.follow(database.logged(), within_us, stop.event)
-    shares: list[list[Logged]] = []
+    shares: list[Share] = []
     room = 0
     for log, rows in database.logged():
         if not isinstance(rows, Parts):
@@ -181,11 +182,16 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
         room -= rows.size()
     if len(shares) < _WORTH_A_PROCESS:
         return found.follow(chain(*shares), within_us, stop.event)
-    _add_shares(found, shares, within_us, processes, stop)
+    for _, rows in chain(*shares):
+        rows.fed = None  # another process follows them
+    for n in _add_shares(found, shares, within_us, processes, stop):
+        if database.fed is not None:
+            database.fed(database.work() * n // len(shares))
     return found
 
 
-def _add_shares(found: Deaths, shares: list[list[Logged]], within_us: int, processes: int, stop: Stop) -> None:
+def _add_shares(found: Deaths, shares: Sequence[Share], within_us: int, processes: int, stop: Stop) -> Iterator[int]:
+    # Yields how many shares were counted since it did so before.
     from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
@@ -207,6 +213,7 @@ def _add_shares(found: Deaths, shares: list[list[Logged]], within_us: int, proce
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for one in done:
                 found.add(one.result())
+            yield len(done)
             running |= begin(len(done))
     except BrokenProcessPool as error:
         if stop.event.is_set():
@@ -230,7 +237,7 @@ def _help(line: Connection) -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _of_share(share: list[Logged], within_us: int, most: int, last: Key | None, period: Period | None) -> Deaths:
+def _of_share(share: Share, within_us: int, most: int, last: Key | None, period: Period | None) -> Deaths:
     return Deaths(most, last, period).follow(share, within_us)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.facts.signals import FAULTS
 from sigtrace.output.clock import time_text
 from sigtrace.output.sentence.told import Piece, joined, name, plain, process
 from sigtrace.output.terminal import listed
@@ -52,7 +53,8 @@ def _ending(one: Row) -> list[str]:
     if one["verdict"] == "asked":
         return [ended, stopping or " after systemd had sent it a signal"]
     if one["verdict"] == "killed":
-        sent = "" if one["victim_pid"] is None else ", which systemd (1) had sent"
-        return [f"was ended by {signal}{sent}", stopping]
+        return [f"was ended by {signal} from systemd (1)", stopping]
+    if one["sig"] in FAULTS:
+        return [f"was ended by {signal}; whether it was a fault of its own, or somebody sent it, is unknown"]
     how = f"exited with status {status}, as if {signal} ended it" if as_by_signal else f"was ended by {signal}"
     return [f"{how}; who sent it is unknown"]

@@ -105,7 +105,7 @@ class _Story:
         self.endings.append(
             {
                 "log": None,
-                **{key: _first(known, of_one) for key, of_one in _NAMED.items()},
+                **{key: _only(known, of_one) for key, of_one in _NAMED.items()},
                 "ts": one.entry.ts,
                 "time": time(one.entry.time),
                 "sig": one.sig,
@@ -153,8 +153,10 @@ def _near(before: Entry, after: Entry, within_us: int) -> bool:
     return not known or 0 <= (after.time or 0) - (before.time or 0) <= within_us
 
 
-def _first(known: list[Testimony], key: str) -> Any:  # noqa: ANN401
-    return next((value for one in reversed(known) if (value := getattr(one, key)) is not None), None)
+def _only(known: list[Testimony], key: str) -> Any:  # noqa: ANN401
+    # systemd names all processes of a unit that it kills, and not which of them is the main one.
+    found = {value for one in known if (value := getattr(one, key)) is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _keep(kept: dict[Any, Any], key: object, value: object) -> None:
