@@ -195,3 +195,18 @@ def test_the_debian_package_holds_all_it_needs_and_runs_with_debians_python(tmp_
         ["unshare", "--mount", "sh", "-c", script], check=True, capture_output=True, text=True, cwd=tmp_path
     )
     assert "was killed by deployer (13554) with SIGKILL" in found.stdout, found.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is not there, who can hide /proc")
+def test_where_proc_is_not_a_session_is_read_and_a_log_is_parsed(tmp_path: Path) -> None:
+    script = """
+        mount -t tmpfs none /proc
+        "$0" -m sigtrace who notebooks/data/scene.parquet web-2
+        "$0" -m sigtrace parse tests/fixtures/default.txt -o "$1"
+        "$0" -m sigtrace query "$1" "SELECT count(*) AS n FROM kills" --csv
+    """
+    command = ["unshare", "--mount", "sh", "-ec", script, sys.executable, str(tmp_path / "s.parquet")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "was killed by deployer (13554) with SIGKILL" in done.stdout
+    assert done.stdout.endswith("\nn\n276\n")

@@ -106,7 +106,7 @@ class Folder:
         except OSError:
             return False
         self._at = Path(f"/proc/self/fd/{itself}")
-        if regular.own(itself) and self.hold():
+        if self._at.is_dir() and regular.own(itself) and self.hold():  # /proc is not everywhere
             return True
         self.release()
         return False

@@ -41,20 +41,22 @@ def _victim(one: Row) -> Piece:
 
 def _ending(one: Row) -> list[str]:
     signal, status = one["signal"], one["exit_status"]
-    ended = "ended" if one["verdict"] == "asked" and status is None else f"exited with status {status}"
-    as_by_signal = status is not None and one["sig"] is not None
-    if one["verdict"] == "oom":
-        return ["was ended by the OOM killer"]
-    if one["verdict"] == "fault":
-        return [f"was ended by {signal} for a fault of its own"]
-    if one["verdict"] == "exited":
-        return [ended]
+    exited = f"exited with status {status}"
     stopping = " while systemd was stopping it" if one["stopped"] else ""
-    if one["verdict"] == "asked":
-        return [ended, stopping or " after systemd had sent it a signal"]
-    if one["verdict"] == "killed":
-        return [f"was ended by {signal} from systemd (1)", stopping]
-    if one["sig"] in FAULTS:
-        return [f"was ended by {signal}; whether it was a fault of its own, or somebody sent it, is unknown"]
-    how = f"exited with status {status}, as if {signal} ended it" if as_by_signal else f"was ended by {signal}"
-    return [f"{how}; who sent it is unknown"]
+    match one["verdict"]:
+        case "oom":
+            ended = ["was ended by the OOM killer"]
+        case "fault":
+            ended = [f"was ended by {signal} for a fault of its own"]
+        case "exited":
+            ended = [exited]
+        case "asked":
+            ended = ["ended" if status is None else exited, stopping or " after systemd had sent it a signal"]
+        case "killed":
+            ended = [f"was ended by {signal} from systemd (1)", stopping]
+        case _ if one["sig"] in FAULTS:
+            ended = [f"was ended by {signal}; whether it was a fault of its own, or somebody sent it, is unknown"]
+        case _:
+            how = f"was ended by {signal}" if status is None else f"{exited}, as if {signal} ended it"
+            ended = [f"{how}; who sent it is unknown"]
+    return ended
