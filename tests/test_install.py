@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FOLDERS = ("sigtrace", "tests", "docs", "notebooks", "benchmarks", "tools", ".ci")
 FILES = (
     *("setup.py", "pyproject.toml", "MANIFEST.in", "Makefile", "requirements-dev.txt", ".gitignore", "LICENSE"),
-    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "mkdocs.yml"),
 )
 MADE = ("__pycache__", "*.so", ".*_cache", ".ipynb_checkpoints")  # belongs to no distribution
 DATA = {
