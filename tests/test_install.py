@@ -23,7 +23,7 @@ from tests.shown import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FOLDERS = ("sigtrace", "tests", "docs", "notebooks", "benchmarks", "tools", ".ci")
+FOLDERS = ("sigtrace", "tests", "docs", "notebooks", "packaging", "benchmarks", "tools", ".ci")
 FILES = (
     *("setup.py", "pyproject.toml", "MANIFEST.in", "Makefile", "requirements-dev.txt", ".gitignore", "LICENSE"),
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "mkdocs.yml"),
@@ -144,6 +144,13 @@ def test_the_wheel_brings_man_pages_and_completions(built: Built) -> None:
 
 def test_the_source_distribution_is_the_whole_checkout(built: Built) -> None:
     assert set(shipped(built.sdist)) == built.copied
+
+
+def test_the_source_distribution_has_every_file_that_git_has(built: Built) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    kept = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(kept.split("\0")) - {""} - set(shipped(built.sdist)) == set()
 
 
 def test_the_wheel_of_the_source_distribution_is_the_wheel_of_the_checkout(built: Built) -> None:

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 
@@ -176,6 +177,20 @@ def test_a_step_that_fails_is_told_in_a_line(
     monkeypatch.setenv("FAILS", "enable")
     assert main(["service", "install"]) == 1
     assert capsys.readouterr().err == "sigtrace: systemctl enable --now sigtrace.service: no: enable\n"
+
+
+def test_a_release_has_a_wheel_for_each_python_that_the_metadata_names_and_tests_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    named = re.findall(r"Python :: 3\.(\d+)", "\n".join(project["project"]["classifiers"]))
+    release = project["tool"]["cibuildwheel"]
+    assert release["build"] == [f"cp3{minor}-*" for minor in named]
+    assert project["project"]["requires-python"] == f">=3.{named[0]}"
+    tested = re.findall(r"tests/\S+", " ".join(release["test-command"]))
+    assert tested
+    for path in (*release["test-sources"], *tested):
+        assert (ROOT / path).exists()
+    # Beside the sources the tests would not try the wheel.
+    assert "sigtrace" not in release["test-sources"]
 
 
 needs_debian = pytest.mark.skipif(
