@@ -66,7 +66,7 @@ def files(folder: Path) -> set[str]:
 
 def _made(folder: str, names: list[str]) -> set[str]:
     made = {name for name in names if any(fnmatch(name, pattern) for pattern in MADE)}
-    made |= {name for name in names if name.endswith(".c") and f"{name[:-2]}.py" in names}  # by Cython
+    made |= {name for name in names if name.endswith(".c") and f"{name[:-2]}.pxd" in names}  # by Cython
     return made | ({"data"} if Path(folder) == ROOT / "benchmarks" else set())
 
 
