@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell find sigtrace -name '*.pxd')
 
-.PHONY: live demo test zoo kernels service torture soak week fuzz difference lies bench picture lint clean
+.PHONY: live demo test zoo kernels service torture soak week fuzz difference lies bench picture site lint clean
 
 live:
 	@sh tools/live.sh
@@ -51,6 +51,10 @@ bench: $(VENV)/ready live
 
 picture: $(VENV)/ready
 	sh tools/picture.sh $(BIN)/python
+
+site: $(VENV)/ready
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "build/site/index.html: open it in a browser."
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check

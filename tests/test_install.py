@@ -23,10 +23,10 @@ from tests.shown import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FOLDERS = ("sigtrace", "tests", "docs", "notebooks", "benchmarks", "tools", ".ci")
+FOLDERS = ("sigtrace", "tests", "docs", "notebooks", "packaging", "benchmarks", "tools", ".ci")
 FILES = (
     *("setup.py", "pyproject.toml", "MANIFEST.in", "Makefile", "requirements-dev.txt", ".gitignore", "LICENSE"),
-    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "mkdocs.yml"),
 )
 MADE = ("__pycache__", "*.so", ".*_cache", ".ipynb_checkpoints")  # belongs to no distribution
 DATA = {
@@ -66,7 +66,7 @@ def files(folder: Path) -> set[str]:
 
 def _made(folder: str, names: list[str]) -> set[str]:
     made = {name for name in names if any(fnmatch(name, pattern) for pattern in MADE)}
-    made |= {name for name in names if name.endswith(".c") and f"{name[:-2]}.py" in names}  # by Cython
+    made |= {name for name in names if name.endswith(".c") and f"{name[:-2]}.pxd" in names}  # by Cython
     return made | ({"data"} if Path(folder) == ROOT / "benchmarks" else set())
 
 
@@ -144,6 +144,13 @@ def test_the_wheel_brings_man_pages_and_completions(built: Built) -> None:
 
 def test_the_source_distribution_is_the_whole_checkout(built: Built) -> None:
     assert set(shipped(built.sdist)) == built.copied
+
+
+def test_the_source_distribution_has_every_file_that_git_has(built: Built) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    kept = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(kept.split("\0")) - {""} - set(shipped(built.sdist)) == set()
 
 
 def test_the_wheel_of_the_source_distribution_is_the_wheel_of_the_checkout(built: Built) -> None:

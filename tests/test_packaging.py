@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
+import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import kubernetes_validate
@@ -21,13 +24,14 @@ from sigtrace.commands.flight import service, unit
 from sigtrace.commands.flight.notify import Notifier
 from sigtrace.commands.line import parser
 from sigtrace.store.flight import home
+from tests.shown import ROOT, blocks
 
-ROOT = Path(__file__).parents[1]
 PACKAGING = ROOT / "packaging"
 UNIT = (PACKAGING / "sigtrace.service").read_text()
 KEPT = ["--keep", "14d", "--keep-size", "2G", "--keep-free", "5%"]
 OBJECTS = list(yaml.safe_load_all((PACKAGING / "daemonset.yaml").read_text()))
-CONTAINER = OBJECTS[1]["spec"]["template"]["spec"]["containers"][0]
+POD = OBJECTS[1]["spec"]["template"]["spec"]
+CONTAINER = POD["containers"][0]
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not there")
 
 
@@ -69,6 +73,21 @@ def test_a_pod_has_the_capabilities_of_the_service_and_no_others() -> None:
     assert {f"CAP_{name}" for name in capabilities["add"]} == set(bounding.split())
     assert capabilities["drop"] == ["ALL"]
     assert "privileged" not in CONTAINER["securityContext"]
+
+
+def test_a_container_of_the_docs_has_what_a_pod_has() -> None:
+    (run,) = [text for text in blocks(ROOT / "docs/install.md", "sh") if "podman run" in text]
+    words = shlex.split(run.partition("podman run")[2].partition("sudo podman exec")[0])
+    assert {word.removeprefix("--cap-add=") for word in words if word.startswith("--cap-add=")} == set(
+        CONTAINER["securityContext"]["capabilities"]["add"]
+    )
+    assert {"--pid=host", "--cap-drop=ALL", "--memory=512m"} <= set(words)
+    places = {volume["name"]: volume["hostPath"]["path"] for volume in POD["volumes"] if "hostPath" in volume}
+    assert {word for before, word in pairwise(words) if before == "--volume"} == {
+        f"{places[mount['name']]}:{mount['mountPath']}{':ro' if mount.get('readOnly') else ''}"
+        for mount in CONTAINER["volumeMounts"]
+        if mount["name"] in places
+    }
 
 
 def test_what_the_container_runs_is_a_command_of_sigtrace() -> None:
@@ -158,6 +177,20 @@ def test_a_step_that_fails_is_told_in_a_line(
     monkeypatch.setenv("FAILS", "enable")
     assert main(["service", "install"]) == 1
     assert capsys.readouterr().err == "sigtrace: systemctl enable --now sigtrace.service: no: enable\n"
+
+
+def test_a_release_has_a_wheel_for_each_python_that_the_metadata_names_and_tests_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    named = re.findall(r"Python :: 3\.(\d+)", "\n".join(project["project"]["classifiers"]))
+    release = project["tool"]["cibuildwheel"]
+    assert release["build"] == [f"cp3{minor}-*" for minor in named]
+    assert project["project"]["requires-python"] == f">=3.{named[0]}"
+    tested = re.findall(r"tests/\S+", " ".join(release["test-command"]))
+    assert tested
+    for path in (*release["test-sources"], *tested):
+        assert (ROOT / path).exists()
+    # Beside the sources the tests would not try the wheel.
+    assert "sigtrace" not in release["test-sources"]
 
 
 needs_debian = pytest.mark.skipif(

@@ -103,8 +103,12 @@ def test_bcc_that_is_nowhere_is_one_line_that_says_how_to_get_it(
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.setattr(compiler, "_DISTRIBUTIONS", ())
     monkeypatch.delitem(sys.modules, "sigtrace._bcc", raising=False)
-    with pytest.raises(ProbeError, match=r"not installed: install .*python3-bpfcc"):
+    with pytest.raises(ProbeError, match=r"not installed: install .*python3-bpfcc") as raised:
         bpf.import_bcc()
+    told = set(re.findall(r"(?:python3?|py3)-\w+", str(raised.value)))
+    table = (Path(__file__).parents[1] / "docs/install.md").read_text().split("## bcc")[1].split("\n## ")[0]
+    documented = re.findall(r"^\|.*?\| `(?:apt-get|dnf|pacman|apk) \S+ (\S+?)[ `]", table, re.MULTILINE)
+    assert told == set(documented)
 
 
 def test_tracefs_that_is_not_mounted_is_one_line_that_says_how_to_mount_it(

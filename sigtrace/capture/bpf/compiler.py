@@ -141,7 +141,10 @@ def import_bcc() -> ModuleType:
     folders += [folder for pattern in _DISTRIBUTIONS for folder in sorted(Path("/usr").glob(pattern))]
     found = [folder / "bcc" for folder in folders if (folder / "bcc" / "__init__.py").exists()]
     real = next((folder for folder in found if (folder / "libbcc.py").exists()), None)
-    remedy = "install the distribution's: apt install python3-bpfcc, dnf install python3-bcc, apk add py3-bcc"
+    remedy = (
+        "install the distribution's: apt-get install python3-bpfcc, dnf install python3-bcc, pacman -S python-bcc, "
+        "apk add py3-bcc"
+    )
     if real is None and found:
         what = f"{found[0]} is PyPI's bcc, an unrelated lattice package, not the BPF Compiler Collection"
         raise MissingError(what, remedy)
