@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
-import shutil
 from copy import deepcopy
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -22,8 +20,7 @@ from sigtrace.questions.database import Database
 from tests.renaming import renamed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from selenium.webdriver import Chrome
 
@@ -241,53 +238,11 @@ def test_a_log_without_a_call_makes_a_page() -> None:
 
 # In a browser.
 
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--window-size=1200,900"),
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        missing = "no browser to read a page in: apt-get install chromium chromium-driver"
-        (pytest.fail if os.environ.get("SIGTRACE_LIVE") == "required" else pytest.skip)(missing)
-    from selenium.webdriver import Chrome, ChromeOptions
-    from selenium.webdriver.chrome.service import Service
-
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # With its driver named, Selenium looks for none on the network.
-    with Chrome(options=options, service=Service(driver)) as opened:
-        yield opened
-
 
 @pytest.fixture
-def read(browser: Chrome, tmp_path: Path) -> Iterator[Callable[[Answer], Chrome]]:
-    """Open an answer's page; after the test, ask that the browser had nothing to say and fetched nothing."""
-    file = tmp_path / "page.html"
-    logs = ("browser", "performance")
-
-    def opened(answer: Answer) -> Chrome:
-        file.write_text(page(answer), encoding="utf-8")
-        for log in logs:
-            browser.get_log(log)  # type: ignore[no-untyped-call]
-        browser.get(file.as_uri())
-        return browser
-
-    yield opened
-    said, told = (browser.get_log(log) for log in logs)  # type: ignore[no-untyped-call]
-    assert said == []
-    messages = [json.loads(entry["message"])["message"] for entry in told]
-    asked = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
-    # A browser that starts asks for pages of its own.
-    assert {one["request"]["url"] for one in asked if one["documentURL"] == file.as_uri()} == {file.as_uri()}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+def read(visit: Callable[[str], Chrome]) -> Callable[[Answer], Chrome]:
+    """Open an answer's page."""
+    return lambda answer: visit(page(answer))
 
 
 def script(browser: Chrome, code: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sigtrace.commands.streams import interrupting, tell
 from sigtrace.output import text
@@ -28,12 +28,10 @@ def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, 
             _write_trace(database, perfetto)
             return
         answer = summary(database, timeline=not as_text, processes=min(_PROCESSES, os.cpu_count() or 1))
-    if html is not None:
-        from sigtrace.output.html import page
-
-        page.write(answer, Path(html))
-        tell(f"{escaped(html)}: open it in any browser, or send it; it needs no network.")
-    elif form == "json":
+        if html is not None:
+            _write_page(database, answer, html)
+            return
+    if form == "json":
         text.write_json(answer)
     elif form == "markdown":
         from sigtrace.output.markdown import markdown
@@ -41,6 +39,15 @@ def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, 
         print(markdown(answer), end="")
     else:
         text.write_text(answer)
+
+
+def _write_page(database: Database, answer: dict[str, Any], name: str) -> None:
+    from sigtrace.output.html import page
+    from sigtrace.output.html.lifelines.chart import MOST
+    from sigtrace.output.html.lifelines.lives import lives
+
+    page.write(answer, lives(database, answer["deaths"][:MOST]), Path(name))
+    tell(f"{escaped(name)}: open it in any browser, or send it; it needs no network.")
 
 
 def _write_trace(database: Database, name: str) -> None:
