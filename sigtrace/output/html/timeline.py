@@ -79,10 +79,10 @@ def _place(death: Row, clock: Clock) -> int | None:
     return None if utc is None else round(utc.timestamp() * 1e6)
 
 
-def _lane(label: str, n: int, described: str, height: int, drawn: str) -> str:
+def _lane(label: str, n: int, described: str, height: int, drawn: str, *, role: str = "img") -> str:
     return (
         f'<div class="lane"><span>{label} <b>{n:,}</b></span>'
-        f'<svg role="img" aria-label="{escape(described)}" width="100%" height="{height}">{drawn}</svg></div>'
+        f'<svg role="{role}" aria-label="{escape(described)}" width="100%" height="{height}">{drawn}</svg></div>'
     )
 
 
@@ -96,7 +96,8 @@ def _marks(verdict: str, placed: list[tuple[int, Row, int]], axis: _Axis) -> str
         f"{escape(plain(death_pieces(death, axis.clock.unit)))}</title></circle></a>"
         for i, death, at in dead
     )
-    return _lane(verdict, len(dead), f"{count(len(dead), 'death')}, {verdict}; the list of deaths has each", 18, marks)
+    described = f"{count(len(dead), 'death')}, {verdict}; the list of deaths has each"
+    return _lane(verdict, len(dead), described, 18, marks, role="group")
 
 
 def _bars(lane: str, steps: list[tuple[Row, int]], axis: _Axis) -> str:
