@@ -14,10 +14,12 @@ import pytest
 
 import sigtrace
 from sigtrace.output import summary as report
+from sigtrace.output.html.deaths import MOST
 from sigtrace.output.html.page import page
 from sigtrace.output.terminal import escaped
 from sigtrace.questions.database import Database
 from tests.renaming import renamed
+from tests.story import fork, kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,17 @@ def fleet() -> Answer:
 @pytest.fixture(scope="module")
 def lossy() -> Answer:
     return report.summary(sigtrace.read(LOSSY))
+
+
+@pytest.fixture(scope="module")
+def many() -> Answer:
+    """A log of 10,050 deaths, as the page asks for it."""
+    told = [
+        fork(1000 + n, parent=10, comm="boss", ts=1 + n / 100)
+        + kill(1000 + n, (9, 15)[n % 2], by=20 + n % 7, name=f"killer-{n % 7}", ts=1.002 + n / 100)
+        for n in range(10_050)
+    ]
+    return report.summary(sigtrace.read("".join(told).encode()), most_deaths=MOST)
 
 
 class Tags(HTMLParser):
@@ -170,6 +183,17 @@ def test_a_table_of_very_many_rows_says_how_many_more_there_are(lossy: Answer) -
     assert len(html) < 1_000_000
     assert "This page shows and searches the first 1,000 of 70,781 rows; sigtrace query prints all." in Tags(html).text
     assert html.count("<tr>") < 3_000
+
+
+def test_ten_thousand_deaths_are_listed_and_those_without_their_lines_have_the_numbers(many: Answer) -> None:
+    html = page(many)
+    assert len(re.findall(r'class="death killed"', html)) == MOST == 10_000
+    assert html.count("<details") == 1_000
+    last = Tags(html.split('id="death-9999"')[1].split("</div>")[0]).text
+    assert last.endswith(f"[lines {', '.join(map(str, many['deaths'][9_999]['lines']))}]100.992000")
+    text = re.sub("<[^>]*>", "", html)
+    assert "The first 1,000 have the lines themselves, the others their numbers." in text
+    assert "This page shows and searches the first 10,000 of 10,050 deaths; sigtrace who prints all." in text
 
 
 def test_every_death_has_its_lines(events: Answer) -> None:
@@ -343,6 +367,29 @@ def test_a_line_number_finds_the_death_that_rests_on_it(read: Callable[[Answer],
     browser = read(events)
     browser.find_element("id", "search").send_keys("87 oom mark_victim")
     assert len(shown(browser, ".death")) == 1
+
+
+def test_ten_thousand_deaths_open_in_two_seconds_and_the_search_finds_the_last(
+    visit: Callable[[str], Chrome], browser: Chrome, many: Answer
+) -> None:
+    html = page(many)
+    visit("<!DOCTYPE html><title>nothing</title>")
+    browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    # What the page's own thread takes: other processes that want the processor do not slow it down.
+    before = thread_seconds(browser)
+    visit(html)
+    browser.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => setTimeout(done))")
+    assert thread_seconds(browser) - before < 2
+    browser.execute_cdp_cmd("Performance.disable", {})
+    browser.find_element("id", "search").send_keys("10999")
+    (found,) = shown(browser, ".death:not([hidden])")
+    assert "worker (10999) was killed by" in found
+
+
+def thread_seconds(browser: Chrome) -> float:
+    measured = browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    (seconds,) = (one["value"] for one in measured if one["name"] == "ThreadTime")
+    return float(seconds)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -34,15 +34,14 @@ _MOST_ROWS = 1_000  # a browser on a phone draws so many at once
 def page(answer: Row, lives: Lives | None = None) -> str:
     """Return what `sigtrace.report.summary` answered as the text of one HTML file, with a picture of the `lives`.
 
-    Names out of the log are text in it, whatever they are. A table shows its first 1,000 rows and says how many more
-    there are.
+    Names out of the log are text in it, whatever they are. A table shows its first 1,000 rows, the list of deaths the
+    first 10,000, and both say how many more there are.
     """
     clock = Clock(answer)
     parts = {section.key: section for section in sections(answer)}
     pairs = parts.pop("matrix", None)
-    more_deaths = _more(answer["counts"]["deaths"], "death", "who")
     every = [
-        ("deaths", "Deaths", deaths(answer, clock, _MOST_ROWS, more_deaths)),
+        ("deaths", "Deaths", deaths(answer, clock, _MOST_ROWS)),
         ("lives", "Life-lines", chart(lives, answer["deaths"][:MOST], answer["counts"]["deaths"], clock)),
         ("matrix", "Who killed whom", matrix(pairs) if pairs else ""),
         ("timeline", "Timeline", timeline(answer, clock, _MOST_ROWS)),
@@ -82,12 +81,12 @@ def _absent(answer: Row) -> str:
     return "" if none is None else " " + escape(none)
 
 
-def _more(n: int, noun: str, instead: str) -> str:
+def _more(n: int) -> str:
     if n <= _MOST_ROWS:
         return ""
     return (
-        f' <span class="more">This page shows and searches the first {_MOST_ROWS:,} of {n:,} {noun}s; '
-        f"<code>sigtrace {instead}</code> prints all.</span>"
+        f' <span class="more">This page shows and searches the first {_MOST_ROWS:,} of {n:,} rows; '
+        "<code>sigtrace query</code> prints all.</span>"
     )
 
 
@@ -100,7 +99,7 @@ def _section(section: Section, clock: Clock) -> str:
         f"<tr>{''.join(_cell(key, row, clock) for key in section.columns)}</tr>" for row in section.rows[:_MOST_ROWS]
     )
     return (
-        f"<p>{rendered(section.sentence)}{_more(section.n, 'row', 'query')}</p>"
+        f"<p>{rendered(section.sentence)}{_more(section.n)}</p>"
         f'<div class="wide" tabindex="0"><table class="sortable"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
