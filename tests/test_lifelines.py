@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sigtrace
+from sigtrace.output import plot
 from sigtrace.output.html.lifelines.chart import MOST
 from sigtrace.output.html.lifelines.lives import Lives, lives
 from sigtrace.output.html.lifelines.ticks import ticks
@@ -404,3 +405,37 @@ def test_paper_has_all_lives_and_no_buttons(chart: Callable[[Any], Chrome]) -> N
     )
     assert inside >= whole > 600
     assert not any(button.is_displayed() for button in browser.find_elements("css selector", "[data-do]"))
+
+
+# In a notebook.
+
+
+def test_a_notebook_shows_the_life_lines_and_zooms_them(visit: Callable[[str], Chrome]) -> None:
+    shown = plot.lives(sigtrace.read(STORY.encode()))._repr_html_()
+    browser = visit(f"<!DOCTYPE html><title>a notebook</title><body>{shown}")
+    browser.switch_to.frame(browser.find_element("tag name", "iframe"))
+    try:
+        assert names(browser) == ["boss (10)", "worker (100)", "worker (101)", "killer (50)"]
+        before = middle(browser, ".life.killed .mark")
+        do(browser, "in")
+        assert middle(browser, ".life.killed .mark") < before
+        assert asked(browser, "return document.documentElement.scrollHeight <= innerHeight")
+        assert browser.find_elements("css selector", "a") == []
+    finally:
+        browser.switch_to.default_content()
+
+
+def test_a_picture_of_several_sessions_is_of_a_database() -> None:
+    with Database(FLEET) as database:
+        assert repr(plot.lives(database)).endswith(f"'notebooks/data/fleet': {len(told(FLEET)[1].lives)} processes>")
+
+
+def test_rows_without_deaths_give_a_sentence_instead_of_life_lines() -> None:
+    session = sigtrace.read("tests/fixtures/lossy.txt.gz")
+    assert plot.lives(session)._repr_html_() == "<p>There is nothing to draw in these rows.</p>"
+
+
+def test_a_session_s_name_is_text_in_a_notebook() -> None:
+    session = sigtrace.read(STORY.encode())
+    named = sigtrace.Session('</title>"><script>x()</script>', session.table, session.accounting, session.about)
+    assert plot.lives(named)._repr_html_().count("<") == plot.lives(session)._repr_html_().count("<") == 2

@@ -252,7 +252,10 @@
     const buttons = {
       in: () => zoom(0.5), out: () => zoom(2), back: () => move(-0.4), on: () => move(0.4), fit, unfold,
     };
-    for (const button of all("button", whole)) button.addEventListener("click", () => buttons[button.dataset.do](button));
+    for (const button of all("button", whole)) {
+      const act = buttons[button.dataset.do];
+      button.addEventListener("click", () => act(button));
+    }
     whole.querySelector(".tools").hidden = false;
     addEventListener("resize", marks);
     arrange();
