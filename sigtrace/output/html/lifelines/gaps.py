@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from sigtrace.output.terminal import escaped
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST = 200  # of a log: of more, those that are nearest to each other are drawn as one
 _LOST = "events were lost"
+_SEVERAL = ", not all of the time"
 
 # What a CPU lost is of the time between its last event before and its first one after.
 _LOSSES = """
@@ -100,14 +100,13 @@ def _merged(found: list[Gap]) -> list[Gap]:
             apart[-1] = _joined(apart[-1], one)
         else:
             apart.append(one)
-    if len(apart) <= _MOST:
-        return apart
-    between = sorted((after.first or 0) - (before.last or 0) for before, after in pairwise(apart))
-    near = between[len(apart) - _MOST - 1]
-    fewer = apart[:1]
-    for one in apart[1:]:
-        if (one.first or 0) - (fewer[-1].last or 0) <= near:
-            fewer[-1] = _joined(fewer[-1], one)
+    nearest = sorted(range(1, len(apart)), key=lambda n: (apart[n].first or 0) - (apart[n - 1].last or 0))
+    near = set(nearest[: max(len(apart) - _MOST, 0)])
+    fewer: list[Gap] = []
+    for n, one in enumerate(apart):
+        if n in near:
+            joined = _joined(fewer[-1], one)
+            fewer[-1] = joined._replace(why=f"{joined.why.removesuffix(_SEVERAL)}{_SEVERAL}")
         else:
             fewer.append(one)
     return fewer
