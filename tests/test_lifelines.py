@@ -147,6 +147,25 @@ def test_the_time_in_which_nobody_recorded_is_a_gap_too() -> None:
     assert (gap.first, gap.last, gap.why) == (2_000_000, 2_500_000, "nobody recorded: the recorder was stopped")
 
 
+def test_what_a_damaged_part_held_is_a_gap_too() -> None:
+    session = sigtrace.read(STORY.encode())
+    line = next(row["line"] for row in session.table.to_pylist() if row["ts"] == 2_100_000)
+    left_out = {"file": "part-00001.parquet", "why": "it is damaged", "after_line": line}
+    damaged = {**session.about, "damaged": [left_out]}
+    _, found = told(sigtrace.Session("damaged", session.table, session.accounting, damaged))
+    assert [(one.first, one.last, one.why) for one in found.gaps] == [
+        (2_100_000, 3_000_000, "a part could not be read")
+    ]
+
+
+def test_a_period_has_the_lives_of_those_who_died_in_it() -> None:
+    with Database(sigtrace.read(STORY.encode())) as database:
+        database.within("5", None)
+        found = lives(database, summary(database)["deaths"])
+    assert found is not None
+    assert [one.name for one in found.lives if one.death is not None] == ["worker (101)"]
+
+
 def test_what_is_not_drawn_is_counted() -> None:
     log = "".join(fork(1000 + n, parent=10, ts=1 + n / 1000) for n in range(130))
     log += "".join(hit(1000, 10, ts=2 + n / 100) + call(1000, 10, ts=2 + n / 100) for n in range(20))
