@@ -1,7 +1,8 @@
-"""What the tests share: the fixtures' folder, the scanner's interpreted twin, and how many examples are made."""
+"""What the tests share: the real logs, the scanner's interpreted twin, Java, a browser, and how many examples."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from pyspark.sql import SparkSession
+    from selenium.webdriver import Chrome
 
 settings.register_profile("default", deadline=None, max_examples=100)
 settings.register_profile("hunt", deadline=None, max_examples=2000)
@@ -36,6 +38,10 @@ settings.load_profile("default")
 FIXTURES = Path(__file__).with_name("fixtures")
 CAUSES = Path(sigtrace.__file__).parent / "causes"
 SCAN = Path(sigtrace.__file__).parent / "trace" / "scan.py"
+BROWSER = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--window-size=1200,900"),
+)
 
 
 def _interpreted_scan() -> ModuleType:
@@ -155,3 +161,47 @@ def spark(
         session = builder.getOrCreate()
         yield session
         session.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """Return a browser without a window."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        missing = "no browser to read a page in: apt-get install chromium chromium-driver"
+        (pytest.fail if os.environ.get("SIGTRACE_LIVE") == "required" else pytest.skip)(missing)
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*BROWSER, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # With its driver named, Selenium looks for none on the network.
+    with Chrome(options=options, service=Service(driver)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Chrome, tmp_path: Path) -> Iterator[Callable[[str], Chrome]]:
+    """Open a page; after the test, ask that the browser had nothing to say and fetched nothing."""
+    file = tmp_path / "page.html"
+    logs = ("browser", "performance")
+
+    def opened(html: str) -> Chrome:
+        file.write_text(html, encoding="utf-8")
+        for log in logs:
+            browser.get_log(log)  # type: ignore[no-untyped-call]
+        browser.get(file.as_uri())
+        return browser
+
+    yield opened
+    said, told = (browser.get_log(log) for log in logs)  # type: ignore[no-untyped-call]
+    assert said == []
+    messages = [json.loads(entry["message"])["message"] for entry in told]
+    asked = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+    # A browser that starts asks for pages of its own.
+    assert {one["request"]["url"] for one in asked if one["documentURL"] == file.as_uri()} == {file.as_uri()}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -31,6 +31,8 @@ FILES = (
 MADE = ("__pycache__", "*.so", ".*_cache", ".ipynb_checkpoints")  # belongs to no distribution
 DATA = {
     *("py.typed", "probe.c", "context.c", "trace/scan.pxd", "output/html/page.css", "output/html/page.js"),
+    *("output/html/colors.css", "output/html/lifelines/chart.css", "output/html/lifelines/chart.js"),
+    "output/html/lifelines/frame.css",
     *("commands/demo/stored.txt", "capture/shim/include/vmlinux.h", "capture/shim/include/bpf/bpf_helpers.h"),
 }
 GUIDES = {

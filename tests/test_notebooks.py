@@ -35,9 +35,10 @@ def told(output: Output) -> Output:
     if output["output_type"] == "stream":
         return {output["name"]: output["text"]}
     figure = "image/png" in output["data"]
-    return {kind: said for kind, said in output["data"].items() if kind.startswith("text/") and not figure} | (
-        {"image/png": "there"} if figure else {}
-    )
+    texts = {kind: said for kind, said in output["data"].items() if kind.startswith("text/") and not figure}
+    if texts.get("text/html", "").startswith("<iframe"):
+        texts["text/html"] = "there"  # a page of its own, with a style and a script that change
+    return texts | ({"image/png": "there"} if figure else {})
 
 
 def run(path: Path, folder: Path) -> Any:

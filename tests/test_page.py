@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
-import shutil
 from copy import deepcopy
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -16,14 +14,15 @@ import pytest
 
 import sigtrace
 from sigtrace.output import summary as report
+from sigtrace.output.html.deaths import MOST
 from sigtrace.output.html.page import page
 from sigtrace.output.terminal import escaped
 from sigtrace.questions.database import Database
 from tests.renaming import renamed
+from tests.story import fork, kill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from selenium.webdriver import Chrome
 
@@ -71,6 +70,17 @@ def fleet() -> Answer:
 @pytest.fixture(scope="module")
 def lossy() -> Answer:
     return report.summary(sigtrace.read(LOSSY))
+
+
+@pytest.fixture(scope="module")
+def many() -> Answer:
+    """A log of 10,050 deaths, as the page asks for it."""
+    told = [
+        fork(1000 + n, parent=10, comm="boss", ts=1 + n / 100)
+        + kill(1000 + n, (9, 15)[n % 2], by=20 + n % 7, name=f"killer-{n % 7}", ts=1.002 + n / 100)
+        for n in range(10_050)
+    ]
+    return report.summary(sigtrace.read("".join(told).encode()), most_deaths=MOST)
 
 
 class Tags(HTMLParser):
@@ -175,6 +185,17 @@ def test_a_table_of_very_many_rows_says_how_many_more_there_are(lossy: Answer) -
     assert html.count("<tr>") < 3_000
 
 
+def test_ten_thousand_deaths_are_listed_and_those_without_their_lines_have_the_numbers(many: Answer) -> None:
+    html = page(many)
+    assert len(re.findall(r'class="death killed"', html)) == MOST == 10_000
+    assert html.count("<details") == 1_000
+    last = Tags(html.split('id="death-9999"')[1].split("</div>")[0]).text
+    assert last.endswith(f"[lines {', '.join(map(str, many['deaths'][9_999]['lines']))}]100.992000")
+    text = re.sub("<[^>]*>", "", html)
+    assert "The first 1,000 have the lines themselves, the others their numbers." in text
+    assert "This page shows and searches the first 10,000 of 10,050 deaths; sigtrace who prints all." in text
+
+
 def test_every_death_has_its_lines(events: Answer) -> None:
     html = page(events)
     for i, death in enumerate(events["deaths"]):
@@ -241,53 +262,11 @@ def test_a_log_without_a_call_makes_a_page() -> None:
 
 # In a browser.
 
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--window-size=1200,900"),
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        missing = "no browser to read a page in: apt-get install chromium chromium-driver"
-        (pytest.fail if os.environ.get("SIGTRACE_LIVE") == "required" else pytest.skip)(missing)
-    from selenium.webdriver import Chrome, ChromeOptions
-    from selenium.webdriver.chrome.service import Service
-
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # With its driver named, Selenium looks for none on the network.
-    with Chrome(options=options, service=Service(driver)) as opened:
-        yield opened
-
 
 @pytest.fixture
-def read(browser: Chrome, tmp_path: Path) -> Iterator[Callable[[Answer], Chrome]]:
-    """Open an answer's page; after the test, ask that the browser had nothing to say and fetched nothing."""
-    file = tmp_path / "page.html"
-    logs = ("browser", "performance")
-
-    def opened(answer: Answer) -> Chrome:
-        file.write_text(page(answer), encoding="utf-8")
-        for log in logs:
-            browser.get_log(log)  # type: ignore[no-untyped-call]
-        browser.get(file.as_uri())
-        return browser
-
-    yield opened
-    said, told = (browser.get_log(log) for log in logs)  # type: ignore[no-untyped-call]
-    assert said == []
-    messages = [json.loads(entry["message"])["message"] for entry in told]
-    asked = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
-    # A browser that starts asks for pages of its own.
-    assert {one["request"]["url"] for one in asked if one["documentURL"] == file.as_uri()} == {file.as_uri()}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+def read(visit: Callable[[str], Chrome]) -> Callable[[Answer], Chrome]:
+    """Open an answer's page."""
+    return lambda answer: visit(page(answer))
 
 
 def script(browser: Chrome, code: str) -> Any:
@@ -388,6 +367,29 @@ def test_a_line_number_finds_the_death_that_rests_on_it(read: Callable[[Answer],
     browser = read(events)
     browser.find_element("id", "search").send_keys("87 oom mark_victim")
     assert len(shown(browser, ".death")) == 1
+
+
+def test_ten_thousand_deaths_open_in_two_seconds_and_the_search_finds_the_last(
+    visit: Callable[[str], Chrome], browser: Chrome, many: Answer
+) -> None:
+    html = page(many)
+    visit("<!DOCTYPE html><title>nothing</title>")
+    browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    # What the page's own thread takes: other processes that want the processor do not slow it down.
+    before = thread_seconds(browser)
+    visit(html)
+    browser.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => setTimeout(done))")
+    assert thread_seconds(browser) - before < 2
+    browser.execute_cdp_cmd("Performance.disable", {})
+    browser.find_element("id", "search").send_keys("10999")
+    (found,) = shown(browser, ".death:not([hidden])")
+    assert "worker (10999) was killed by" in found
+
+
+def thread_seconds(browser: Chrome) -> float:
+    measured = browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    (seconds,) = (one["value"] for one in measured if one["name"] == "ThreadTime")
+    return float(seconds)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sigtrace.commands import table
 from sigtrace.commands.streams import interrupting, tell
@@ -18,6 +19,8 @@ from sigtrace.questions.who import who
 from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sigtrace.commands.flight.asked import Asked
 
 _PROCESSES = 8  # each takes up to 150 MB
@@ -29,30 +32,32 @@ def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, 
     As `csv` or `parquet` the deaths are printed: what `sigtrace.who` answers of all, without those who only exited. As
     `opentelemetry` they are sent.
     """
-    as_text = form is None and html is None
     opened = Database(*asked.sessions, asked_within_us=asked_within_us, since=asked.first)
     with opened as database, interrupting(database.interrupt):
         database.within(asked.since, asked.until)
-        if perfetto is not None:
-            _write_trace(database, perfetto)
-            return
-        if form == "opentelemetry":
-            _send(database)
-            return
-        if form in ("csv", "parquet"):
-            answers = who(database, exits=False)
-            write_warnings(damage.texts(database.abouts, database.left_out))
-            table.write_answers(answers, form)
-            return
-        with Progress("following processes", database.work()) as progress:
+        # A page follows the processes once more, for their lives.
+        with Progress("following processes", database.work() * (1 if html is None else 2)) as progress:
             database.fed = progress.advance
-            answer = summary(database, timeline=not as_text, processes=min(_PROCESSES, os.cpu_count() or 1))
-    if html is not None:
-        from sigtrace.output.html import page
+            if html is not None:
+                finish = _write_page(database, html)
+            elif perfetto is not None:
+                finish = _write_trace(database, perfetto)
+            elif form == "opentelemetry":
+                finish = _send(database)
+            elif form in ("csv", "parquet"):
+                finish = partial(_print_table, who(database, exits=False), database, form)
+            else:
+                finish = partial(_print, summary(database, timeline=form is not None, processes=_processes()), form)
+        finish()
 
-        page.write(answer, Path(html))
-        tell(f"{escaped(html)}: open it in any browser, or send it; it needs no network.")
-    elif form == "json":
+
+def _print_table(answers: list[dict[str, Any]], database: Database, form: str) -> None:
+    write_warnings(damage.texts(database.abouts, database.left_out))
+    table.write_answers(answers, form)
+
+
+def _print(answer: dict[str, Any], form: str | None) -> None:
+    if form == "json":
         text.write_json(answer)
     elif form == "markdown":
         from sigtrace.output.markdown import markdown
@@ -62,15 +67,31 @@ def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, 
         text.write_text(answer)
 
 
-def _send(database: Database) -> None:
+def _processes() -> int:
+    return min(_PROCESSES, os.cpu_count() or 1)
+
+
+def _send(database: Database) -> Callable[[], None]:
     from sigtrace.output.export import opentelemetry
 
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # what fails is said once
-    tell(f"{count(opentelemetry.send(database), 'log record was', 'log records were')} sent.")
+    return partial(tell, f"{count(opentelemetry.send(database), 'log record was', 'log records were')} sent.")
 
 
-def _write_trace(database: Database, name: str) -> None:
+def _write_page(database: Database, name: str) -> Callable[[], None]:
+    from sigtrace.output.html import deaths, page
+    from sigtrace.output.html.lifelines.chart import MOST
+    from sigtrace.output.html.lifelines.lives import lives
+
+    answer = summary(database, processes=_processes(), most_deaths=deaths.MOST)
+    page.write(answer, lives(database, answer["deaths"][:MOST]), Path(name))
+    return partial(tell, f"{escaped(name)}: open it in any browser, or send it; it needs no network.")
+
+
+def _write_trace(database: Database, name: str) -> Callable[[], None]:
     from sigtrace.output.export import perfetto
 
     perfetto.write(database, Path(name))
-    tell(f"{escaped(name)}: open it at https://ui.perfetto.dev: the page reads it, and sends it nowhere.")
+    return partial(
+        tell, f"{escaped(name)}: open it at https://ui.perfetto.dev: the page reads it, and sends it nowhere."
+    )

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.output.terminal import count, escaped
+from sigtrace.questions.deaths import EPOCH
 from sigtrace.store.flight.gap import WHY
 
 if TYPE_CHECKING:
@@ -111,11 +112,19 @@ class Clock:
 
     def step_text(self, at: int) -> str:
         """Return a moment of the timeline, short: of several logs these are microseconds of UTC, else a `ts`."""
-        utc = datetime.fromtimestamp(at / 1e6, UTC) if self.several else self.utc(None, at)
-        return self._text(at, utc, short=True)
+        return self.moment_text(at, utc=True) if self.several else self.time_text(None, at, short=True)
+
+    def step_us(self, at: int) -> int | None:
+        """Return a moment of the timeline in microseconds of UTC, or None if the log does not say what they are."""
+        utc = None if self.several else self.utc(None, at)
+        return at if self.several else None if utc is None else (utc - EPOCH) // timedelta(microseconds=1)
+
+    def moment_text(self, at: int, *, utc: bool) -> str:
+        """Return a moment, short: if `utc`, these are microseconds of UTC, else a `ts` without a time of day."""
+        return self._text(at, EPOCH + timedelta(microseconds=at) if utc else None, short=True)
 
     def _text(self, ts: int, utc: datetime | None, *, short: bool) -> str:
-        if short and utc is not None and self._day is not None:
+        if short and utc is not None and utc.date() == self._day:
             return f"{utc:%H:%M:%S.%f}"
         return time_text(ts, utc, self.unit)
 

@@ -1,4 +1,4 @@
-"""Plot: pictures of a session for a notebook, each a function from a frame to a matplotlib Figure.
+"""Plot: pictures of a session for a notebook, each a function from a frame to a matplotlib Figure, but for `lives`.
 
 A `sigtrace.Session` goes in, or a frame with its columns of pandas, pyarrow, polars, DuckDB or PySpark, as into
 `sigtrace.analyze`. The figures have no background of their own, so they read on a light page and on a dark one; they
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from sigtrace.output.html.lifelines.frame import Lifelines
+    from sigtrace.questions.database import Database
+    from sigtrace.store.session import Session
+
     Death = dict[str, Any]
 
 # 4.5 : 1 on white and on black alike (WCAG's least for text).
@@ -47,6 +51,22 @@ _TITLE_INCHES = 7
 _TOP = 40  # a picture of more has names that nobody reads
 _LAST_SIGNAL = 64
 _COLUMNS = 500  # a column of the timeline is no wider than a mark
+
+
+def lives(source: Session | Database) -> Lifelines:
+    """Return the life-lines: processes as bars below their parents, signals as arrows, and gaps shaded.
+
+    They are those of the report's page: one can zoom, move and hover, and unfold the ancestors. The first 100 deaths
+    are drawn. The ticks are in UTC and in the zone of whoever reads. It takes a `sigtrace.Session`, or a
+    `sigtrace.Database` of several, and needs no matplotlib. Raises `Error` if a session cannot be read.
+    """
+    from sigtrace.output.html.lifelines.frame import Lifelines
+    from sigtrace.questions.database import Database
+
+    if isinstance(source, Database):
+        return Lifelines(source)
+    with Database(source) as database:
+        return Lifelines(database)
 
 
 def matrix(frame: Any) -> Figure:  # noqa: ANN401  (a frame of any engine)

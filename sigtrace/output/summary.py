@@ -31,7 +31,9 @@ _STEPS = 200
 _KILL = 9
 
 
-def summary(source: Session | Database, *, timeline: bool = True, processes: int = 1) -> dict[str, Any]:
+def summary(
+    source: Session | Database, *, timeline: bool = True, processes: int = 1, most_deaths: int = _MOST
+) -> dict[str, Any]:
     """Return what sessions say of their calls and deaths, as JSON can hold it.
 
     Keys: session; logs (of each its name, and a moment by its clock as `ts` and in UTC as `time`); verdicts (how many
@@ -40,18 +42,18 @@ def summary(source: Session | Database, *, timeline: bool = True, processes: int
     calls, failed, probes; found (of the probes); seconds (null for a clock of bare ticks, and for several logs);
     senders, targets, signals, failures, probed, storms, escalations, matrix, askers, losses (each a list of objects,
     the most first); timeline (`step_us`, and `rows`: none without); halves, lost; unknown (in sentences, or null if
-    nothing was lost and all events were on); accounting. Each list has at most 1,000 objects, and `counts` says by its
-    key how many there are. If there is much to read, so many `processes` share the work; they are spawned, so a script
-    that wants more than one needs `if __name__ == "__main__"`.
+    nothing was lost and all events were on); accounting. Each list has at most 1,000 objects, that of deaths
+    `most_deaths`, and `counts` says by its key how many there are. If there is much to read, so many `processes` share
+    the work; they are spawned, so a script that wants more than one needs `if __name__ == "__main__"`.
     """
     if not isinstance(source, Database):
         with Database(source) as database:
-            return summary(database, timeline=timeline, processes=processes)
+            return summary(database, timeline=timeline, processes=processes, most_deaths=most_deaths)
     counts: dict[str, int] = {}
     # The tracker follows the deaths, while DuckDB counts.
     with ThreadPoolExecutor(1) as thread, death_counts.Stop() as stop, stop:
         # Stopped twice: where DuckDB was interrupted, the signal's handler may raise as the first time begins.
-        of_deaths = thread.submit(_of_deaths, source, counts, processes, stop)
+        of_deaths = thread.submit(_of_deaths, source, counts, most_deaths, processes, stop)
         of_calls = _of_calls(source, counts)
         counted = {**of_calls, **_of_both(source, counts, of_calls, timeline=timeline)}
         answer = {"session": source.name, **of_deaths.result(), **counted}
@@ -79,8 +81,10 @@ def _of_both(database: Database, counts: dict[str, int], of_calls: dict[str, Any
     }
 
 
-def _of_deaths(database: Database, counts: dict[str, int], processes: int, stop: death_counts.Stop) -> dict[str, Any]:
-    deaths = death_counts.counted(database, _MOST, processes, stop)
+def _of_deaths(
+    database: Database, counts: dict[str, int], most: int, processes: int, stop: death_counts.Stop
+) -> dict[str, Any]:
+    deaths = death_counts.counted(database, most, processes, stop)
     counts["deaths"] = deaths.verdicts.total() - deaths.verdicts["exited"]
     counts["matrix"], counts["askers"] = len(deaths.matrix), len(deaths.askers)
     return {

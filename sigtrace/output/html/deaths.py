@@ -1,4 +1,4 @@
-"""Deaths: who died of what, as HTML; each unfolds to the lines of the log that say so."""
+"""Deaths: who died of what, as HTML; each of the first unfolds to the lines of the log that say so."""
 
 from __future__ import annotations
 
@@ -15,30 +15,55 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 
-def deaths(answer: Row, clock: Clock, most: int, more: str) -> str:
-    """Return the first `most` deaths of an answer, and `more` behind the sentence over them; nothing if none ended."""
+MOST = 10_000
+"""So many deaths are listed: a page of more takes longer than two seconds to open."""
+
+
+def deaths(answer: Row, clock: Clock, unfolding: int) -> str:
+    """Return the first deaths of an answer, of which the first `unfolding` have their lines; nothing if none ended."""
     exited = answer["verdicts"].get("exited", 0)
     if not answer["deaths"]:
         return f"<p>{count(exited, 'process', 'processes')} exited; none was killed.</p>" if exited else ""
-    items = "".join(_death(i, death, clock) for i, death in enumerate(answer["deaths"][:most]))
+    listed = answer["deaths"][:MOST]
+    items = "".join(_death(i, death, clock) for i, death in enumerate(listed[:unfolding]))
+    items += "".join(_brief(i, death, clock) for i, death in enumerate(listed[unfolding:], unfolding))
     over = f"{count(answer['counts']['deaths'], 'process', 'processes')}{clock.ordered}."
     over += ' <span class="screen">Open one to see the lines of the log that it rests on.</span>'
     if exited:
         over += f" {count(exited, 'more process', 'more processes')} exited."
-    return f'<p>{over}{more}</p><div class="deaths">{items}</div>'
+    if len(listed) > unfolding:
+        over += (
+            f' <span class="more">The first {unfolding:,} have the lines themselves, the others their numbers.</span>'
+        )
+    if (n := answer["counts"]["deaths"]) > len(listed):
+        over += (
+            f' <span class="more">This page shows and searches the first {len(listed):,} of {n:,} deaths; '
+            "<code>sigtrace who</code> prints all.</span>"
+        )
+    return f'<p>{over}</p><div class="deaths">{items}</div>'
 
 
 def _death(i: int, death: Row, clock: Clock) -> str:
     known = [*details(death), *([("log", death["log"])] if clock.several and death["log"] is not None else [])]
     terms = "".join(f"<dt>{label}</dt><dd>{text(value)}</dd>" for label, value in known)
-    verdict = death["verdict"]
     return (
-        f'<details class="death {verdict}"><summary><span class="verdict">{verdict}</span>'
-        f'<span class="sentence">{rendered(death_pieces(death, clock.unit))}</span>'
-        f'<span class="when">{clock.time_text(death["log"], death["ts"], short=True)}{_log(death, clock)}</span>'
-        "</summary>"
+        f'<details class="death {death["verdict"]}"><summary>{_line(death, clock)}</summary>'
         f'<div class="evidence" id="death-{i}">{terms and f"<dl>{terms}</dl>"}'
         f"{_evidence(death, clock)}</div></details>"
+    )
+
+
+def _brief(i: int, death: Row, clock: Clock) -> str:
+    lines = f"lines {', '.join(map(str, death['lines']))}"
+    return f'<div class="death {death["verdict"]}" id="death-{i}">{_line(death, clock, f" [{lines}]")}</div>'
+
+
+def _line(death: Row, clock: Clock, lines: str = "") -> str:
+    verdict = death["verdict"]
+    return (
+        f'<span class="verdict">{verdict}</span>'
+        f'<span class="sentence">{rendered(death_pieces(death, clock.unit))}{lines}</span>'
+        f'<span class="when">{clock.time_text(death["log"], death["ts"], short=True)}{_log(death, clock)}</span>'
     )
 
 

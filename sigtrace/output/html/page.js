@@ -42,14 +42,17 @@
   const form = document.querySelector("form");
   const box = document.getElementById("search");
   const status = document.querySelector("output");
-  const found = all(".death, table.sortable > tbody > tr").map((item) => {
-    const texts = item.matches("tr") ? [...item.cells] : all(".verdict, .sentence, .when, dd, td", item);
-    return [item, texts.map((part) => `${part.textContent} ${part.title}`).join(" ").toLowerCase()];
+  // Made when they are first searched: a page of 10,000 deaths is to open soon.
+  let found = null;
+  const texts = () => all(".death, table.sortable > tbody > tr").map((item) => {
+    const parts = item.matches("tr") ? [...item.cells] : all(".verdict, .sentence, .when, .log, dd, td", item);
+    return [item, parts.map((part) => `${part.textContent} ${part.title}`).join(" ").toLowerCase()];
   });
   const sections = all("section").filter((section) => section.querySelector(".death, table.sortable"));
 
   const search = () => {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    found ??= texts();
     let matches = 0;
     for (const [item, text] of found) {
       item.hidden = !words.every((word) => text.includes(word));

@@ -1,71 +1,56 @@
 """Page: a report as one HTML file that loads nothing: deaths with their evidence, pictures, tables to sort and search.
 
-Without JavaScript all of it can be read, but not sorted and searched. A Content-Security-Policy allows
-the page its own style and script and nothing else.
+Without JavaScript all of it can be read, but not sorted, searched and zoomed.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import __version__
 from sigtrace.output.clock import Clock
 from sigtrace.output.html.deaths import deaths
+from sigtrace.output.html.document import document
+from sigtrace.output.html.lifelines.chart import MOST, chart
 from sigtrace.output.html.markup import rendered, text, titled
 from sigtrace.output.html.matrix import matrix
 from sigtrace.output.html.timeline import timeline
 from sigtrace.output.sections import Section, absent, cell, headline, numeric, sections
-from sigtrace.output.terminal import escaped
 from sigtrace.store.disk import whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sigtrace.output.html.lifelines.lives import Lives
+
     Row = dict[str, Any]
 
+_STYLES = ("colors.css", "page.css", "lifelines/chart.css")
+_SCRIPTS = ("lifelines/chart.js", "page.js")
 _MOST_ROWS = 1_000  # a browser on a phone draws so many at once
 
 
-def page(answer: Row) -> str:
-    """Return what `sigtrace.report.summary` answered as the text of one HTML file.
+def page(answer: Row, lives: Lives | None = None) -> str:
+    """Return what `sigtrace.report.summary` answered as the text of one HTML file, with a picture of the `lives`.
 
-    Names out of the log are text in it, whatever they are. A table shows its first 1,000 rows and says how many more
-    there are.
+    Names out of the log are text in it, whatever they are. A table shows its first 1,000 rows, the list of deaths the
+    first 10,000, and both say how many more there are.
     """
     clock = Clock(answer)
     parts = {section.key: section for section in sections(answer)}
     pairs = parts.pop("matrix", None)
-    more_deaths = _more(answer["counts"]["deaths"], "death", "who")
-    body = [
-        ("deaths", "Deaths", deaths(answer, clock, _MOST_ROWS, more_deaths)),
+    every = [
+        ("deaths", "Deaths", deaths(answer, clock, _MOST_ROWS)),
+        ("lives", "Life-lines", chart(lives, answer["deaths"][:MOST], answer["counts"]["deaths"], clock)),
         ("matrix", "Who killed whom", matrix(pairs) if pairs else ""),
         ("timeline", "Timeline", timeline(answer, clock, _MOST_ROWS)),
         *((part.key, part.title, _section(part, clock)) for part in parts.values()),
     ]
-    shown = [(key, title, html) for key, title, html in body if html]
+    shown = [(key, title, html) for key, title, html in every if html]
     links = "".join(f'<a href="#{key}">{title}</a>' for key, title, _ in shown)
     main = "".join(f'<section id="{key}"><h2>{title}</h2>{html}</section>' for key, title, html in shown)
-    style, script = (
-        files("sigtrace.output.html").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="format-detection" content="telephone=no">
-<meta name="referrer" content="no-referrer">
-<title>{escape(escaped(answer["session"]))}: who killed whom</title>
-<style>{style}</style>
-</head>
-<body>
-<header>
+    body = f"""<header>
 <p class="brand">sigtrace report</p>
 <h1>{text(answer["session"])}</h1>
 <p class="lede">{escape(headline(answer))}</p>
@@ -76,23 +61,13 @@ def page(answer: Row) -> str:
 placeholder="Search deaths and tables" aria-label="Search deaths and tables"><output for="search"></output></form>
 <nav aria-label="Sections">{links}</nav></div>
 <main>{main}</main>
-<footer>Made by sigtrace {__version__}. This page loads nothing and sends nothing.</footer>
-<script>{script}</script>
-</body>
-</html>
-"""
+<footer>Made by sigtrace {__version__}. This page loads nothing and sends nothing.</footer>"""
+    return document(f"{answer['session']}: who killed whom", body, _STYLES, _SCRIPTS)
 
 
-def write(answer: Row, path: Path) -> None:
+def write(answer: Row, lives: Lives | None, path: Path) -> None:
     """Write the page of an answer to a file, whole or not at all. Raises `Error` if it cannot be written."""
-    whole.write(path, page(answer).encode())
-
-
-def _policy(style: str, script: str) -> str:
-    style_hash, script_hash = (
-        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in (style, script)
-    )
-    return f"default-src 'none'; style-src {style_hash}; script-src {script_hash}; base-uri 'none'; form-action 'none'"
+    whole.write(path, page(answer, lives).encode())
 
 
 def _unknown(answer: Row) -> str:
@@ -106,12 +81,12 @@ def _absent(answer: Row) -> str:
     return "" if none is None else " " + escape(none)
 
 
-def _more(n: int, noun: str, instead: str) -> str:
+def _more(n: int) -> str:
     if n <= _MOST_ROWS:
         return ""
     return (
-        f' <span class="more">This page shows and searches the first {_MOST_ROWS:,} of {n:,} {noun}s; '
-        f"<code>sigtrace {instead}</code> prints all.</span>"
+        f' <span class="more">This page shows and searches the first {_MOST_ROWS:,} of {n:,} rows; '
+        "<code>sigtrace query</code> prints all.</span>"
     )
 
 
@@ -124,7 +99,7 @@ def _section(section: Section, clock: Clock) -> str:
         f"<tr>{''.join(_cell(key, row, clock) for key in section.columns)}</tr>" for row in section.rows[:_MOST_ROWS]
     )
     return (
-        f"<p>{rendered(section.sentence)}{_more(section.n, 'row', 'query')}</p>"
+        f"<p>{rendered(section.sentence)}{_more(section.n)}</p>"
         f'<div class="wide" tabindex="0"><table class="sortable"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

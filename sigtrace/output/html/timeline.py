@@ -53,7 +53,7 @@ def timeline(answer: Row, clock: Clock, most: int) -> str:
     axis = _Axis(clock, first, last, wide)
     marks = "".join(_marks(verdict, placed, axis) for verdict in _VERDICTS)
     bars = "".join(_bars(lane, steps, axis) for lane in _LANES)
-    ticks = "".join(f"<span>{clock.step_text(at)}</span>" for at in (first, (first + last) // 2, last))
+    ticks = "".join(_tick(at, clock) for at in (first, (first + last) // 2, last))
     over = f"A bar counts what happened in {clock.duration_text(wide)}, on a logarithmic scale"
     over += "; a mark is a death: click it to see its lines." if placed else "."
     if answer["counts"]["deaths"] > most:
@@ -61,6 +61,13 @@ def timeline(answer: Row, clock: Clock, most: int) -> str:
     if missing := len(dead) - len(placed):
         over += f" {count(missing, 'death is', 'deaths are')} not marked, because the time of day is unknown."
     return f'<p>{over}</p><div class="timeline">{marks}{bars}<div class="ticks"><i></i><div>{ticks}</div></div></div>'
+
+
+def _tick(at: int, clock: Clock) -> str:
+    # The script adds the same moment in the zone of whoever reads.
+    us = clock.step_us(at)
+    data = "" if us is None else f' data-us="{us}"'
+    return f"<span{data}>{clock.step_text(at)}</span>"
 
 
 def _place(death: Row, clock: Clock) -> int | None:
@@ -72,10 +79,10 @@ def _place(death: Row, clock: Clock) -> int | None:
     return None if utc is None else round(utc.timestamp() * 1e6)
 
 
-def _lane(label: str, n: int, described: str, height: int, drawn: str) -> str:
+def _lane(label: str, n: int, described: str, height: int, drawn: str, *, role: str = "img") -> str:
     return (
         f'<div class="lane"><span>{label} <b>{n:,}</b></span>'
-        f'<svg role="img" aria-label="{escape(described)}" width="100%" height="{height}">{drawn}</svg></div>'
+        f'<svg role="{role}" aria-label="{escape(described)}" width="100%" height="{height}">{drawn}</svg></div>'
     )
 
 
@@ -89,7 +96,8 @@ def _marks(verdict: str, placed: list[tuple[int, Row, int]], axis: _Axis) -> str
         f"{escape(plain(death_pieces(death, axis.clock.unit)))}</title></circle></a>"
         for i, death, at in dead
     )
-    return _lane(verdict, len(dead), f"{count(len(dead), 'death')}, {verdict}; the list of deaths has each", 18, marks)
+    described = f"{count(len(dead), 'death')}, {verdict}; the list of deaths has each"
+    return _lane(verdict, len(dead), described, 18, marks, role="group")
 
 
 def _bars(lane: str, steps: list[tuple[Row, int]], axis: _Axis) -> str:
