@@ -18,6 +18,15 @@ SHOWN = {
 }
 """Of each event that a denial needs, what is unknown without it."""
 
+LOSSES_UNTOLD = {"perf script": "perf script says only with --show-lost-events that events were lost"}
+"""Of each tool whose text may leave out that events were lost, when it does."""
+
+
+def losses_untold(about: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return of which tools the texts in a session may leave out losses, by what it says of itself."""
+    told = about["lines_by_kind"].get("lost") and len(about.get("logs", ())) <= 1
+    return () if told else tuple(tool for tool in about.get("tools", ()) if tool in LOSSES_UNTOLD)
+
 
 def missing(about: Mapping[str, Any]) -> tuple[str, ...]:
     """Return which events of `SHOWN` were off in a session, by what it says of itself.
