@@ -256,6 +256,9 @@ def _column(batch: pa.RecordBatch, name: str) -> Any:  # noqa: ANN401  (an array
         return _either(handler, _column(batch, "res"))
     if name == "flag":
         return _either(_column(batch, "grp"), _column(batch, "group_dead"))
+    if name == "tid" and "pid" in batch.schema.names and batch.column(name).null_count:
+        # A tool that names the process only: to follow it, a thread of it is as good as another.
+        return pc.coalesce(batch.column(name), batch.column("pid"))
     return batch.column(name) if name in batch.schema.names else None
 
 

@@ -18,8 +18,15 @@ SHOWN = {
 }
 """Of each event that a denial needs, what is unknown without it."""
 
-LOSSES_UNTOLD = {"perf script": "perf script says only with --show-lost-events that events were lost"}
+LOSSES_UNTOLD = {
+    "killsnoop": "killsnoop says on standard error alone that events were lost",
+    "perf script": "perf script says only with --show-lost-events that events were lost",
+    "sigsnoop": "sigsnoop says on standard error alone that events were lost",
+}
 """Of each tool whose text may leave out that events were lost, when it does."""
+
+SENDERS_UNTOLD = {"sigsnoop": "sigsnoop does not say whether a process or the kernel sent a signal, only who ran then"}
+"""Of each tool whose text does not say who sent a signal, what it says instead."""
 
 
 def losses_untold(about: Mapping[str, Any]) -> tuple[str, ...]:
@@ -36,6 +43,6 @@ def missing(about: Mapping[str, Any]) -> tuple[str, ...]:
     kinds = about["lines_by_kind"]
     recorded = about.get("events") or ()
     found = {event.rsplit(":", 1)[-1] for event in recorded} | set(kinds)
-    if recorded or not {"kill", "half", "repeated"}.isdisjoint(kinds):
+    if recorded or not {"kill", "call", "half", "repeated"}.isdisjoint(kinds):
         found.add(CALLS)
     return tuple(event for event in SHOWN if event not in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.facts.schema import VERSION
-from sigtrace.facts.witness import LOSSES_UNTOLD, SHOWN, losses_untold, missing
+from sigtrace.facts.witness import LOSSES_UNTOLD, SENDERS_UNTOLD, SHOWN, losses_untold, missing
 from sigtrace.output.clock import gap_text
 from sigtrace.output.terminal import count, escaped, listed
 from sigtrace.store.flight import gap
@@ -40,8 +40,9 @@ def untold_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     tools = sorted({tool for about in abouts for tool in losses_untold(about)})
     if not tools:
         return None
+    senders = [SENDERS_UNTOLD[tool] for tool in tools if tool in SENDERS_UNTOLD]
     why = " and ".join(LOSSES_UNTOLD[tool] for tool in tools)
-    return f"{why}, so nobody can be ruled out where no line says who it was."
+    return "; ".join([*senders, f"{why}, so nobody can be ruled out where no line says who it was."])
 
 
 def newer_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:

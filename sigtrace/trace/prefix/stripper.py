@@ -25,11 +25,7 @@ def scan(parser: Parser, blocks: Iterable[bytes]) -> Iterator[Rows]:
     more than one source are in it.
     """
     blocks = iter(blocks)
-    sample = b""
-    for block in blocks:
-        sample += block
-        if len(sample) >= _SAMPLE:
-            break
+    sample = first(blocks)
     found = _prefix(sample)
     stripper = None if found is None else _Stripper(parser, found)
     parser.tool = getattr(found, "tool", None)
@@ -39,6 +35,16 @@ def scan(parser: Parser, blocks: Iterable[bytes]) -> Iterator[Rows]:
         yield from scan_(block)
     if stripper is not None:
         yield from stripper.end()
+
+
+def first(blocks: Iterator[bytes]) -> bytes:
+    """Return the first blocks, by which a log is told."""
+    sample = b""
+    for block in blocks:
+        sample += block
+        if len(sample) >= _SAMPLE:
+            break
+    return sample
 
 
 def _prefix(sample: bytes) -> Prefix | Retold | None:
