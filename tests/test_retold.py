@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,23 @@ def test_a_tools_text_may_have_crlf_and_no_last_newline(*, perf: bool) -> None:
 def test_a_report_that_lost_its_first_line_is_told_apart_too(fixtures: Path) -> None:
     log = (fixtures / "witnesses" / "trace_cmd.txt").read_bytes()
     assert rows(log.removeprefix(b"cpus=2\n"), "line") == rows(log, "line")
+
+
+@pytest.mark.parametrize("name", ["trace_cmd", "perf_script", "perf_script_task_events", "killsnoop_bt", "sigsnoop"])
+def test_of_a_damaged_text_each_line_is_counted(fixtures: Path, name: str) -> None:
+    whole = (fixtures / "witnesses" / f"{name}.txt").read_bytes()
+    chance = random.Random(name)  # noqa: S311  (the same each time)
+    for _ in range(60):
+        log = bytearray(whole)
+        for _ in range(chance.randrange(1, 9)):
+            at = chance.randrange(len(log))
+            log[at : at + chance.randrange(3)] = chance.choice([b"", b"\n", b" ", b"-", b"9", b":", b"\xff", b"[0]"])
+        try:
+            account = read(bytes(log)).accounting
+        except LogError:
+            continue
+        lines = log.count(b"\n") + (not log.endswith(b"\n"))
+        assert account.lines == sum(account.lines_by_kind.values()) == lines
 
 
 # What they cannot know

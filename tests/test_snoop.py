@@ -211,3 +211,21 @@ def test_signals_to_processes_without_a_name_are_told_apart(tmp_path: Path, caps
     log.write_bytes(table("sigsnoop", *(("10:00:00", 7, "boss", 9, target, 0) for target in (8, 8, 9))))
     assert main(["who", str(log), "all"]) == 0
     assert "10:00:00 ? (9) got SIGKILL from boss (7)" in capsys.readouterr().out
+
+
+def test_a_table_and_a_log_are_told_together_in_microseconds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, log in (("k.txt", table("killsnoop.bt", FAILED)), ("t.txt", (call(7, 9) + leave(7)).encode())):
+        (tmp_path / name).write_bytes(log)
+    assert main(["report", str(tmp_path / "k.txt"), str(tmp_path / "t.txt")]) == 0
+    told = capsys.readouterr().out
+    assert "Times are seconds of the trace clock, and of killsnoop since midnight," in told
+    assert "ticks" not in told
+
+
+def test_a_day_cannot_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "k.txt"
+    log.write_bytes(table("killsnoop.bt", FAILED))
+    assert main(["who", str(log), "all", "--since", "2026-11-26T03:00:00Z"]) == 1
+    assert "does not say which day it was: give a time of day such as 14:02:47" in capsys.readouterr().err

@@ -25,6 +25,9 @@ LOSSES_UNTOLD = {
 }
 """Of each tool whose text may leave out that events were lost, when it does."""
 
+TIMED_BY_DAY = ("killsnoop", "sigsnoop")
+"""The tools that print the time of day, and not the day."""
+
 SENDERS_UNTOLD = {"sigsnoop": "sigsnoop does not say whether a process or the kernel sent a signal, only who ran then"}
 """Of each tool whose text does not say who sent a signal, what it says instead."""
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.facts.witness import TIMED_BY_DAY
 from sigtrace.output.terminal import count, escaped
 from sigtrace.store.flight.gap import WHY
 
@@ -95,6 +96,8 @@ class Clock:
     def __init__(self, answer: dict[str, Any]) -> None:
         """Take the answer of `sigtrace.report.summary`."""
         self.unit: str = answer["accounting"]["ts_unit"]
+        tools = answer["accounting"].get("tools", ())
+        self._of_day = [tool for tool in tools if tool in TIMED_BY_DAY] if self.unit == "us" else []
         self.several = answer["counts"]["logs"] > 1
         rows = (*answer["logs"], *answer["deaths"])
         dated = [(row, utc) for row in rows if (utc := utc_time(row["time"])) is not None]
@@ -155,7 +158,8 @@ class Clock:
             return "Times are the time of day where the tool ran; it does not name the day or the time zone."
         unit = "seconds" if self.unit == "us" else "ticks"
         no_day = "the logs do not name" if self.several else "the log does not name"
-        return f"Times are {unit} of the trace clock, because {no_day} the day."
+        midnight = f", and of {' and '.join(self._of_day)} since midnight" if self._of_day else ""
+        return f"Times are {unit} of the trace clock{midnight}, because {no_day} the day."
 
 
 def _shortened(names: list[str]) -> dict[str, str]:

@@ -55,6 +55,8 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
 
     def __add__(self, other: Accounting) -> Accounting:
         units = {a.ts_unit for a in (self, other) if a.lines}
+        if units == {"us", "day"}:
+            units = {"us"}  # both are microseconds
         return Accounting(
             self.lines + other.lines,
             _sum(self.lines_by_kind, other.lines_by_kind),

@@ -40,9 +40,8 @@ def untold_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     tools = sorted({tool for about in abouts for tool in losses_untold(about)})
     if not tools:
         return None
-    senders = [SENDERS_UNTOLD[tool] for tool in tools if tool in SENDERS_UNTOLD]
-    why = " and ".join(LOSSES_UNTOLD[tool] for tool in tools)
-    return "; ".join([*senders, f"{why}, so nobody can be ruled out where no line says who it was."])
+    untold = [words[tool] for words in (SENDERS_UNTOLD, LOSSES_UNTOLD) for tool in tools if tool in words]
+    return f"{'; '.join(untold)}, so nobody can be ruled out where no line says who it was."
 
 
 def newer_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:

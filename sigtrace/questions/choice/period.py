@@ -111,6 +111,8 @@ def _ts(text: str, log: str | None, about: dict[str, Any], ends: _Ends) -> int:
     moment = _moment(text, about)
     if offset is None:
         named = "this log" if log is None else log
+        if about.get("ts_unit") == "day":
+            raise Error(f"{text}: {named} does not say which day it was: give a time of day such as 14:02:47, or -15m")
         raise Error(f"{text}: {named} does not say what time of day it was: give seconds of the trace clock, or -15m")
     return round((moment - EPOCH) / timedelta(microseconds=1)) - int(offset)
 
