@@ -111,7 +111,10 @@ def unblanked(log: str) -> str:
     return "".join(f"{line.rstrip()}\n" for line in log.split("\n"))
 
 
-@pytest.mark.parametrize("lines", blocks(ROOT / "docs" / "format.md", "text"))
-def test_the_lines_that_the_format_shows_are_of_real_logs(lines: str) -> None:
+_SHOWN = [lines for name in ("format", "witnesses") for lines in blocks(ROOT / "docs" / f"{name}.md", "text")]
+
+
+@pytest.mark.parametrize("lines", _SHOWN)
+def test_the_lines_that_the_docs_show_are_of_real_logs(lines: str) -> None:
     # A document has no blanks at the ends of its lines.
     assert any(lines in unblanked(log.decode(errors="replace")) for log in _LOGS)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from sigtrace.causes.tracking.rows import HANDLERS, KINDS, NAMES, NO_TIME, NONE, NUMBERS, OTHER, Chunk
 from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN
+from sigtrace.facts.witness import losses_untold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -55,8 +56,10 @@ _NULLS |= {"pid": -1, "cgroup_id": -1}
 _NULLS |= dict.fromkeys(("sig", "target", "ret", "code", "status", "uid", "ns_pid"), NONE)
 
 
-def tables(events: pa.Table, missing: Sequence[int] = ()) -> Iterator[tuple[str | None, Table]]:
-    """Yield each log of a table of events, with its rows; `missing` as of `Table`, of all of them."""
+def tables(
+    events: pa.Table, missing: Sequence[int] = (), *, losses_told: bool = True
+) -> Iterator[tuple[str | None, Table]]:
+    """Yield each log of a table of events, with its rows; `missing` and `losses_told` as of `Table`, of all of them."""
     # Of pandas without Arrow's types, a column with nulls comes as floats.
     names = [name for name in (*COLUMNS, "log") if name in events.column_names]  # older sessions have fewer
     ordered = events.select(names).cast(pa.schema([PLAIN.field(name) for name in names]))
@@ -65,7 +68,7 @@ def tables(events: pa.Table, missing: Sequence[int] = ()) -> Iterator[tuple[str 
     counts = {row["values"]: row["counts"] for row in counted}
     start = 0
     for log in [*sorted(log for log in counts if log is not None), *([None] if None in counts else [])]:
-        yield log, Table(ordered.slice(start, counts[log]), missing)
+        yield log, Table(ordered.slice(start, counts[log]), missing, losses_told=losses_told)
         start += counts[log]
 
 
@@ -87,10 +90,14 @@ def exits_told(events: Collection[str | None], enabled: Collection[str] = ()) ->
 
 
 class Table:
-    """The rows of one log, in a table in the order of their lines; `missing` are lines after which there were more."""
+    """The rows of one log, in a table in the order of their lines.
 
-    def __init__(self, table: pa.Table, missing: Sequence[int] = ()) -> None:
+    `missing` are lines after which there were more. `losses_told`: whether the log would tell of lost events.
+    """
+
+    def __init__(self, table: pa.Table, missing: Sequence[int] = (), *, losses_told: bool = True) -> None:
         self._table = table
+        self._losses_told = losses_told
         self.missing = missing
         self._events = set(table["event"].unique().to_pylist())
 
@@ -102,7 +109,7 @@ class Table:
     @property
     def witnessed(self) -> bool:
         """Whether the log would show a signal and its delivery, if there were one."""
-        return witnessed(self._events)
+        return self._losses_told and witnessed(self._events)
 
     @property
     def exits_told(self) -> bool:
@@ -159,6 +166,7 @@ class Parts:
 def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | None, Table | Parts]]:
     """Yield the logs of a session by the names that they have here, with their rows."""
     kinds = one.about["lines_by_kind"]
+    losses_told = not losses_untold(one.about)
     missing = [line for left_out in one.about.get("damaged", ()) if (line := left_out["after_line"]) is not None]
     if one.rows is None and len(logs) == 1:
         yield (
@@ -166,14 +174,14 @@ def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | N
             Parts(
                 one.files,
                 lossy=lossy(one),
-                witnessed=witnessed([*kinds, *_recorded(one)]),
+                witnessed=losses_told and witnessed([*kinds, *_recorded(one)]),
                 exits_told=exits_told(kinds, _recorded(one)),
                 missing=missing,
             ),
         )
         return
     names = dict(zip(one.logs, logs, strict=True))
-    for log, rows in tables(one.table(), missing):
+    for log, rows in tables(one.table(), missing, losses_told=losses_told):
         yield names.get(log, log if len(logs) > 1 else logs[0]), rows
 
 
@@ -257,6 +265,9 @@ def _column(batch: pa.RecordBatch, name: str) -> Any:  # noqa: ANN401  (an array
         return _either(handler, _column(batch, "res"))
     if name == "flag":
         return _either(_column(batch, "grp"), _column(batch, "group_dead"))
+    if name == "tid" and "pid" in batch.schema.names and batch.column(name).null_count:
+        # A tool that names the process only: to follow it, a thread of it is as good as another.
+        return pc.coalesce(batch.column(name), batch.column("pid"))
     return batch.column(name) if name in batch.schema.names else None
 
 

@@ -21,8 +21,9 @@ def run(logs: Sequence[str], output: str) -> None:
         tell("sigtrace: the scanner is not compiled and some 200 times slower: reinstall where there is a C compiler")
     account = convert([Log(log) for log in logs], Path(output))
     kinds = account.lines_by_kind
+    calls = kinds.get("kill", 0) // 2 + kinds.get("call", 0)
     by_kind = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
-    print(f"{escaped(output)}: {kinds.get('kill', 0) // 2:,} calls from {account.lines:,} lines ({by_kind}).")
+    print(f"{escaped(output)}: {calls:,} calls from {account.lines:,} lines ({by_kind}).")
     if account.lossy:
         print(f"{account.lost:,} events were lost: `sigtrace report` says what is unknown because of that.")
     print(f"Now ask it: sigtrace report {escaped(output)}")

@@ -82,8 +82,14 @@ _SINCE_BOOT = ("boot", "mono", "mono_raw", "local", "global", "perf")
 def with_clock(table: pa.Table, clock: str | None, unit: str) -> pa.Table:
     """Return a session's table whose field `ts` says since when it counts, by which trace clock, and in which unit."""
     units = {"us": "microseconds", "ticks": "ticks"}.get(unit, "microseconds or ticks")
+    if unit == "day":
+        return _described(table, "microseconds since midnight where the tool ran, whose day and time zone are unknown")
     since = " since boot" if clock in _SINCE_BOOT else ""
     said = f"{units}{since} by the trace clock {clock}" if clock else f"{units} of the trace clock"
+    return _described(table, said)
+
+
+def _described(table: pa.Table, said: str) -> pa.Table:
     number = table.schema.get_field_index("ts")
     field = table.schema.field(number).with_metadata({"description": said})
     return table.set_column(number, field, table.column(number))

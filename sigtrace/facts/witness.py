@@ -18,6 +18,25 @@ SHOWN = {
 }
 """Of each event that a denial needs, what is unknown without it."""
 
+LOSSES_UNTOLD = {
+    "killsnoop": "killsnoop says on standard error alone that events were lost",
+    "perf script": "perf script says only with --show-lost-events that events were lost",
+    "sigsnoop": "sigsnoop says on standard error alone that events were lost",
+}
+"""Of each tool whose text may leave out that events were lost, when it does."""
+
+TIMED_BY_DAY = ("killsnoop", "sigsnoop")
+"""The tools that print the time of day, and not the day."""
+
+SENDERS_UNTOLD = {"sigsnoop": "sigsnoop does not say whether a process or the kernel sent a signal, only who ran then"}
+"""Of each tool whose text does not say who sent a signal, what it says instead."""
+
+
+def losses_untold(about: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return of which tools the texts in a session may leave out losses, by what it says of itself."""
+    told = about["lines_by_kind"].get("lost") and len(about.get("logs", ())) <= 1
+    return () if told else tuple(tool for tool in about.get("tools", ()) if tool in LOSSES_UNTOLD)
+
 
 def missing(about: Mapping[str, Any]) -> tuple[str, ...]:
     """Return which events of `SHOWN` were off in a session, by what it says of itself.
@@ -27,6 +46,6 @@ def missing(about: Mapping[str, Any]) -> tuple[str, ...]:
     kinds = about["lines_by_kind"]
     recorded = about.get("events") or ()
     found = {event.rsplit(":", 1)[-1] for event in recorded} | set(kinds)
-    if recorded or not {"kill", "half", "repeated"}.isdisjoint(kinds):
+    if recorded or not {"kill", "call", "half", "repeated"}.isdisjoint(kinds):
         found.add(CALLS)
     return tuple(event for event in SHOWN if event not in found)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.facts.witness import TIMED_BY_DAY
 from sigtrace.output.terminal import count, escaped
 from sigtrace.questions.deaths import EPOCH
 from sigtrace.store.flight.gap import WHY
@@ -24,12 +25,22 @@ _MINUTES_US = 120_000_000
 def time_text(ts: int, time: datetime | str | None, unit: str) -> str:
     """Return a row's time: in UTC if `time` is known, else `ts` in seconds or, with another `unit` than us, as it is.
 
-    The forms are `2026-11-22 14:02:47.086528Z`, `830.669592` and `3145728`. `unit` is that of `Accounting.ts_unit`.
+    The forms are `2026-11-22 14:02:47.086528Z`, `830.669592`, `3145728`, and of a day that nobody named `14:02:47` or
+    `00:02:47+1d`. `unit` is that of `Accounting.ts_unit`.
     """
     utc = utc_time(time)
     if utc is not None:
         return f"{utc:%Y-%m-%d %H:%M:%S.%f}Z"
+    if unit == "day":
+        return _day_text(ts)
     return f"{ts / 1e6:.6f}" if unit == "us" else str(ts)
+
+
+def _day_text(ts: int) -> str:
+    days, us = divmod(ts, 86_400_000_000)
+    second, us = divmod(us, 1_000_000)
+    text = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}" + (f".{us:06}" if us else "")
+    return text + (f"+{days}d" if days else "")
 
 
 def time_of_day_text(time_us: int) -> str:
@@ -48,7 +59,12 @@ def iso_text(time: datetime) -> str:
 
 
 def duration_text(us: int, unit: str) -> str:
-    """Return how long something took: `76 µs`, `3.9 ms`, `1.5 s`, `7.2 min`; on a clock of ticks `76 ticks`."""
+    """Return how long something took: `76 µs`, `3.9 ms`, `1.5 s`, `7.2 min`; on a clock of ticks `76 ticks`.
+
+    By times of day it is told in seconds alone: most tools print no more.
+    """
+    if unit == "day":
+        return f"about {round(us / 1e6)} s"
     if unit != "us":
         return count(us, "tick") if unit == "ticks" else f"{us:,} µs or ticks"
     if us < 1_000:
@@ -81,6 +97,8 @@ class Clock:
     def __init__(self, answer: dict[str, Any]) -> None:
         """Take the answer of `sigtrace.report.summary`."""
         self.unit: str = answer["accounting"]["ts_unit"]
+        tools = answer["accounting"].get("tools", ())
+        self._of_day = [tool for tool in tools if tool in TIMED_BY_DAY] if self.unit == "us" else []
         self.several = answer["counts"]["logs"] > 1
         rows = (*answer["logs"], *answer["deaths"])
         dated = [(row, utc) for row in rows if (utc := utc_time(row["time"])) is not None]
@@ -145,9 +163,12 @@ class Clock:
             return "All times are UTC."
         if self._starts:
             return "Times that end in Z are UTC; the others are seconds of the trace clock."
+        if self.unit == "day":
+            return "Times are the time of day where the tool ran; it does not name the day or the time zone."
         unit = "seconds" if self.unit == "us" else "ticks"
         no_day = "the logs do not name" if self.several else "the log does not name"
-        return f"Times are {unit} of the trace clock, because {no_day} the day."
+        midnight = f", and of {' and '.join(self._of_day)} since midnight" if self._of_day else ""
+        return f"Times are {unit} of the trace clock{midnight}, because {no_day} the day."
 
 
 def _shortened(names: list[str]) -> dict[str, str]:

@@ -147,7 +147,8 @@ class _Found:
         if self._matcher is not None and not self._matcher.matches(signal.victim, signal.row.target_comm):
             return
         one = self._survived(log, victim(signal))
-        key = one["killer_pid"], one["killer_comm"], one["sig"], one["source"], one["victim_comm"], one["fate"]
+        whom = one["victim_comm"] or one["victim_pid"]
+        key = one["killer_pid"], one["killer_comm"], one["sig"], one["source"], whom, one["fate"]
         self.lines.add((log, *key), one["ts"], one["time"], lambda: one)
 
     def _survived(self, log: str | None, hit: Object) -> Object:

@@ -13,7 +13,9 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
     `kill` counts the lines that made calls (two each) and `half` those that lack their other line. `pending` is there
     only while a log is still being read. `lost_by_cpu` counts events that the kernel threw away, and
     `losses_of_unknown_size` the times when it could not say how many. `layouts` names the options under whose headers
-    lines could not be stitched; `ts_unit` is `us`, or `ticks` for the clocks counter, uptime and x86-tsc.
+    lines could not be stitched; `ts_unit` is `us`, `ticks` for the clocks counter, uptime and x86-tsc, or `day`
+    for microseconds since the midnight of a day that nobody named. `tools` names
+    the tools that printed logs which are not trace_pipe's own text.
     """
 
     # No dataclass: to import what makes one takes longer than to read a short log.
@@ -25,6 +27,7 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
         losses_of_unknown_size: dict[int, int] | None = None,
         layouts: list[str] | None = None,
         ts_unit: str = "us",
+        tools: list[str] | None = None,
     ) -> None:
         self.lines = lines
         self.lines_by_kind = {} if lines_by_kind is None else lines_by_kind
@@ -32,6 +35,7 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
         self.losses_of_unknown_size = {} if losses_of_unknown_size is None else losses_of_unknown_size
         self.layouts = [] if layouts is None else layouts
         self.ts_unit = ts_unit
+        self.tools = [] if tools is None else tools
 
     def __repr__(self) -> str:
         return f"Accounting({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
@@ -51,6 +55,8 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
 
     def __add__(self, other: Accounting) -> Accounting:
         units = {a.ts_unit for a in (self, other) if a.lines}
+        if units == {"us", "day"}:
+            units = {"us"}  # both are microseconds
         return Accounting(
             self.lines + other.lines,
             _sum(self.lines_by_kind, other.lines_by_kind),
@@ -58,6 +64,7 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
             _sum(self.losses_of_unknown_size, other.losses_of_unknown_size),
             sorted({*self.layouts, *other.layouts}),
             units.pop() if len(units) == 1 else "mixed" if units else "us",
+            sorted({*self.tools, *other.tools}),
         )
 
     def since(self, before: Accounting) -> Accounting:
@@ -69,6 +76,7 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
             _less(self.losses_of_unknown_size, before.losses_of_unknown_size),
             self.layouts,
             self.ts_unit,
+            self.tools,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +88,7 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
             "losses_of_unknown_size": {str(cpu): n for cpu, n in self.losses_of_unknown_size.items()},
             "layouts": self.layouts,
             "ts_unit": self.ts_unit,
+            **({"tools": self.tools} if self.tools else {}),
         }
 
     @classmethod
@@ -92,6 +101,7 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
             {int(cpu): n for cpu, n in stored["losses_of_unknown_size"].items()},
             stored["layouts"],
             stored["ts_unit"],
+            stored.get("tools"),
         )
 
 

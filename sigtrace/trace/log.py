@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sigtrace.trace.parser import Rows
+    from sigtrace.trace.snoop.reader import Reader
 
     Source = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -28,6 +30,7 @@ PARQUET = b"PAR1"
 """The first bytes of a Parquet file, which is no log."""
 
 _BLOCK = 1 << 20
+_HEAD_BYTES = 1 << 13  # in which the head of a table stands
 _GZIP = b"\x1f\x8b"
 _XZ = b"\xfd7zXZ\x00"
 _XZ_MEMORY = 1 << 27
@@ -62,14 +65,21 @@ class Log:
         parser = Parser(self.name, unlocked=unlocked)
         try:
             with _opened(self._source) as stream:
-                yield from stripper.scan(parser, iter(lambda: stream.read(_BLOCK), b""))
-            yield from parser.end()
+                blocks = iter(lambda: stream.read(_BLOCK), b"")
+                sample = stripper.first(blocks)
+                table = _table(sample, self.name)
+                if table is None:
+                    yield from stripper.scan(parser, chain((sample,), blocks))
+                else:
+                    for block in chain((sample,), blocks):
+                        yield from table.scan(block)
+            yield from (table or parser).end()
         except Exception as error:
             if not isinstance(error, _unreadable()):
                 raise
             said = (isinstance(error, OSError) and error.strerror) or error
             raise LogError(f"{self._called}: {said}") from error
-        self.accounting = parser.accounting
+        self.accounting = (table or parser).accounting
         self._refuse_the_unreadable()
 
     @property
@@ -80,7 +90,7 @@ class Log:
         account = self.accounting
         kinds = account.lines_by_kind
         recognised = kinds.keys() - _UNRECOGNISED
-        if recognised - {"other", "lost"}:
+        if recognised - {"other", "lost"} or account.tools:
             return
         if account.layouts:
             options = " and ".join(account.layouts)
@@ -156,6 +166,14 @@ class _Xz(io.RawIOBase):
             data = self._unpacked.decompress(left, len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+def _table(sample: bytes, name: str | None) -> Reader | None:
+    if sample.find(b"RESULT", 0, _HEAD_BYTES) < 0:
+        return None
+    from sigtrace.trace.snoop import reader
+
+    return reader.of(sample, name)
 
 
 @contextmanager

@@ -63,6 +63,7 @@ class Parser:
     `log` names the log in its column. `utc_offset_us` is what to add to a timestamp to have UTC, in microseconds;
     without it `time` is null. `user_of` names the user of a uid, as the recording host does; without it `user` is null.
     A batch is given out when it has `rows` rows, and the rest by `take` and `finish`.
+    `tool` names the tool that printed the log, if it is not trace_pipe's own text.
     If `unlocked`, lines are scanned without the interpreter's lock, so that another thread can work meanwhile.
     Any bytes can be fed: what is not understood is counted, never raised.
     """
@@ -84,6 +85,7 @@ class Parser:
         self._skipping = False
         self._read = 0
         self._foreign = 0
+        self.tool: str | None = None
 
     def feed(self, data: bytes) -> Iterator[pa.RecordBatch]:
         """Read the next bytes of the log, and give the batches that they fill."""
@@ -172,6 +174,7 @@ class Parser:
             dict(sorted(s.lost_unknown.items())),
             sorted(s.layouts),
             "us" if not s.ticks else "mixed" if s.microseconds else "ticks",
+            [] if self.tool is None else [self.tool],
         )
 
     def _keep(self, data: bytes) -> None:

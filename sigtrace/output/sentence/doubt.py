@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.facts.schema import VERSION
-from sigtrace.facts.witness import SHOWN, missing
+from sigtrace.facts.witness import LOSSES_UNTOLD, SENDERS_UNTOLD, SHOWN, losses_untold, missing
 from sigtrace.output.clock import gap_text
 from sigtrace.output.terminal import count, escaped, listed
 from sigtrace.store.flight import gap
@@ -32,6 +32,18 @@ def unseen_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     return f"{logs} no {listed(events, 'or')}, which would show {shown}; {how_to_record(abouts)}."
 
 
+def untold_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return in a sentence that the text of a tool may leave out losses, or None if none may.
+
+    `abouts` are what sessions say of themselves. The sentence begins with a small letter.
+    """
+    tools = sorted({tool for about in abouts for tool in losses_untold(about)})
+    if not tools:
+        return None
+    untold = [words[tool] for words in (SENDERS_UNTOLD, LOSSES_UNTOLD) for tool in tools if tool in words]
+    return f"{'; '.join(untold)}, so nobody can be ruled out where no line says who it was."
+
+
 def newer_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     """Return in a sentence that a newer sigtrace wrote rows that this one may pass over, or None if none did.
 
@@ -55,7 +67,8 @@ def unknown(source: Session | Database) -> str | None:
 
     Lines may be missing, events may have been off, or a newer sigtrace may have written rows that this one passes over.
     """
-    found = [lost_text(source), unseen_text(abouts(source)), newer_text(abouts(source))]
+    said = abouts(source)
+    found = [lost_text(source), untold_text(said), unseen_text(said), newer_text(said)]
     return " ".join(text[0].upper() + text[1:] if i else text for i, text in enumerate(filter(None, found))) or None
 
 

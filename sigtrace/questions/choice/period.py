@@ -102,12 +102,17 @@ def _ts(text: str, log: str | None, about: dict[str, Any], ends: _Ends) -> int:
     before_end = ago(text)
     if before_end is not None:
         return ends.of(log) - before_end // timedelta(microseconds=1)
+    if about.get("ts_unit") == "day" and _OF_DAY.fullmatch(text):
+        hours, minutes, *seconds = text.split(":")
+        return round((int(hours) * 3600 + int(minutes) * 60 + float(*seconds)) * 1e6)
     if _SECONDS.fullmatch(text):
-        return round(float(text) * 1e6) if about.get("ts_unit", "us") == "us" else round(float(text))
+        return round(float(text) * 1e6) if about.get("ts_unit", "us") in {"us", "day"} else round(float(text))
     offset = about.get("utc_offset_us")
     moment = _moment(text, about)
     if offset is None:
         named = "this log" if log is None else log
+        if about.get("ts_unit") == "day":
+            raise Error(f"{text}: {named} does not say which day it was: give a time of day such as 14:02:47, or -15m")
         raise Error(f"{text}: {named} does not say what time of day it was: give seconds of the trace clock, or -15m")
     return round((moment - EPOCH) / timedelta(microseconds=1)) - int(offset)
 

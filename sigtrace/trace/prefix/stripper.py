@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
     from sigtrace.trace.parser import Parser, Rows
     from sigtrace.trace.prefix.prefix import Prefix
+    from sigtrace.trace.retold.retold import Retold
 
 _SAMPLE = 1 << 20  # the kernel ends a record at 8 KiB: a log without a prefix has shown many by then
 _LONGEST_LINE = 1 << 20
+_PADDED = 1 << 13  # of the first records, some are of events that trace-cmd pads
 
 
 def scan(parser: Parser, blocks: Iterable[bytes]) -> Iterator[Rows]:
     """Have a parser scan a log as its `scan` does, without the prefix that the log's first lines have, if any.
 
-    Raises `OSError` if lines of trace_pipe from more than one source are behind it.
+    A log that another tool printed is scanned as trace_pipe would tell it. Raises `OSError` if lines of trace_pipe from
+    more than one source are in it.
     """
     blocks = iter(blocks)
-    sample = b""
-    for block in blocks:
-        sample += block
-        if len(sample) >= _SAMPLE:
-            break
-    prefix = _prefix(sample)
-    stripper = None if prefix is None else _Stripper(parser, prefix)
+    sample = first(blocks)
+    found = _prefix(sample)
+    stripper = None if found is None else _Stripper(parser, found)
+    parser.tool = getattr(found, "tool", None)
     scan_ = parser.scan if stripper is None else stripper.scan
     yield from scan_(sample)
     for block in blocks:
@@ -37,21 +37,34 @@ def scan(parser: Parser, blocks: Iterable[bytes]) -> Iterator[Rows]:
         yield from stripper.end()
 
 
-def _prefix(sample: bytes) -> Prefix | None:
+def first(blocks: Iterator[bytes]) -> bytes:
+    """Return the first blocks, by which a log is told."""
+    sample = b""
+    for block in blocks:
+        sample += block
+        if len(sample) >= _SAMPLE:
+            break
+    return sample
+
+
+def _prefix(sample: bytes) -> Prefix | Retold | None:
     known = Known()
     # A line as the kernel writes it begins with a blank: most logs are told by their first line, and need no more.
+    # trace-cmd has the same header, but pads the event's name.
     end = sample.find(b"\n")
-    if sample.startswith(b" ") and end >= 0 and sample[:end] in known:
+    plain = sample.startswith(b" ") and end >= 0 and sample[:end] in known
+    if plain and sample.find(b":  ", 0, _PADDED) < 0:
         return None
     from sigtrace.trace.prefix import prefix
+    from sigtrace.trace.retold import retold
 
-    return prefix.of(sample, known)
+    return retold.of(sample, known) or (None if plain else prefix.of(sample, known))
 
 
 class _Stripper:
     """Feeds a parser what is behind the prefix, however the log is cut; a line without it is counted, and no trace."""
 
-    def __init__(self, parser: Parser, prefix: Prefix) -> None:
+    def __init__(self, parser: Parser, prefix: Prefix | Retold) -> None:
         self._parser = parser
         self._prefix = prefix
         self._tail = b""
