@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import pty
+import select
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,45 +23,47 @@ from tests.pseudo_terminal import in_a_terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SECONDS = 30
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
 
 
-@pytest.fixture
+@contextmanager
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Have stderr be a terminal, and return the end from which what it shows is read."""
+    """Have stderr be a terminal, and yield the end from which what it shows is read."""
     ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w", encoding="utf-8") as stderr:
-        monkeypatch.setattr(sys, "stderr", stderr)
-        monkeypatch.setenv("TERM", "xterm")
+    with monkeypatch.context() as patch, os.fdopen(theirs, "w", encoding="utf-8") as stderr:
+        patch.setattr(sys, "stderr", stderr)
+        patch.setenv("TERM", "xterm")
         yield ours
     os.close(ours)
 
 
-def shown(terminal: int, until: str) -> str:
+def shown(screen: int, until: str) -> str:
     """Return what a terminal shows, up to some text."""
     found = b""
     while until.encode() not in found:
-        found += os.read(terminal, 1 << 16)
+        assert select.select([screen], [], [], _SECONDS)[0], found
+        found += os.read(screen, 1 << 16)
     return found.decode()
 
 
-def test_a_bar_says_how_far_it_is_and_is_gone_at_the_end(terminal: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_says_how_far_it_is_and_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_AFTER_SECONDS", 0)
-    with Progress("following", 200) as bar:
-        shown(terminal, "0%")
-        bar.advance(50)
-        bar.advance(50)
-        assert "following" in shown(terminal, "50%")
-    # The cursor is back, and the line is empty.
-    assert shown(terminal, "\x1b[?25h").endswith("\x1b[?25h\r\x1b[1A\x1b[2K")
+    with terminal(monkeypatch) as screen:
+        with Progress("following", 200) as bar:
+            shown(screen, "0%")
+            bar.advance(50)
+            bar.advance(50)
+            assert "following" in shown(screen, "50%")
+        # The cursor is back, and the line is empty.
+        assert shown(screen, "\x1b[?25h").rstrip("\r\n").endswith("\x1b[2K")
 
 
-def test_what_is_short_shows_nothing(terminal: int) -> None:
-    with Progress("following", 200) as bar:
-        bar.advance(200)
-    os.set_blocking(terminal, False)
-    with pytest.raises(BlockingIOError):
-        os.read(terminal, 1)
+def test_what_is_short_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch) as screen:
+        with Progress("following", 200) as bar:
+            bar.advance(200)
+        assert not select.select([screen], [], [], 0)[0]
 
 
 def test_where_stderr_is_no_terminal_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,8 @@ class Progress:
             if self._timer is None:
                 return  # it ended meanwhile
             columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar = Progress(
+                *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+            )
             self._task = self._bar.add_task(self._what, total=self._total, completed=self._done)
             self._bar.start()
