@@ -7,10 +7,12 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import sigtrace
 from sigtrace import analyze
+from sigtrace.facts.schema import PLAIN
 from tests.story import call, fork, hit, leave, line, take, witness
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -136,6 +138,19 @@ def test_a_header_may_name_the_process_of_a_tids_last_life() -> None:
     end = (take(100, 9) + leave(100)).replace("(    100)", "(   4711)")
     told = death(fork(100) + hit(100, 9) + call(100, 9) + end, 100)
     assert (told["verdict"], told["killer_pid"]) == ("killed", 50)
+
+
+@pytest.mark.parametrize("stale", [4711, 61])
+def test_a_thread_that_was_there_is_of_whom_proc_said_though_its_header_names_another(stale: int) -> None:
+    sent = (hit(100, 9, by=61) + call(100, 9, by=61)).replace("(     61)", f"({stale:7})")
+    log = sigtrace.read((fork(100) + sent + take(100, 9) + leave(100)).encode()).table
+    there = [
+        {"event": "process", "line": 0, "ts": 1, "tid": 60, "pid": 60, "target": 1, "comm": "kubelet"},
+        {"event": "thread", "line": 0, "tid": 61, "pid": 60, "comm": "grpc-worker-3"},
+    ]
+    table = pa.concat_tables([pa.Table.from_pylist(there, PLAIN), log.cast(PLAIN)])
+    (told,) = [one for one in analyze.deaths(table).to_pylist() if one["victim_pid"] == 100]
+    assert (told["verdict"], told["killer_pid"], told["killer_comm"]) == ("killed", 60, "kubelet")
 
 
 def test_who_sends_on_its_way_out_is_itself_though_its_header_names_another() -> None:

@@ -110,10 +110,18 @@ class Lives:
                 known = {"tid": process.pid, "pid": process.pid, "comm": "c", "target": parent, "ts": process.pid * 10}
                 self.rows.append({"event": "process", "line": 0, **known})
                 self._may_be_stale(process.pid, {process.pid})
+                if self._dice.random() < 0.5:
+                    self._was_there(process)
         # A log that has both would show other signals too.
         where = {"line": 0, "ts": 1, "cpu": 0, "tid": 1, "pid": 1, "comm": "c", "sig": 18, "code": 0}
         self.rows.append({**where, "event": "signal_generate", "grp": True, "res": 1, "target": 1, "target_comm": "c"})
         self.rows.append({**where, "event": "signal_deliver", "handler": "default"})
+
+    def _was_there(self, process: _Process) -> None:
+        tid = self._free.pop(self._dice.randrange(len(self._free)))
+        process.threads.append(_Thread(tid))
+        self.rows.append({"event": "thread", "line": 0, "tid": tid, "pid": process.pid, "comm": "c"})
+        self._may_be_stale(tid, {process.pid})
 
     # What happens
 

@@ -155,7 +155,9 @@ class _Judge:
             return int(told[0] if told else own[-1]["pid"])
         born = next((row for row in self._births.get(tid, ()) if row["line"] == first), None)
         if born is None:
-            return int(own[-1]["pid"])
+            # A thread that executes takes the number of its process (de_thread).
+            took = own[0]["event"] in {"sched_process_exec", "exec"} and own[0]["target"] != tid
+            return tid if took else int(own[-1]["pid"])
         forker = self._process_of(born["tid"], born["line"])
         return forker if own[-1]["pid"] == forker else tid
 

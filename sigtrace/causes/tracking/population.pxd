@@ -34,15 +34,17 @@ cdef class Population(Follower):
     cdef int _kept_pid
     cdef Pids _known
     cdef dict _pid_of, _cgroups
+    cdef set _were_there
     cdef list _zombies
     cdef Py_ssize_t _died
 
-    @cython.locals(process=Process, known=Process)
+    @cython.locals(process=Process, known=Process, of=int)
     cdef Process _living(self, int tid, int pid, int kind)
     cdef Process _new(self, int pid, long long start, Process parent)
     @cython.locals(thread=Process, process=Process, signal=Signal)
     cdef _was_a_thread(self, int tid, int pid)
     cdef _keep(self, Process victim, Signal signal)
+    cdef _is_no_thread(self, int tid)
     @cython.locals(process=Process, pid=int)
     cdef Process _hit(self, int target)
     @cython.locals(oldest=Process)

@@ -113,16 +113,20 @@ class Population(Follower):
         self._zombies: list[Process | None] = [None] * _ZOMBIES
         self._died = 0
         self._pid_of: dict[int, int] = {}
+        self._were_there: set[int] = set()  # threads whose process /proc named when the recording began
         self._cgroups: dict[int, str] = {}
 
-    def _living(self, tid: int, pid: int, kind: int) -> Process:
+    def _living(self, tid: int, pid: int, kind: int) -> Process:  # noqa: C901 -- one branch a way to know it
         # The process in whose context a row happened: it lives, and what its pid did before is over.
         if pid < 0:
             pid = self._pid_of.get(tid, tid)
         elif tid != pid:
-            if self._pid_of.get(tid, -1) != pid:
+            of = self._pid_of.get(tid, -1)
+            if of != pid:
                 known = self._known.get(tid)
-                if known is None or _may_be_a_thread_of(known, pid, kind):
+                if of >= 0 and not self._lossy and tid in self._were_there:
+                    pid = of  # the header is of who had the tid before
+                elif known is None or _may_be_a_thread_of(known, pid, kind):
                     if known is not None:
                         self._was_a_thread(tid, pid)
                     self._pid_of[tid] = pid
@@ -130,8 +134,11 @@ class Population(Follower):
                     known.headed = pid
                     pid = tid
         elif self._lossy and self._pid_of:
-            self._pid_of.pop(tid, None)  # its end as a thread may have been lost
+            self._is_no_thread(tid)  # its end as one may have been lost
         process = self._known.get(pid)
+        if process is None and tid == pid and not self._lossy and tid in self._were_there:
+            pid = self._pid_of.get(tid, tid)  # likewise
+            process = self._known.get(pid)
         if process is None:
             return self._new(pid, UNKNOWN, None)
         if process.dead and kind != _GENERATE:
@@ -172,6 +179,10 @@ class Population(Follower):
 
     def _keep(self, victim: Process, signal: Signal) -> None:
         victim.keep(signal)
+
+    def _is_no_thread(self, tid: int) -> None:
+        self._pid_of.pop(tid, None)
+        self._were_there.discard(tid)
 
     def _hit(self, target: int) -> Process:
         # Until its pid is given away again, what names it means the dead.

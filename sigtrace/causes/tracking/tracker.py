@@ -121,6 +121,7 @@ class Tracker(Population):
         if kind == _THREAD:
             # A header does not name the process of a thread that was there before, until it is switched once.
             self._pid_of[tid] = chunk.pid[i]
+            self._were_there.add(tid)
             return
         if kind != _PROCESS:
             self._line = chunk.line[i]
@@ -261,7 +262,7 @@ class Tracker(Population):
             parent.comm = name  # a child is born with the name of the thread that forks it (dup_task_struct)
             parent.named_by_file = False
         if self._pid_of:
-            self._pid_of.pop(child, None)
+            self._is_no_thread(child)
         if parent.exited is not None:
             parent.exited.discard(child)
         before = self._known.get(child)
@@ -275,7 +276,7 @@ class Tracker(Population):
         old = chunk.target[i]
         if old != process.pid:
             if self._pid_of:
-                self._pid_of.pop(old, None)
+                self._is_no_thread(old)
             process.renumber(old)
         process.filename = name_of(chunk.filenames, chunk.filename[i])
         process.command = None
@@ -316,7 +317,7 @@ class Tracker(Population):
             process.comm = name_of(chunk.comms, chunk.comm[i])
             process.named_by_file = False
         elif self._pid_of:
-            self._pid_of.pop(tid, None)
+            self._is_no_thread(tid)
         if process.took_fatal is None or tid not in process.took_fatal:
             process.quiet_exit = chunk.line[i]
         called = process.leaving or (process.exiting is not None and tid in process.exiting)
