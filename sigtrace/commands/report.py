@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.commands import table
 from sigtrace.commands.streams import interrupting, tell
 from sigtrace.output import text
 from sigtrace.output.progress import Progress
 from sigtrace.output.summary import summary
 from sigtrace.output.terminal import count, escaped, write_warnings
 from sigtrace.questions.database import Database
-from sigtrace.questions.who import who
-from sigtrace.store.trust import damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,15 +41,24 @@ def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, 
             elif form == "opentelemetry":
                 finish = _send(database)
             elif form in ("csv", "parquet"):
-                finish = partial(_print_table, who(database, exits=False), database, form)
+                finish = _print_table(database, form)
             else:
                 finish = partial(_print, summary(database, timeline=form is not None, processes=_processes()), form)
         finish()
 
 
-def _print_table(answers: list[dict[str, Any]], database: Database, form: str) -> None:
-    write_warnings(damage.texts(database.abouts, database.left_out))
-    table.write_answers(answers, form)
+def _print_table(database: Database, form: str) -> Callable[[], None]:
+    from sigtrace.commands import table
+    from sigtrace.questions.who import who
+    from sigtrace.store.trust import damage
+
+    answers = who(database, exits=False)
+
+    def finish() -> None:
+        write_warnings(damage.texts(database.abouts, database.left_out))
+        table.write_answers(answers, form)
+
+    return finish
 
 
 def _print(answer: dict[str, Any], form: str | None) -> None:
@@ -72,6 +77,8 @@ def _processes() -> int:
 
 
 def _send(database: Database) -> Callable[[], None]:
+    import logging
+
     from sigtrace.output.export import opentelemetry
 
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # what fails is said once
