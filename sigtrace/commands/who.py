@@ -69,8 +69,7 @@ def run(
             return _exit_code(answer, database) if exit_code else 0
         for line in answer.lines[:limit]:
             write_sentence(_alike_text(line, database) if isinstance(line, Alike) else sentence(line, database))
-        if limit is not None and len(answer.lines) > limit:
-            write_sentence(f"The first {limit:,} of {len(answer.lines):,} answers are told.")
+        _tell_limit(limit, len(answer.lines))
         exited, failed = answer.exits
         if exited:
             more = "more " if answer.lines else ""
@@ -99,12 +98,16 @@ def of_journal(path: str | None, asked: str, *, form: str | None, limit: int | N
         return 0
     for one in found[:limit]:
         write_sentence(testified(one))
-    if limit is not None and len(found) > limit:
-        write_sentence(f"The first {limit:,} of {len(found):,} answers are told.")
+    _tell_limit(limit, len(found))
     if not found:
         write_sentence(f"This journal tells of no ending of {'anybody' if asked == 'all' else escaped(asked)}.")
     write_sentence(f"Unknown: {doubt_of_journal()}")
     return 0
+
+
+def _tell_limit(limit: int | None, n: int) -> None:
+    if limit is not None and n > limit:
+        write_sentence(f"The first {limit:,} of {n:,} answers are told.")
 
 
 def _exit_code(answer: Answer, database: Database) -> int:

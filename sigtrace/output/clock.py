@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.facts.witness import TIMED_BY_DAY
 from sigtrace.output.terminal import count, escaped
-from sigtrace.questions.deaths import EPOCH
+from sigtrace.questions.deaths import EPOCH, microseconds
 from sigtrace.store.flight.gap import WHY
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Clock:
     def step_us(self, at: int) -> int | None:
         """Return a moment of the timeline in microseconds of UTC, or None if the log does not say what they are."""
         utc = None if self.several else self.utc(None, at)
-        return at if self.several else None if utc is None else (utc - EPOCH) // timedelta(microseconds=1)
+        return at if self.several else None if utc is None else microseconds(utc)
 
     def moment_text(self, at: int, *, utc: bool) -> str:
         """Return a moment, short: if `utc`, these are microseconds of UTC, else a `ts` without a time of day."""

@@ -45,6 +45,11 @@ def time(us: int | None) -> datetime | None:
     return None if us is None else EPOCH + timedelta(microseconds=us)
 
 
+def microseconds(moment: datetime) -> int:
+    """Return a time as microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
 def answered(death: Death) -> Death:
     """Return a death of `sigtrace.causes.judging` as an answer has it: its `time` in UTC, its `signal` by name."""
     name = None if death["sig"] is None else signal_name(death["sig"])
@@ -184,9 +189,10 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
         return found.follow(chain(*shares), within_us, stop.event)
     for _, rows in chain(*shares):
         rows.fed = None  # another process follows them
+    of_each = 0 if database.fed is None else database.work() // len(shares)
     for n in _add_shares(found, shares, within_us, processes, stop):
         if database.fed is not None:
-            database.fed(database.work() * n // len(shares))
+            database.fed(of_each * n)
     return found
 
 

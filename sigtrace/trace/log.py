@@ -63,7 +63,7 @@ class Log:
     def rows(self, *, unlocked: bool = False) -> Iterator[Rows]:
         """Iterate as over the log itself, before the rows are batches; `unlocked` as of `Parser`."""
         parser = Parser(self.name, unlocked=unlocked)
-        try:
+        with _explained(self._called):
             with _opened(self._source) as stream:
                 blocks = iter(lambda: stream.read(_BLOCK), b"")
                 sample = stripper.first(blocks)
@@ -74,17 +74,12 @@ class Log:
                     for block in chain((sample,), blocks):
                         yield from table.scan(block)
             yield from (table or parser).end()
-        except Exception as error:
-            if not isinstance(error, _unreadable()):
-                raise
-            said = (isinstance(error, OSError) and error.strerror) or error
-            raise LogError(f"{self._called}: {said}") from error
         self.accounting = (table or parser).accounting
         self._refuse_the_unreadable()
 
     @property
     def _called(self) -> str:
-        return "standard input" if self.name == "-" else self.name or "the log"
+        return _called(self.name)
 
     def _refuse_the_unreadable(self) -> None:
         account = self.accounting
@@ -109,14 +104,8 @@ def lines_of(path: str) -> Iterator[bytes]:
 
     Raises `LogError` if it cannot be read.
     """
-    try:
-        with _opened(path) as stream:
-            yield from iter(lambda: stream.readline(_BLOCK), b"")
-    except Exception as error:
-        if not isinstance(error, _unreadable()):
-            raise
-        said = (isinstance(error, OSError) and error.strerror) or error
-        raise LogError(f"{'standard input' if path == '-' else path}: {said}") from error
+    with _explained(_called(path)), _opened(path) as stream:
+        yield from iter(lambda: stream.readline(_BLOCK), b"")
 
 
 class _Borrowed(io.RawIOBase):
@@ -186,6 +175,21 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
         stream = cast("BinaryIO", _Borrowed(sys.stdin.buffer if source == "-" else cast("BinaryIO", source)))
     with stream, io.BufferedReader(cast("io.RawIOBase", stream)) as buffered, _decompressed(buffered) as plain:
         yield plain
+
+
+def _called(name: str | None) -> str:
+    return "standard input" if name == "-" else name or "the log"
+
+
+@contextmanager
+def _explained(called: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, _unreadable()):
+            raise
+        said = (isinstance(error, OSError) and error.strerror) or error
+        raise LogError(f"{called}: {said}") from error
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

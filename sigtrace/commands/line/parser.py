@@ -174,25 +174,15 @@ def _report(commands: _Commands) -> None:
     _home_option(report)
     _period_options(report)
     form = report.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_const", const="json", dest="form", help="print one JSON object")
-    form.add_argument(
-        "--markdown", action="store_const", const="markdown", dest="form", help="print Markdown, for a ticket"
-    )
+    _form(form, "json", "print one JSON object")
+    _form(form, "markdown", "print Markdown, for a ticket")
     for name in ("csv", "parquet"):
-        form.add_argument(
-            f"--{name}", action="store_const", const=name, dest="form", help=f"print the deaths as {name.upper()}"
-        )
+        _form(form, name, f"print the deaths as {name.upper()}")
     form.add_argument("--html", metavar="OUT.html", help="write a page: one file, which needs no network")
     form.add_argument(
         "--perfetto", metavar="OUT.pftrace", help="write lives and signals as a trace for https://ui.perfetto.dev"
     )
-    form.add_argument(
-        "--opentelemetry",
-        action="store_const",
-        const="opentelemetry",
-        dest="form",
-        help="send a log record for each death by OTLP, to where OTEL_EXPORTER_OTLP_ENDPOINT says",
-    )
+    _form(form, "opentelemetry", "send a log record for each death by OTLP, to where OTEL_EXPORTER_OTLP_ENDPOINT says")
     _asked_within(report)
 
 
@@ -221,11 +211,9 @@ def _who(commands: _Commands) -> None:
     form.add_argument(
         "-v", "--verbose", action="store_const", const="each", dest="form", help="tell each, also if many are alike"
     )
-    form.add_argument("--json", action="store_const", const="json", dest="form", help="print a JSON list of objects")
+    _form(form, "json", "print a JSON list of objects")
     for name in ("csv", "parquet"):
-        form.add_argument(
-            f"--{name}", action="store_const", const=name, dest="form", help=f"print a row for each as {name.upper()}"
-        )
+        _form(form, name, f"print a row for each as {name.upper()}")
     who.add_argument(
         "--exit-code",
         action="store_true",
@@ -244,9 +232,7 @@ def _query(commands: _Commands) -> None:
     _period_options(query)
     form = query.add_mutually_exclusive_group()
     for name in ("csv", "json", "parquet"):
-        form.add_argument(
-            f"--{name}", action="store_const", const=name, dest="form", help=f"print the answer as {name.upper()}"
-        )
+        _form(form, name, f"print the answer as {name.upper()}")
     query.add_argument(
         "--unsafe",
         action="store_true",
@@ -258,14 +244,8 @@ def _status(commands: _Commands) -> None:
     status = _command(commands, "status", run.status, "say how the flight recorder is, and what it has kept")
     _home_option(status)
     form = status.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_const", const="json", dest="form", help="print one JSON object")
-    form.add_argument(
-        "--prometheus",
-        action="store_const",
-        const="prometheus",
-        dest="form",
-        help="print it as the node exporter's textfile collector takes it",
-    )
+    _form(form, "json", "print one JSON object")
+    _form(form, "prometheus", "print it as the node exporter's textfile collector takes it")
 
 
 def _service(commands: _Commands) -> None:
@@ -276,6 +256,10 @@ def _service(commands: _Commands) -> None:
     service.add_argument("--print", action="store_true", help="print the unit, and do nothing")
     _keep_options(service)
     _arguments_option(service)
+
+
+def _form(forms: argparse._MutuallyExclusiveGroup, name: str, what: str) -> None:
+    forms.add_argument(f"--{name}", action="store_const", const=name, dest="form", help=what)
 
 
 def _help(commands: _Commands, of_all: Parser) -> None:

@@ -5,12 +5,12 @@ The packages come with `pip install 'sigtrace[opentelemetry]'`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from sigtrace import __version__
 from sigtrace.errors import Error
 from sigtrace.output.sentence import sentence
+from sigtrace.questions.deaths import microseconds
 from sigtrace.questions.who import who
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from sigtrace.questions.database import Database
 
 _PIECE = 512
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _EVENT = "sigtrace.ending"
 # As OpenTelemetry's semantic conventions name them; all else keeps its name behind `sigtrace.`.
 _NAMES = {
@@ -66,7 +64,7 @@ def send(database: Database, exporter: LogRecordExporter | None = None) -> int:
                 continue  # no ending: the log shows none
             loggers[death["log"]].emit(
                 LogRecord(
-                    timestamp=_nanoseconds(death["time"]),
+                    timestamp=None if death["time"] is None else microseconds(death["time"]) * 1000,
                     severity_number=SeverityNumber.INFO if death["verdict"] == "asked" else SeverityNumber.WARN,
                     severity_text="INFO" if death["verdict"] == "asked" else "WARN",
                     body=sentence(death, database),
@@ -76,10 +74,6 @@ def send(database: Database, exporter: LogRecordExporter | None = None) -> int:
             )
             sent += 1
     return sent
-
-
-def _nanoseconds(time: datetime | None) -> int | None:
-    return None if time is None else (time - _EPOCH) // _MICROSECOND * 1000
 
 
 def _attributes(death: dict[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.facts.signals import FAULTS
 from sigtrace.output.clock import time_text
-from sigtrace.output.sentence.told import Piece, joined, name, plain, process
+from sigtrace.output.sentence.told import Piece, joined, name, party, place, plain
 from sigtrace.output.terminal import listed
 
 if TYPE_CHECKING:
     Row = dict[str, Any]
-
-_SHORT_ID = 12
 
 
 def doubt_of_journal() -> str:
@@ -32,11 +30,7 @@ def testified(one: Row) -> str:
 
 
 def _victim(one: Row) -> Piece:
-    container = one["victim_container"]
-    place = one["victim_unit"] if container is None else f"container {container[:_SHORT_ID]}"
-    if one["victim_pid"] is not None:
-        return process(one["victim_comm"], one["victim_pid"], place)
-    return name(place or "?")
+    return name(place(one, "victim") or "?") if one["victim_pid"] is None else party(one, "victim")
 
 
 def _ending(one: Row) -> list[str]:

@@ -72,7 +72,7 @@ def death_pieces(death: Row, unit: str, *, brief: bool = False, statuses: bool =
     and no more. `statuses`: whether the log has exit statuses, so that a missing one is worth a word.
     """
     ending = _ending(death, unit, brief=brief, statuses=statuses)
-    return joined(_party(death, "victim"), " ", *ending, *([] if brief else _background(death, unit)), ".")
+    return joined(party(death, "victim"), " ", *ending, *([] if brief else _background(death, unit)), ".")
 
 
 def plain(pieces: list[Piece]) -> str:
@@ -209,20 +209,23 @@ def _changed(death: Row) -> bool:
 
 
 def _killer(death: Row) -> list[str | Piece]:
-    killer = _party(death, "killer")
+    killer = party(death, "killer")
     # A chain of senders tells on whose behalf the killer did it.
     if death["actor_pid"] in (None, death["killer_pid"]) or len(death.get("hops") or []) > 1:
         return [killer]
     return [killer, " for ", process(death["actor_comm"], death["actor_pid"])]
 
 
-def _party(death: Row, who: str) -> Piece:
-    # A container says more than the unit that it runs in.
-    container, place = death.get(f"{who}_container"), death.get(f"{who}_unit")
-    if container is not None:
-        place = f"container {container[:_SHORT_ID]}"
+def place(death: Row, who: str) -> str | None:
+    """Return where the `victim` or the `killer` ran: a container, which says more than its unit, a unit, or None."""
+    container: str | None = death.get(f"{who}_container")
+    return death.get(f"{who}_unit") if container is None else f"container {container[:_SHORT_ID]}"
+
+
+def party(death: Row, who: str) -> Piece:
+    """Return the `victim` or the `killer` as a piece, with where it ran."""
     thread = death.get("killer_thread") if who == "killer" else None
-    places = [place, None if thread is None else f"thread {thread}"]
+    places = [place(death, who), None if thread is None else f"thread {thread}"]
     return process(death[f"{who}_comm"], death[f"{who}_pid"], ", ".join(filter(None, places)) or None)
 
 
@@ -251,7 +254,7 @@ def _background(death: Row, unit: str) -> list[str | Piece]:
 def _survivor_pieces(one: Row, *, alike: bool = False) -> list[Piece]:
     sender: list[str | Piece] = []
     if one["killer_pid"] is not None:
-        sender = [" from ", _party(one, "killer")]
+        sender = [" from ", party(one, "killer")]
     elif one["source"] in _FROM:
         sender = [f" {_FROM[one['source']]}"]
     got = f" got {signal_name(one['sig'])}"
@@ -262,7 +265,7 @@ def _survivor_pieces(one: Row, *, alike: bool = False) -> list[Piece]:
 
 def _signal_pieces(one: Row, unit: str, *, alike: bool = False) -> list[Piece]:
     sent = f" sent {signal_name(one['sig'])} to "
-    return joined(_party(one, "killer"), sent, _hit(one, alike=alike), _group(one), "; ", _outcome(one, unit, alike))
+    return joined(party(one, "killer"), sent, _hit(one, alike=alike), _group(one), "; ", _outcome(one, unit, alike))
 
 
 def _hit(one: Row, *, alike: bool) -> Piece:
@@ -306,7 +309,7 @@ def alike_pieces(one: Row, unit: str) -> list[Piece]:
 
 def _call_pieces(one: Row) -> list[Piece]:
     # The kernel's own lines of a call name a thread, and not always its process.
-    sender = name(one["killer_comm"] or "?") if one["killer_pid"] is None else _party(one, "killer")
+    sender = name(one["killer_comm"] or "?") if one["killer_pid"] is None else party(one, "killer")
     target: str | Piece = target_name(one["target"])
     if one["victim_comm"]:
         target = process(one["victim_comm"], one["target"])

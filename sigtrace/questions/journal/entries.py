@@ -82,11 +82,13 @@ def _of_json(number: int, line: bytes) -> Entry | None:
         text = fields.get("MESSAGE")
         if isinstance(text, list):
             text = bytes(text).decode(errors="replace")  # what is no UTF-8 comes as numbers
-        time, ts = (_number(fields.get(key)) for key in ("__REALTIME_TIMESTAMP", "__MONOTONIC_TIMESTAMP"))
+        time, ts = (number_of(fields.get(key)) for key in ("__REALTIME_TIMESTAMP", "__MONOTONIC_TIMESTAMP"))
         known = time is not None or ts is not None  # journalctl says both of each entry
         return Entry(number, time, ts, text if isinstance(text, str) else "", fields) if known else None
     return None
 
 
-def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19 else None
+def number_of(value: object, most_digits: int = 18) -> int | None:
+    """Return a field as a number; journalctl prints them as text. None if it is none."""
+    is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= most_digits
+    return int(str(value)) if is_number else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace.causes.judging.identity import identity
 from sigtrace.facts.signals import signal_number
+from sigtrace.questions.journal.entries import number_of
 
 if TYPE_CHECKING:
     from sigtrace.questions.journal.entries import Entry
@@ -37,7 +38,7 @@ _CONTAINER = re.compile(
     r"(?:exit_status:|ExitStatus:)(\d{1,3})"
 )
 _KUBELET = re.compile(r'container finished.*containerID="(?:\w+://)?([0-9a-f]{64})" exitCode=(\d{1,3})')
-_NUMBER = re.compile(r"[0-9]{1,9}")
+_DIGITS = 9  # of a pid or a signal
 _BY_SIGNAL = 128  # what a shell or a container's engine adds to the number of the signal
 
 
@@ -108,7 +109,7 @@ def _of_kernel(entry: Entry) -> Testimony | None:
 
 def _of_coredump(entry: Entry) -> Testimony | None:
     fields = entry.fields
-    pid, sig = (_number(fields.get(f"COREDUMP_{key}")) for key in ("PID", "SIGNAL"))
+    pid, sig = (number_of(fields.get(f"COREDUMP_{key}"), _DIGITS) for key in ("PID", "SIGNAL"))
     comm, command, cgroup = (_text(fields.get(f"COREDUMP_{key}")) for key in ("COMM", "CMDLINE", "CGROUP"))
     return Testimony(entry, COREDUMP, CORE, pid=pid, comm=comm, command=command, sig=sig, **_place(cgroup))
 
@@ -132,7 +133,3 @@ def _place(cgroup: str | None) -> dict[str, Any]:
 
 def _text(value: Any) -> str | None:  # noqa: ANN401 -- whatever JSON holds
     return value if isinstance(value, str) else None
-
-
-def _number(value: Any) -> int | None:  # noqa: ANN401 -- likewise
-    return int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from sigtrace.output.terminal import escaped
 from sigtrace.questions.choice.period import NO_LINES
-from sigtrace.questions.deaths import EPOCH
+from sigtrace.questions.deaths import microseconds
 from sigtrace.questions.sql.lock import quoted
 from sigtrace.store.flight import gap
 
@@ -61,12 +61,8 @@ def gaps(database: Database, offsets: dict[str | None, int], *, utc: bool) -> li
 def _unrecorded(database: Database, log: str | None, *, utc: bool) -> Iterator[Gap]:
     between = gap.of(database.about_of(log)) if utc else None
     if between is not None:
-        first, last = (_us(between[name]) for name in ("since", "until"))
+        first, last = (microseconds(datetime.fromisoformat(between[name])) for name in ("since", "until"))
         yield Gap(log, first, last, f"nobody recorded: {gap.WHY.get(between['why'], escaped(between['why']))}")
-
-
-def _us(text: str) -> int:
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
 
 
 def _unread(database: Database, log: str | None, offset: int) -> Iterator[Gap]:
