@@ -19,9 +19,9 @@ def main() -> None:
     out, command = Path(sys.argv[1]), sys.argv[2:]
     root = tracefs.find()
     event = root / "events" / bpf.PRINTK.replace(":", "/") / "enable"
-    with tracefs.setting_up(root):
+    with tracefs.setting_up(root) as held:
         before = event.read_text()  # under the lock: a recorder that loads has it on for a moment
-        with bpf.loading(root) as loader:
+        with bpf.loading(root, held) as loader:
             programs = loader.load(bpf.PROBE, alone=not tracefs.sweep(root))
     try:
         event.write_text("1")

@@ -14,7 +14,7 @@
 /* Longer than the way from one program to the next at the same event, and shorter than any exec. */
 #define ONCE_NS 20000
 
-enum { EXEC = 1, ARGS = 2 };
+enum { EXEC = 1, ARGS = 2, IDS = 3 };
 
 /*
  * When what was told of which thread, shared by all recorders of a host. The kernel runs their programs one after
@@ -78,11 +78,14 @@ static int print_ids(void)
 }
 
 #ifdef NO_ARGUMENTS
+/* Told beside what a recorder with arguments tells, whose lines one without does not hear. */
+#define EXECUTED IDS
 static int print_args(void)
 {
  return print_ids();
 }
 #else
+#define EXECUTED ARGS
 /*
  * Print the arguments from the new program's stack, where its thread returns to: their number, a pointer to each;
  * the strings themselves lie one after the other. At the call's entry they would be the caller's, and those that
@@ -138,13 +141,13 @@ int exec(struct trace_event_raw_sched_process_exec *ctx)
 SEC("tracepoint/syscalls/sys_exit_execve")
 int execve_exit(struct trace_event_raw_sys_exit *ctx)
 {
- return ctx->ret || told_already(ARGS) ? 0 : print_args();
+ return ctx->ret || told_already(EXECUTED) ? 0 : print_args();
 }
 
 SEC("tracepoint/syscalls/sys_exit_execveat")
 int execveat_exit(struct trace_event_raw_sys_exit *ctx)
 {
- return ctx->ret || told_already(ARGS) ? 0 : print_args();
+ return ctx->ret || told_already(EXECUTED) ? 0 : print_args();
 }
 
 /* A process becomes somebody else without an exec: a server's workers, su, sshd. */

@@ -64,7 +64,7 @@ def _wanted(root: Path, event: str, otherwise: str) -> Check:
 
 
 def _bpf(root: Path) -> str:
-    with tracefs.setting_up(root), bpf.loading(root) as loader:
+    with tracefs.setting_up(root) as held, bpf.loading(root, held) as loader:
         loader.load(bpf.PROBE, alone=not tracefs.sweep(root)).close()
     return f"{bpf.PROBE.path.name} compiled, loaded and attached"
 
@@ -74,7 +74,7 @@ def _context(root: Path) -> Check:
         tried = _tried("context", partial(bpf.traceable, root, event))
         if not tried.ok:
             return tried._replace(needed=False)
-    with tracefs.setting_up(root), bpf.loading(root) as loader:
+    with tracefs.setting_up(root) as held, bpf.loading(root, held) as loader:
         programs, told = probe.context(loader, arguments=True)
         if programs is not None:
             programs.close()

@@ -71,7 +71,7 @@ class Probe:
         self._skipped = 0
         self._looked = time.monotonic()
         self._look_seconds = _PATIENT_SECONDS if patient else _LOOK_SECONDS
-        with contextlib.ExitStack() as stack, tracefs.setting_up(root):
+        with contextlib.ExitStack() as stack, tracefs.setting_up(root) as held:
             in_use = tracefs.sweep(root)
             own = None
             if tracefs.has_event(root, PRINTK):
@@ -89,8 +89,8 @@ class Probe:
             self._lost_before = tracefs.lost(self._folder)
             self._lost: dict[int, int] | None = None
             self._pipe = stack.enter_context(contextlib.closing(tracefs.Pipe(root, own, patient=patient)))
-            self._enable(own, {PRINTK: ""})
-            with bpf.loading(root) as loader:
+            self._enable(own, {PRINTK: printed(evidence=evidence, arguments=arguments)})
+            with bpf.loading(root, held) as loader:
                 if evidence and own:
                     self._load_context(stack, loader, own, arguments=arguments)
                 elif evidence:
@@ -186,6 +186,13 @@ class Probe:
             self._keep(stack, programs)
         else:
             self._enable(own, {_EXEC: ""})  # whose path can forge lines: only if there is nothing better
+
+
+def printed(*, evidence: bool, arguments: bool) -> str:
+    """Return the filter of what programs print: another recorder's may print more than is to be recorded here."""
+    if not evidence:
+        return " || ".join(f'bpf_string ~ "{begin} *"' for begin in ("PID", "to PID"))
+    return "" if arguments else '!(bpf_string ~ "sigtrace args uid=* cgroup=* *")'
 
 
 def events() -> dict[str, str]:

@@ -133,8 +133,11 @@ def cpus(folder: Path) -> list[int]:
 
 
 @contextlib.contextmanager
-def setting_up(root: Path) -> Iterator[None]:
-    """Let one recorder of the host set itself up at a time, and nobody sweep meanwhile."""
+def setting_up(root: Path) -> Iterator[int]:
+    """Let one recorder of the host set itself up at a time, and nobody sweep meanwhile.
+
+    Gives the descriptor that is locked: whoever has it as well keeps others waiting.
+    """
     instances = root / "instances"
     if not os.access(instances, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
         raise MissingError(f"{instances} may not be written", f"run as root (sudo), or `{give(instances)}`")
@@ -150,7 +153,7 @@ def setting_up(root: Path) -> Iterator[None]:
                     what = f"another recorder has held {root}/instances locked for {_LOCK_SECONDS:.0f} s"
                     raise MissingError(what, f"see who with `fuser -v {root}/instances`, and end it") from None
                 time.sleep(0.02)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -170,6 +171,32 @@ def test_of_two_probes_side_by_side_each_hears_once_of_an_exec() -> None:
         told = log.count(b" true side by side\n") + log.count(b" /bin/true side by side\n")
         assert 50 <= told <= 55  # an interrupt between the two programs makes them both say it
         assert 50 <= len(re.findall(rb"sigtrace exec old=\d+ \S*/true\n", log)) <= 60
+
+
+@pytest.mark.parametrize("order", [[True, False], [False, True]], ids=["arguments first", "arguments last"])
+def test_of_two_probes_only_the_one_that_takes_arguments_has_them(order: list[bool]) -> None:
+    with ExitStack() as stack:
+        probes = {arguments: stack.enter_context(Probe(arguments=arguments)) for arguments in order}
+        for _ in range(53):
+            subprocess.run(["/bin/true", "hunter2"], check=True)
+        logs = {}
+        for arguments, probe in probes.items():
+            probe.stop()
+            logs[arguments] = b"".join(probe)
+    assert b"hunter2" not in logs[False]
+    assert 53 <= logs[True].count(b" hunter2\n") <= 58
+    own = rb"true-.*sigtrace args uid=%d cgroup=%d\n" % (os.getuid(), own_cgroup())
+    assert 53 <= len(re.findall(own, logs[False])) <= 58
+
+
+def test_a_probe_of_calls_alone_hears_nothing_else_of_another_one() -> None:
+    with Probe(buffer_mb=16), Probe(buffer_mb=16, evidence=False) as calls:
+        subprocess.run(["/bin/true", "hunter2"], check=True)
+        subprocess.run(["/bin/sh", "-c", "kill -0 $$"], check=True)
+        calls.stop()
+        log = b"".join(calls)
+    assert b"sigtrace" not in log
+    assert b" sent signal 0 " in log
 
 
 @pytest.fixture

@@ -85,10 +85,11 @@ class Loader:
 
 
 @contextlib.contextmanager
-def loading(root: Path) -> Iterator[Loader]:
+def loading(root: Path, held: int) -> Iterator[Loader]:
     """Give a loader of programs; what loading does to the global trace of `root` is undone at the end.
 
-    If this process is killed meanwhile, it is undone too.
+    If this process is killed meanwhile, it is undone too. `held`, which is of `sigtrace.capture.tracefs.setting_up`,
+    keeps the next recorder from beginning before that.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
@@ -100,7 +101,7 @@ def loading(root: Path) -> Iterator[Loader]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), held],
             process_group=0,
         )
         theirs.close()
