@@ -93,7 +93,7 @@ def _again(findings: dict[str, Any]) -> None:
 def _packaged(findings: dict[str, Any], package: str) -> None:
     for name in ("sigtrace", "pyarrow", "duckdb", "narwhals"):  # which the image has for the other tries
         shutil.rmtree(f"/usr/lib/python3/dist-packages/{name}")
-    apt = ("/usr/bin/apt-get", "-q", "-y", "--no-download")
+    apt = ("/usr/bin/apt-get", "-q", "-y")
     findings["install"] = _run(*apt, "install", package, seconds=1000)  # 300 MB are unpacked by an emulated machine
     findings["enable"] = _run("systemctl", "enable", "--now", "sigtrace")
     _wait(lambda: _run("/usr/bin/sigtrace", "status")["code"] == 0)
