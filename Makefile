@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 HOT := $(shell find sigtrace -name '*.pxd')
+# If ccache is there, what is compiled for one wheel is not compiled again for the next, nor in another folder.
+export PATH := /usr/lib/ccache:$(PATH)
+export CCACHE_NOHASHDIR := 1
 
 .PHONY: live demo test zoo kernels service torture soak week fuzz difference lies bench picture site lint clean
 

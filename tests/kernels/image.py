@@ -17,11 +17,12 @@ USERLAND = "bookworm"
 """The suite of all but the kernel: its bcc, 0.26, is the oldest that sigtrace is used with."""
 
 _PYTHON = "3.11"  # USERLAND's
-_PACKAGES = (
+PACKAGES = (
     *("base-files", "libc-bin", "bash", "dash", "coreutils", "findutils", "grep", "sed", "mount", "util-linux"),
     *("python3", "python3-bpfcc"),
     *("procps", "psmisc", "gcc", "libc6-dev", "make", "dumb-init", "tini"),  # which scenes use
 )
+"""What is unpacked into each image, with all that it needs."""
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_24", "manylinux2014")
 _LEFT_OUT = ("usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/info", "usr/share/perl")
@@ -72,7 +73,7 @@ def image(suite: Suite, folder: Path, more: Path | None = None) -> Path:
 
 
 def _base(suite: Suite, folder: Path) -> Path:
-    packages = suite.with_all_they_need(*_PACKAGES)
+    packages = suite.with_all_they_need(*PACKAGES)
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     pinned = (ROOT / "requirements-dev.txt").read_text()
     parts = [*(package.name for package in packages), *wanted, pinned, Path(__file__).read_text()]

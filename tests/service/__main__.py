@@ -1,4 +1,8 @@
-"""`python -m tests.service`: have a real systemd run the flight recorder in a virtual machine, and start that twice."""
+"""`python -m tests.service`: have a real systemd run the flight recorder in a virtual machine.
+
+The machine is started, started again with the record of the first time, and started as one on which apt installs the
+Debian package.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tests.kernels import image
 from tests.kernels.__main__ import FOLDER, KERNELS, booted
 from tests.kernels.packages import RefusedError, Suite, unpack
+from tests.service import debian
 from tests.service.inside import UNITS
 
 if TYPE_CHECKING:
@@ -63,15 +68,17 @@ def main() -> int:
     """Return 0 if all is right, 75 if the mirror does not give what is needed."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:
-        first = _booted(None)
-        again = _booted(first["record"]) if "record" in first else {}
+        first = _booted("first")
+        again = _booted("again", first["record"]) if "record" in first else {}
+        packaged = _booted("packaged")
     except RefusedError as error:
         print(f"not tried: {error}")
         return _REFUSED
     wrong = [*_faults("first", first), *_faults("after the restart", again), *_faults_of_restart(again)]
+    wrong += _faults_of_package(packaged)
     for complaint in wrong:
         print(f"WRONG: {complaint}")
-    print(f"{len(UNITS)} units, asked before and after a restart: {'wrong' if wrong else 'all right'}")
+    print(f"{len(UNITS)} units, asked before and after a restart, and a package: {'wrong' if wrong else 'all right'}")
     return 1 if wrong else 0
 
 
@@ -104,22 +111,45 @@ def _faults_of_restart(again: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _booted(record: str | None) -> dict[str, Any]:
-    system = _system(Suite(image.USERLAND, _KERNEL.architecture, FOLDER), record)
+def _faults_of_package(packaged: dict[str, Any]) -> list[str]:
+    print("as a package:")
+    for name, said in packaged.items():
+        print(f"  {name}: {said}")
+    wanted = {
+        "install": r"Setting up sigtrace \(",
+        "who": _WANTED["shot"],
+        "remove": r"Removing sigtrace \(",
+        "record kept": r"^host=",
+        "purge": r"Purging configuration files for sigtrace",
+        "left": r"^$",
+    }
+    return [
+        f"as a package: {name}: {said}"
+        for name, pattern in wanted.items()
+        if (said := packaged.get(name)) is None or said["code"] != 0 or not re.search(pattern, said["out"])
+    ] + [f"as a package: {packaged[name]}" for name in packaged.keys() & {"error", "unit"}]
+
+
+def _booted(name: str, record: str | None = None) -> dict[str, Any]:
+    system = _system(Suite(image.USERLAND, _KERNEL.architecture, FOLDER), record, packaged=name == "packaged")
     try:
-        return booted(f"service-{'again' if record else 'first'}", _KERNEL, system)
+        return booted(f"service-{name}", _KERNEL, system)
     except ValueError as error:
         return {"error": str(error)}
 
 
-def _system(suite: Suite, record: str | None) -> Path:
+def _system(suite: Suite, record: str | None, *, packaged: bool) -> Path:
     root = FOLDER / "system"
     shutil.rmtree(root, ignore_errors=True)
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / "usr" / name).mkdir(parents=True)
         (root / name).symlink_to(f"usr/{name}")
-    for package in suite.with_all_they_need(*_PACKAGES):
+    for package in suite.with_all_they_need(*_PACKAGES, *(debian.NEEDED if packaged else ())):
         unpack(package, root)
+    if packaged:
+        debian.know(suite.with_all_they_need(*image.PACKAGES, *_PACKAGES, *debian.NEEDED), root)
+        (root / "work").mkdir()
+        debian.build(root / "work")
     for name in ("usr/share/doc", "usr/share/locale", "usr/share/man"):
         shutil.rmtree(root / name, ignore_errors=True)
     system = root / "etc" / "systemd" / "system"
