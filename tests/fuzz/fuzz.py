@@ -11,6 +11,7 @@ import gc
 import shutil
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import atheris
@@ -18,8 +19,12 @@ import limits
 
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE.parent / "corpus"
-# What is not compiled, and has branches that bytes lead to.
-INSTRUMENTED = ["sigtrace.trace.syscalls"]
+# What is not compiled, and has branches that bytes lead to. The target `scan` is to be quick.
+INSTRUMENTED = {
+    "log": ["sigtrace.trace.parser", "sigtrace.trace.syscalls"],
+    "rows": ["sigtrace.causes.judging"],
+    "session": ["sigtrace.store"],
+}
 
 
 def main() -> None:
@@ -27,16 +32,18 @@ def main() -> None:
     target, runs, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     found = folder / target
     found.mkdir(parents=True, exist_ok=True)
+    instrumented = INSTRUMENTED.get(target, [])
     with tempfile.TemporaryDirectory() as interpreted:
         if sys.argv[4:]:
             root = str(Path(sys.argv[4]).resolve())
         else:
             root = interpreted
+            instrumented = [*instrumented, "sigtrace.trace", "sigtrace.causes"]
             leave = shutil.ignore_patterns("*.so", "__pycache__")
             shutil.copytree(HERE.parents[1] / "sigtrace", Path(root) / "sigtrace", ignore=leave)
             limits.lower(Path(root) / "sigtrace")
         sys.path[:0] = [root, str(HERE.parent / "difference")]
-        with atheris.instrument_imports(include=INSTRUMENTED):
+        with atheris.instrument_imports(include=instrumented) if instrumented else nullcontext():
             import targets
         limits.lower_plain()
         corpus = CORPUS / ("log" if target == "scan" else target)  # bytes that are read as a log

@@ -152,7 +152,7 @@ _WHOLE_OF_FEW, _CUT_OF_FEW = _Reader(_FEW), _Reader(_FEW)
 def _size(data: bytes) -> int:
     # Of a piece. Now and then small ones, of which there are many.
     number = zlib.crc32(data)
-    return number % _PIECE + 1 if number % _EVERY == 1 else len(data) // 8 + number % _PIECE + 1
+    return number % _PIECE + 1 if number % _EVERY == 1 else len(data) // 4 + number % _PIECE + 1
 
 
 def _pieces(data: bytes, size: int) -> list[bytes]:
