@@ -47,7 +47,7 @@ def main() -> None:
             import targets
         limits.lower_plain()
         corpus = CORPUS / ("log" if target == "scan" else target)  # bytes that are read as a log
-        bounds = ["-max_len=512", "-timeout=30", "-rss_limit_mb=2048", "-detect_leaks=0"]
+        bounds = ["-max_len=512", "-timeout=30", "-rss_limit_mb=2048", "-detect_leaks=0", "-print_final_stats=1"]
         options = [f"-runs={runs}", *bounds, f"-artifact_prefix={found}-"]
         gc.freeze()
         atheris.Setup([sys.argv[0], *options, str(found), str(corpus)], getattr(targets, target))

@@ -42,10 +42,10 @@ _NAMES = ("comm", "target_comm", "filename", "command", "cgroup")
 
 
 def scan(data: bytes, *, all_of_it: bool | None = None) -> None:
-    """Hold the scanner to it that it reads the same however the bytes are cut, and whatever it has read before.
+    """Hold the scanner to it that it reads the same however the bytes are cut.
 
-    Two parsers go on from input to input: to make one takes longer than to read a short log. What rows say is compared
-    every so often, or if told.
+    Two parsers go on from input to input: to make one takes longer than to read a short log. Counts are compared at
+    each run, and what the rows say every so often, or if told.
     """
     number = zlib.crc32(data)
     log = data if data.endswith(b"\n") or not data else data + b"\n"
