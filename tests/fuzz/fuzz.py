@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 CORPUS = HERE.parent / "corpus"
 # What is not compiled, and has branches that bytes lead to. The target `scan` is to be quick.
 INSTRUMENTED = {
-    "log": ["sigtrace.trace.parser", "sigtrace.trace.syscalls"],
+    "log": ["sigtrace.trace.syscalls"],
     "rows": ["sigtrace.causes.judging"],
     "session": ["sigtrace.store"],
 }

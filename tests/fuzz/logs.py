@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 
-_SOME = 4
-_EVERY = 16
+_SOME = 16
+_EVERY = 64
 _FEW = 5  # rows, so that batches come to their end
 # Python has an allocator of its own for what is at most 512 bytes long, into which the address sanitizer cannot see.
 _MANY = 513  # rows
@@ -56,7 +56,7 @@ def scan(data: bytes, *, all_of_it: bool | None = None) -> None:
     assert whole[0] - _WHOLE.lines == _LEAD.count(b"\n") + _lines(data), _before()
     _WHOLE.lines = whole[0]
     assert cut == whole, _before()
-    if _WHOLE.full or (number % _EVERY == 0 if all_of_it is None else all_of_it):
+    if _WHOLE.full or (number % _SOME == 0 if all_of_it is None else all_of_it):
         kinds = _WHOLE.parser.accounting.lines_by_kind
         assert kinds == _CUT.parser.accounting.lines_by_kind, _before()
         assert sum(kinds.values()) == whole[0], _before()
@@ -152,7 +152,7 @@ _WHOLE_OF_FEW, _CUT_OF_FEW = _Reader(_FEW), _Reader(_FEW)
 def _size(data: bytes) -> int:
     # Of a piece. Now and then small ones, of which there are many.
     number = zlib.crc32(data)
-    return number % _PIECE + 1 if number % _EVERY == 1 else len(data) // 4 + number % _PIECE + 1
+    return number % _PIECE + 1 if number % _SOME == 1 else len(data) // 4 + number % _PIECE + 1
 
 
 def _pieces(data: bytes, size: int) -> list[bytes]:
