@@ -8,9 +8,7 @@ import shutil
 import signal
 import sys
 import warnings
-from importlib import import_module
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+import twins
 from hypothesis import settings
 
 import sigtrace.causes.endings
@@ -36,7 +35,6 @@ settings.register_profile("hunt", deadline=None, max_examples=2000)
 settings.load_profile("default")
 
 FIXTURES = Path(__file__).with_name("fixtures")
-CAUSES = Path(sigtrace.__file__).parent / "causes"
 SCAN = Path(sigtrace.__file__).parent / "trace" / "scan.py"
 BROWSER = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
@@ -73,32 +71,10 @@ def twin() -> ModuleType:
     return _interpreted_scan()
 
 
-class _Interpreted(MetaPathFinder):
-    """Find the modules of sigtrace.causes as Python runs them, whether or not they were compiled."""
-
-    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
-        source = CAUSES.joinpath(*name.split(".")[2:]).with_suffix(".py")
-        if not name.startswith("sigtrace.causes.") or not source.exists():
-            return None
-        return spec_from_loader(name, SourceFileLoader(name, str(source)))
-
-
 @pytest.fixture(scope="session")
 def interpreted() -> ModuleType:
     """Return sigtrace.causes.endings, with the tracker and all that it uses, as Python runs them."""
-    own = [name for name in sys.modules if name.startswith("sigtrace.causes")]
-    kept = {name: sys.modules.pop(name) for name in own}
-    finder = _Interpreted()
-    sys.meta_path.insert(0, finder)
-    try:
-        module = import_module("sigtrace.causes.endings")
-    finally:
-        sys.meta_path.remove(finder)
-        for name in [name for name in sys.modules if name.startswith("sigtrace.causes")]:
-            del sys.modules[name]
-        sys.modules.update(kept)
-        sigtrace.causes = kept["sigtrace.causes"]
-    return module
+    return twins.interpreted("sigtrace.causes.endings")
 
 
 @pytest.fixture(scope="session")

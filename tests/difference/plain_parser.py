@@ -189,7 +189,7 @@ class _Parser:
         if sent is not None and pid is not None and pid >= 0:
             self._open("sent", {**header, "pid": pid}, text[sent.end() :])
             return
-        to = re.match(rb"to PID " + _INT, text)
+        to = re.match(rb"to PID " + _INT + rb"(?!\d)", text)
         if to is not None and _int32(to[1]) is not None:
             whole = re.fullmatch(rb"to PID " + _INT + rb", ret = " + _INT + _END, text)
             numbers = None if whole is None else _numbers(whole[1], whole[2])
