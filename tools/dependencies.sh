@@ -10,7 +10,8 @@ wanted=$("$python" - "$which" <<'END'
 import sys, tomllib
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
-for one in project["dependencies"] + project["optional-dependencies"]["notebook"]:
+extras = project["optional-dependencies"]
+for one in project["dependencies"] + extras["interactive"] + extras["notebook"]:
     print(one.replace(">=", "==") if sys.argv[1] == "oldest" else one)
 END
 )

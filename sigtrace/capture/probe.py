@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -12,9 +13,10 @@ from sigtrace.capture.bpf import PRINTK
 from sigtrace.capture.guard import Guard
 from sigtrace.capture.tracefs import MissingError
 from sigtrace.facts import events as facts
+from sigtrace.facts.witness import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 _EXEC = "sched:sched_process_exec"
 _MOVED = "cgroup:cgroup_attach_task"
@@ -41,14 +43,14 @@ class Probe:
 
     The lines come from a trace instance of its own, with a buffer of `buffer_mb` MB, which the CPUs share. With
     `evidence`, the kernel's events that say who was hit and who died come in the same stream, and so does who each
-    process is; without `arguments`, its arguments are left out. One that is `patient` reads less often, as
-    `sigtrace.capture.tracefs.Pipe` says. The iteration
-    ends after `stop`. A context manager; one that is killed leaves its instance behind, and the next one
-    removes it.
+    process is; without `arguments`, its arguments are left out. With `signals`, the kernel drops others. One that is
+    `patient` reads less often, as `sigtrace.capture.tracefs.Pipe` says. The iteration ends after `stop`. A context
+    manager; one that is killed leaves its instance behind, and the next one removes it.
 
     `instance` is the instance's folder, and `clock` names its clock; `utc_offset_us` is what to add to its
     microseconds to have UTC, None if the clock has no UTC. `events` are enabled, `missing` are not in this
-    kernel. `disturbed` says what somebody did to the instance while it recorded, and when the kernel skipped a program:
+    kernel. `signals` are those that alone are recorded, SIGKILL always among them; none if all are.
+    `disturbed` says what somebody did to the instance while it recorded, and when the kernel skipped a program:
     each time, a line of the kernel's kind says of each CPU that events were lost there, and the instance is set as it
     was. `fallback` is empty, or says
     why the lines come from the global trace (`instance` is None then).
@@ -57,7 +59,13 @@ class Probe:
     """
 
     def __init__(
-        self, *, buffer_mb: int = BUFFER_MB, evidence: bool = True, arguments: bool = True, patient: bool = False
+        self,
+        *,
+        buffer_mb: int = BUFFER_MB,
+        evidence: bool = True,
+        arguments: bool = True,
+        signals: Collection[int] = (),
+        patient: bool = False,
     ) -> None:
         rights.check()
         lockdown()
@@ -67,6 +75,7 @@ class Probe:
         self.missing: list[str] = []
         self.fallback = ""
         self.disturbed: list[str] = []
+        self.signals = recorded(signals)
         self._programs: list[bpf.Programs] = []
         self._skipped = 0
         self._looked = time.monotonic()
@@ -96,8 +105,8 @@ class Probe:
                 elif evidence:
                     self.missing += CONTEXT
                 if evidence:
-                    self._enable(own, events())
-                self._keep(stack, loader.load(bpf.PROBE, alone=not in_use))
+                    self._enable(own, events(self.signals))
+                self._keep(stack, loader.load(bpf.PROBE, defines=chosen(self.signals), alone=not in_use))
             if own:
                 own.on()
             self._guard = stack.enter_context(contextlib.closing(Guard(own))) if own else None
@@ -195,13 +204,25 @@ def printed(*, evidence: bool, arguments: bool) -> str:
     return "" if arguments else '!(bpf_string ~ "sigtrace args uid=* cgroup=* *")'
 
 
-def events() -> dict[str, str]:
+def events(signals: Collection[int] = ()) -> dict[str, str]:
     """Return the kernel's own events that are recorded beside the calls, each with its filter.
 
-    Which file a process executes context.c tells, if it can be loaded.
+    Which file a process executes context.c tells, if it can be loaded. `signals` are as of
+    `sigtrace.facts.events.evidence`.
     """
-    found = {event: condition for event, condition in facts.evidence().items() if event != _EXEC}
+    found = {event: condition for event, condition in facts.evidence(signals).items() if event != _EXEC}
     return found | {_MOVED: cgroup.followed()}
+
+
+def chosen(signals: Collection[int]) -> list[str]:
+    """Return with which macros probe.c is compiled, so that it takes calls with these signals alone, or all if none.
+
+    A recorder's call with signal 0 on itself is taken all the same: the guard waits for it.
+    """
+    if not signals:
+        return []
+    bits = sum(1 << (sig - 1) for sig in set(signals))
+    return [f"SIGNALS={bits:#x}ULL", f"RECORDER={os.getpid()}"]
 
 
 def context(loader: bpf.Loader, *, arguments: bool) -> tuple[bpf.Programs | None, list[str]]:

@@ -94,7 +94,7 @@ def of_log(
 ) -> list[dict[str, Any]]:
     """Return the endings of one log, as objects."""
     found: list[dict[str, Any]] = []
-    judge = Judge(witnessed=rows.witnessed, asked_within_us=asked_within_us)
+    judge = Judge(witnessed=rows.witnessed, asked_within_us=asked_within_us, signals=rows.signals)
 
     def ended(process: Process, lost: bool) -> None:  # noqa: FBT001
         found.append({"log": log, **judge.ending(process, lost)})
@@ -130,7 +130,7 @@ def follow(
     `all_endings`, `ended` is not called for those who just exited, if their log would show it otherwise. Raises
     `StoppedError` once `stop` is set.
     """
-    judge = Judge(witnessed=rows.witnessed, asked_within_us=asked_within_us)
+    judge = Judge(witnessed=rows.witnessed, asked_within_us=asked_within_us, signals=rows.signals)
     tracker = track(
         rows,
         lambda process, lost: ended(log, judge, process, lost),

@@ -57,9 +57,9 @@ _NULLS |= dict.fromkeys(("sig", "target", "ret", "code", "status", "uid", "ns_pi
 
 
 def tables(
-    events: pa.Table, missing: Sequence[int] = (), *, losses_told: bool = True
+    events: pa.Table, missing: Sequence[int] = (), *, losses_told: bool = True, signals: Collection[int] = ()
 ) -> Iterator[tuple[str | None, Table]]:
-    """Yield each log of a table of events, with its rows; `missing` and `losses_told` as of `Table`, of all of them."""
+    """Yield each log of a table of events, with its rows; the options are those of `Table`, of all of them."""
     # Of pandas without Arrow's types, a column with nulls comes as floats.
     names = [name for name in (*COLUMNS, "log") if name in events.column_names]  # older sessions have fewer
     ordered = events.select(names).cast(pa.schema([PLAIN.field(name) for name in names]))
@@ -68,7 +68,7 @@ def tables(
     counts = {row["values"]: row["counts"] for row in counted}
     start = 0
     for log in [*sorted(log for log in counts if log is not None), *([None] if None in counts else [])]:
-        yield log, Table(ordered.slice(start, counts[log]), missing, losses_told=losses_told)
+        yield log, Table(ordered.slice(start, counts[log]), missing, losses_told=losses_told, signals=signals)
         start += counts[log]
 
 
@@ -92,13 +92,22 @@ def exits_told(events: Collection[str | None], enabled: Collection[str] = ()) ->
 class Table:
     """The rows of one log, in a table in the order of their lines.
 
-    `missing` are lines after which there were more. `losses_told`: whether the log would tell of lost events.
+    `missing` are lines after which there were more. `losses_told`: whether the log would tell of lost events. `signals`
+    are those that alone were recorded, if not all were.
     """
 
-    def __init__(self, table: pa.Table, missing: Sequence[int] = (), *, losses_told: bool = True) -> None:
+    def __init__(
+        self,
+        table: pa.Table,
+        missing: Sequence[int] = (),
+        *,
+        losses_told: bool = True,
+        signals: Collection[int] = (),
+    ) -> None:
         self._table = table
         self._losses_told = losses_told
         self.missing = missing
+        self.signals = signals
         self._events = set(table["event"].unique().to_pylist())
 
     @property
@@ -125,7 +134,8 @@ class Table:
 class Parts:
     """The rows of one log in Parquet files, however many and large: few row groups are in memory at a time.
 
-    `missing` are the lines after which there were more, in files that could not be read. `fed` is called with the bytes
+    `missing` are the lines after which there were more, in files that could not be read. `signals` are those that alone
+    were recorded, if not all were. `fed` is called with the bytes
     of each file that was followed.
     """
 
@@ -137,9 +147,11 @@ class Parts:
         witnessed: bool,
         exits_told: bool = False,
         missing: Sequence[int] = (),
+        signals: Collection[int] = (),
     ) -> None:
         self._files = files
         self.missing = missing
+        self.signals = signals
         self.lossy = lossy
         self.witnessed = witnessed
         self.exits_told = exits_told
@@ -167,6 +179,7 @@ def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | N
     """Yield the logs of a session by the names that they have here, with their rows."""
     kinds = one.about["lines_by_kind"]
     losses_told = not losses_untold(one.about)
+    signals = one.about.get("signals", ())
     missing = [line for left_out in one.about.get("damaged", ()) if (line := left_out["after_line"]) is not None]
     if one.rows is None and len(logs) == 1:
         yield (
@@ -177,11 +190,12 @@ def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | N
                 witnessed=losses_told and witnessed([*kinds, *_recorded(one)]),
                 exits_told=exits_told(kinds, _recorded(one)),
                 missing=missing,
+                signals=signals,
             ),
         )
         return
     names = dict(zip(one.logs, logs, strict=True))
-    for log, rows in tables(one.table(), missing, losses_told=losses_told):
+    for log, rows in tables(one.table(), missing, losses_told=losses_told, signals=signals):
         yield names.get(log, log if len(logs) > 1 else logs[0]), rows
 
 

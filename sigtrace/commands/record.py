@@ -22,7 +22,7 @@ from sigtrace.output.terminal import count, escaped
 from sigtrace.store.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from sigtrace.store.flight.flight import Flight
     from sigtrace.store.flight.retention import Retention
@@ -39,6 +39,7 @@ def record(  # noqa: PLR0913 -- each is an option of the command line
     buffer_mb: int = BUFFER_MB,
     evidence: bool = True,
     arguments: bool = True,
+    signals: Collection[int] = (),
     kept: Retention | None = None,
     seen: Callable[[Probe, bytes], None] | None = None,
     yielding: bool = False,
@@ -47,15 +48,17 @@ def record(  # noqa: PLR0913 -- each is an option of the command line
 
     It goes on while `command` runs, for `duration` seconds, or until a signal says so: see `Run`. The exit code is the
     command's, 128 + N if signal N ended it, and 0 without one. Without `arguments`, those of processes are left out;
-    without `evidence`, all but the calls is. With `kept`, `path` is a flight recorder's folder, in which that much is
-    kept. `seen` is given the probe and every chunk as well, an empty one about twice a second if nothing happens. If
-    `yielding`, this thread gives away the rights that recording no longer needs once it records, as
-    `sigtrace.capture.rights.drop` says; the command has them. Raises `ProbeError` if something that recording needs is
-    missing, and `SessionError` if the session cannot be written.
+    without `evidence`, all but the calls is. If `signals` are given, others are left out, but for SIGKILL. With
+    `kept`, `path` is a flight recorder's folder, in which that much is kept. `seen` is given the probe and every chunk
+    as well, an empty one about twice a second if nothing happens. If `yielding`, this thread gives away the rights that
+    recording no longer needs once it records, as `sigtrace.capture.rights.drop` says; the command has them. Raises
+    `ProbeError` if something that recording needs is missing, and `SessionError` if the session cannot be written.
     """
     notifier = Notifier()
     with Run(command, duration, yielding=yielding) as run:
-        with Probe(buffer_mb=buffer_mb, evidence=evidence, arguments=arguments, patient=kept is not None) as probe:
+        with Probe(
+            buffer_mb=buffer_mb, evidence=evidence, arguments=arguments, signals=signals, patient=kept is not None
+        ) as probe:
             run.stop = probe.stop
             if probe.fallback:
                 tell(f"sigtrace: {probe.fallback}")
@@ -66,6 +69,7 @@ def record(  # noqa: PLR0913 -- each is an option of the command line
                 "arguments": evidence and arguments,
                 "buffer_mb": buffer_mb,
                 "command": list(command if arguments else command[:1]),
+                **({"signals": list(probe.signals)} if probe.signals else {}),
             }
 
             def look() -> proc.Seen:

@@ -154,6 +154,7 @@ class Endings:
     def catch_up(self, events: Collection[str], before: feed.Parts, batches: Iterable[pa.RecordBatch]) -> None:
         """Begin with the rows of a recording up to now, whose endings are not told: `before`, and then `batches`."""
         self.know(events)
+        self._judge = Judge(signals=before.signals)
         before.feed(self._tracker)
         for batch in batches:
             self._follow(batch)

@@ -18,6 +18,7 @@ from sigtrace.output.sentence import (
     lost_text,
     plain,
     sentence,
+    signals_text,
     testified,
     unknown,
 )
@@ -66,7 +67,7 @@ def run(
         if form in _FORMS:
             write_warnings(damage.texts(database.abouts, database.left_out))
             table.write_answers([line for line in answer.lines[:limit] if not isinstance(line, Alike)], str(form))
-            return _exit_code(answer, database) if exit_code else 0
+            return _exit_code(answer, database, question) if exit_code else 0
         for line in answer.lines[:limit]:
             write_sentence(_alike_text(line, database) if isinstance(line, Alike) else sentence(line, database))
         _tell_limit(limit, len(answer.lines))
@@ -81,7 +82,7 @@ def run(
             write_sentence(denial)
         if doubt:
             write_sentence(f"Unknown: {doubt}")
-        return _exit_code(answer, database) if exit_code else 0
+        return _exit_code(answer, database, question) if exit_code else 0
 
 
 def of_journal(path: str | None, asked: str, *, form: str | None, limit: int | None) -> int:
@@ -110,12 +111,12 @@ def _tell_limit(limit: int | None, n: int) -> None:
         write_sentence(f"The first {limit:,} of {n:,} answers are told.")
 
 
-def _exit_code(answer: Answer, database: Database) -> int:
+def _exit_code(answer: Answer, database: Database, question: Question) -> int:
     """Return 0 if a signal ended one of those who are told of, 3 if none of them, 4 if that is unknown."""
     found = [_ended_by_signal(line.first if isinstance(line, Alike) else line) for line in answer.lines]
     if True in found:
         return 0
-    return 4 if None in found or unknown(database) else 3
+    return 4 if None in found or unknown(database, endings=question.by is None) else 3
 
 
 def _ended_by_signal(one: dict[str, Any]) -> bool | None:
@@ -156,7 +157,9 @@ def _none(database: Database, question: Question) -> tuple[str, str | None]:
         called = f"{by} made no such call" if by is not None else f"No call named {whom}"
         return f"{called}. Other signals are unknown: {why}", None
     where = "in this log" if question.since is None and question.until is None else "in that time"
+    chosen = signals_text(database.abouts, "or")
     if by is None:
-        return f"Nobody sent {whom} a signal {where}.", unknown(database)
-    nobody = f"nobody a signal {where}" if asked == "all" else f"{asked} no signal {where}"
+        return f"Nobody sent {whom} {chosen or 'a signal'} {where}.", unknown(database)
+    none = "no signal" if chosen is None else f"no {chosen}"
+    nobody = f"nobody {chosen or 'a signal'} {where}" if asked == "all" else f"{asked} {none} {where}"
     return f"{by} sent {nobody}.", unknown(database)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 SCHEMA_VERSION = 2
 """The version of `sigtrace.facts.schema`, for those that do without pyarrow."""
@@ -113,6 +116,15 @@ ROW_GROUPS = {event.name: event.row_group for event in EVENTS}
 """Of each event, the row group that its rows go to."""
 
 
-def evidence() -> dict[str, str]:
-    """Return the kernel's events that a recording enables beside what the programs print, each with its filter."""
-    return {event.tracefs: event.condition for event in EVENTS if event.tracefs not in {"", PRINTK}}
+def evidence(signals: Collection[int] = ()) -> dict[str, str]:
+    """Return the kernel's events that a recording enables beside what the programs print, each with its filter.
+
+    If `signals` are given, these alone are recorded, and each delivery that nobody handles: a process that ends of
+    another signal does so by such a one.
+    """
+    found = {event.tracefs: event.condition for event in EVENTS if event.tracefs not in {"", PRINTK}}
+    if signals:
+        chosen = " || ".join(f"sig == {sig}" for sig in sorted(signals))
+        found["signal:signal_generate"] = chosen
+        found["signal:signal_deliver"] = f"{chosen} || ({_NO_SIGCHLD} && sa_handler == 0)"
+    return found

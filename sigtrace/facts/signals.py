@@ -65,14 +65,16 @@ ERRORS = {
 """What kill, tkill and tgkill can return, negated: the error's name, and what it means of a signal (kill(2))."""
 
 _SIGRTMIN = 34  # the C library keeps 32 and 33 for itself
-_SIGRTMAX = 64
+
+LAST_SIGNAL = 64
+"""SIGRTMAX: no signal has a higher number."""
 
 
 def signal_name(sig: int) -> str:
     """Return a signal's name: `SIGTERM`, `SIGRTMIN+3`; `signal 0` for the one that only asks, `signal N` for none."""
     if sig in SIGNALS:
         return SIGNALS[sig]
-    if _SIGRTMIN <= sig <= _SIGRTMAX:
+    if _SIGRTMIN <= sig <= LAST_SIGNAL:
         return "SIGRTMIN" + (f"+{sig - _SIGRTMIN}" if sig > _SIGRTMIN else "")
     return f"signal {sig}"
 
@@ -102,7 +104,7 @@ def signal_number(name: str) -> int:
     """
     if name.isdigit():
         return int(name)
-    known = {signal_name(sig).removeprefix("SIG"): sig for sig in range(1, _SIGRTMAX + 1)}
+    known = {signal_name(sig).removeprefix("SIG"): sig for sig in range(1, LAST_SIGNAL + 1)}
     try:
         return known[name.upper().removeprefix("SIG")]
     except KeyError:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+_KILL = 9
 
 CALLS = "calls of kill"
 """What the calls are called among the events: two programs print them, each in its own words."""
@@ -36,6 +38,15 @@ def losses_untold(about: Mapping[str, Any]) -> tuple[str, ...]:
     """Return of which tools the texts in a session may leave out losses, by what it says of itself."""
     told = about["lines_by_kind"].get("lost") and len(about.get("logs", ())) <= 1
     return () if told else tuple(tool for tool in about.get("tools", ()) if tool in LOSSES_UNTOLD)
+
+
+def recorded(signals: Collection[int]) -> tuple[int, ...]:
+    """Return which signals a recording holds if it is asked for these, all if for none: then nothing is returned.
+
+    SIGKILL is always among them. It comes seldom, and the kernel delivers most that is deadly as SIGKILL: without it, a
+    process that waits for SIGTERM, and is killed, would look as if SIGTERM had ended it.
+    """
+    return tuple(sorted({*signals, _KILL})) if signals else ()
 
 
 def missing(about: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Plot: pictures of a session for a notebook, each a function from a frame to a matplotlib Figure, but for `lives`.
+"""Plot: pictures of a session for a notebook: a function from a frame to a matplotlib Figure, or to what one can zoom.
 
 A `sigtrace.Session` goes in, or a frame with its columns of pandas, pyarrow, polars, DuckDB or PySpark, as into
 `sigtrace.analyze`. The figures have no background of their own, so they read on a light page and on a dark one; they
@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
-
 from sigtrace import analyze
 from sigtrace.errors import Error
 from sigtrace.facts.rules import EXITS
 from sigtrace.facts.signals import signal_name
 from sigtrace.output.sentence import source_text
 from sigtrace.output.terminal import count, escaped
+from sigtrace.output.timeline import axis
+from sigtrace.output.timeline.moments import Moments, lane, rows, signal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sigtrace.output.html.lifelines.frame import Lifelines
+    from sigtrace.output.timeline.chart import Timeline
     from sigtrace.questions.database import Database
     from sigtrace.store.session import Session
 
@@ -47,10 +48,9 @@ _VERDICT_MARKS = {
     "unknown": ("*", _INK),
     "exited": ("o", "#2a9d6f"),
 }
+_NOTHING = "There is nothing to draw in these rows."
 _TITLE_INCHES = 7
 _TOP = 40  # a picture of more has names that nobody reads
-_LAST_SIGNAL = 64
-_COLUMNS = 500  # a column of the timeline is no wider than a mark
 
 
 def lives(source: Session | Database) -> Lifelines:
@@ -96,34 +96,46 @@ def matrix(frame: Any) -> Figure:  # noqa: ANN401  (a frame of any engine)
 
 
 def timeline(frame: Any) -> Figure:  # noqa: ANN401
-    """Return the calls and the deaths over time, a lane a signal; time is in seconds since the first of them.
+    """Return the calls and the deaths over time, a lane a signal.
 
     A bar is a moment's calls, the taller the more (by logarithm), below the lane if they failed. A mark is a death, by
     verdict, in the lane of the signal that ended the process; `exited` has a lane of its own, and so has a death of
-    which the signal is unknown. A moment is 1/500 of the time. Numbers that are no signal's share a lane. For
-    a clock of bare ticks (`Accounting.ts_unit`) a second is a million ticks. Raises `Error` without matplotlib.
+    which the signal is unknown. A moment is 1/500 of the time. Numbers that are no signal's share a lane. The ticks are
+    in UTC, and below in this machine's zone if that is another; of rows without a `time`, and of several logs, they are
+    seconds since the first, and for a clock of bare ticks (`Accounting.ts_unit`) a second is a million ticks. Raises
+    `Error` without matplotlib.
     """
-    found = _deaths(frame)
-    calls = nw.from_native(analyze.calls(frame))
-    span = _rows(calls.select(first=nw.col("ts").min(), last=nw.col("ts").max()))[0]
-    times = [int(ts) for ts in (*span.values(), *(death["ts"] for death in found)) if ts is not None]
+    shown = Moments(frame)
     figure, axes = _figure(10, 1.5)
-    _entitle(figure, "Signals over time", found, frame)
-    if not times:
+    _entitle(figure, "Signals over time", shown.deaths, frame)
+    if shown.first is None or shown.last is None:
         return _empty(figure, axes)
-    first, last = min(times), max(times)
-    moments = _moments(calls, first, last)
-    lanes = _lanes(found, moments)
-    figure.set_size_inches(10, 1.8 + 0.45 * len(lanes))
-    _draw_calls(axes, moments, lanes)
-    _draw_deaths(axes, found, lanes, first)
-    axes.set_yticks(range(len(lanes)), list(lanes))
-    axes.set_ylim(len(lanes) - 0.4, -0.6)
-    axes.set_xlabel("seconds since the first", color=_INK)
+    figure.set_size_inches(10, 1.8 + 0.45 * len(shown.lanes))
+    _draw_calls(axes, shown, shown.first)
+    _draw_deaths(axes, shown, shown.first)
+    axes.set_yticks(range(len(shown.lanes)), list(shown.lanes))
+    axes.set_ylim(len(shown.lanes) - 0.4, -0.6)
+    axis.label(axes, shown.first, shown.last, shown.offset_us, _INK)
     axes.grid(axis="y", color=_INK, alpha=0.25)
     axes.set_axisbelow(True)
     figure.legend(loc="outside lower center", ncols=7, frameon=False, labelcolor=_INK)
     return figure
+
+
+def interactive(frame: Any) -> Timeline:  # noqa: ANN401
+    """Return the timeline as a chart of altair: one can zoom, move, and point at a mark to read what happened.
+
+    It shows what `timeline` does. A wheel zooms, to a microsecond, and a double click shows all again. The ticks are in
+    UTC, and below in the zone of whoever reads. JupyterLab draws it by itself, without a network; `save` writes it as
+    HTML or JSON. altair comes with `pip install 'sigtrace[interactive]'`. Raises `Error` without it.
+    """
+    try:
+        from sigtrace.output.timeline import chart
+    except ModuleNotFoundError as error:
+        raise Error(f"an interactive picture needs {error.name}: pip install 'sigtrace[interactive]'") from None
+    shown = Moments(frame)
+    lines = _title("Signals over time", shown.deaths, frame)
+    return chart.timeline(shown, lines if shown.lanes else [*lines, _NOTHING])
 
 
 def graph(frame: Any) -> Figure:  # noqa: ANN401
@@ -176,31 +188,29 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 def _empty(figure: Figure, axes: Axes) -> Figure:
     axes.set_axis_off()
-    axes.text(0, 0.5, "There is nothing to draw in these rows.", color=_INK, va="center", transform=axes.transAxes)
+    axes.text(0, 0.5, _NOTHING, color=_INK, va="center", transform=axes.transAxes)
     figure.set_size_inches(8, 1.2)
     return figure
 
 
 def _entitle(figure: Figure, what: str, deaths: list[Death], frame: Any) -> None:  # noqa: ANN401
+    lines = _title(what, deaths, frame)
+    figure.suptitle("\n".join(lines), x=0.02, ha="left", color=_INK, fontsize="medium")
+
+
+def _title(what: str, deaths: list[Death], frame: Any) -> list[str]:  # noqa: ANN401
     exited = sum(death["verdict"] in EXITS for death in deaths)
     lines = [f"{what}: {count(len(deaths) - exited, 'death')}, {exited:,} more processes exited"]
     if not deaths:
         lines = [f"{what}: these rows do not say whether any process ended"]
-    if losses := _rows(analyze.losses(frame)):
+    if losses := rows(analyze.losses(frame)):
         lost = sum(int(row["lost"] or 0) for row in losses)
         lines.append(f"at least {lost:,} events were lost: calls and deaths may be missing")
-    figure.suptitle("\n".join(lines), x=0.02, ha="left", color=_INK, fontsize="medium")
-
-
-def _rows(frame: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-    kept = nw.from_native(frame, pass_through=True)
-    table = kept.collect("pyarrow").to_native() if isinstance(kept, nw.LazyFrame) else kept.to_arrow()
-    found: list[dict[str, Any]] = table.to_pylist()
-    return found
+    return lines
 
 
 def _deaths(frame: Any) -> list[Death]:  # noqa: ANN401
-    return _rows(analyze.deaths(frame))
+    return rows(analyze.deaths(frame))
 
 
 def _killer(death: Death) -> str:
@@ -213,13 +223,9 @@ def _victim(death: Death) -> str:
     return death["victim_comm"] or "?"
 
 
-def _signal(sig: float | None) -> str:
-    return "unknown signal" if sig is None else signal_name(int(sig))
-
-
 def _edges(deaths: list[Death]) -> dict[tuple[str, str, str], int]:
     # By killer, victim and signal; the killer of most first, so that what belongs together stands together.
-    dead = [(_killer(d), _victim(d), _signal(d["sig"])) for d in deaths if d["verdict"] not in EXITS]
+    dead = [(_killer(d), _victim(d), signal_of(d["sig"])) for d in deaths if d["verdict"] not in EXITS]
     killer_of = _most(killer for killer, _, _ in dead)
     victim_of = _most(victim for _, victim, _ in dead)
     found = Counter((killer_of(killer), victim_of(victim), signal) for killer, victim, signal in dead)
@@ -269,59 +275,26 @@ def _draw_cells(axes: Axes, cells: Counter[tuple[int, int]], rows: int, columns:
     axes.tick_params(which="minor", length=0)
 
 
-def _moments(calls: Any, first: int, last: int) -> list[tuple[str, bool, float, int]]:  # noqa: ANN401
-    # By signal, whether they failed, when (the middle of a moment, in seconds), and how many.
-    wide = last - first + 1
-    # A call can name any number: those of no signal share a lane.
-    placed = calls.with_columns(
-        sig=nw.when(nw.col("sig").is_between(0, _LAST_SIGNAL)).then(nw.col("sig")),
-        failed=(nw.col("ret") < 0).cast(nw.Int64),
-        moment=((nw.col("ts") - first) * _COLUMNS // wide).cast(nw.Int64),
-    )
-    rows = _rows(placed.group_by("sig", "failed", "moment").agg(nw.len().alias("calls")))
-    return [
-        (
-            "not a signal" if row["sig"] is None else _signal(row["sig"]),
-            bool(row["failed"]),
-            (row["moment"] + 0.5) * wide / _COLUMNS / 1e6,
-            row["calls"],
-        )
-        for row in rows
-    ]
-
-
-def _lane(death: Death) -> str:
-    return "exited" if death["verdict"] == "exited" else _signal(death["sig"])
-
-
-def _lanes(deaths: list[Death], moments: list[tuple[str, bool, float, int]]) -> dict[str, int]:
-    sent = Counter({signal: 0 for signal, *_ in moments})
-    sent.update(_lane(death) for death in deaths if death["verdict"] != "exited")
-    names = sorted(sent, key=lambda name: (-sent[name], name))
-    if any(death["verdict"] == "exited" for death in deaths):
-        names.append("exited")
-    return {name: lane for lane, name in enumerate(names)}
-
-
-def _draw_calls(axes: Axes, moments: list[tuple[str, bool, float, int]], lanes: dict[str, int]) -> None:
+def _draw_calls(axes: Axes, shown: Moments, first: int) -> None:
     from math import log1p
 
-    most = max((log1p(calls) for *_, calls in moments), default=1.0)
+    most = max((log1p(one.calls) for one in shown.calls), default=1.0)
     for failed, label, color in ((False, "calls", _INK), (True, "failed calls", "#a8761f")):
-        bars = [(when, lanes[signal], calls) for signal, bad, when, calls in moments if bad == failed]
+        bars = [one for one in shown.calls if one.failed == failed]
         if bars:
-            tall = [0.42 * log1p(calls) / most for _, _, calls in bars]
-            at = [lane for _, lane, _ in bars]
-            ends = [lane + height * (1 if failed else -1) for lane, height in zip(at, tall, strict=True)]
-            axes.vlines([when for when, _, _ in bars], at, ends, color=color, linewidth=1.6, label=label)
+            at = [shown.lanes[one.signal] for one in bars]
+            tall = [0.42 * log1p(one.calls) / most * (1 if failed else -1) for one in bars]
+            ends = [lane + height for lane, height in zip(at, tall, strict=True)]
+            when = [(one.at - first) / 1e6 for one in bars]
+            axes.vlines(when, at, ends, color=color, linewidth=1.6, label=label)
 
 
-def _draw_deaths(axes: Axes, deaths: list[Death], lanes: dict[str, int], first: int) -> None:
+def _draw_deaths(axes: Axes, shown: Moments, first: int) -> None:
     for verdict, (mark, color) in _VERDICT_MARKS.items():
-        dead = [death for death in deaths if death["verdict"] == verdict]
+        dead = [death for death in shown.deaths if death["verdict"] == verdict]
         if dead:
             when = [(death["ts"] - first) / 1e6 for death in dead]
-            at = [lanes[_lane(death)] for death in dead]
+            at = [shown.lanes[lane(death)] for death in dead]
             axes.scatter(when, at, s=46, marker=mark, color=color, linewidths=0, label=verdict, zorder=3, alpha=0.9)
 
 

@@ -75,7 +75,8 @@ def deaths(events: Any, asked_within_us: int = ASKED_WITHIN_US) -> Any:  # noqa:
     - lost: whether events were lost that could bear on this
     - lines: the lines of the log that this rests on
     - exit_status: 0 to 255; null if a signal ended it
-    - how: `handled` or `waited for`, the signal that asked it; `no exit call` of `unknown`, where none is told
+    - how: `handled` or `waited for`, the signal that asked it; of `unknown`, `no exit call` where none is told,
+      and `not recorded` where a signal may have ended it that the recording left out
     - reraised: whether it handled the signal and then sent it to itself
     - first_pid, first_comm, first_sig: the first sender of those along whom the signal came, and what it sent
     - hops: these senders, from the first to the last, as `NAME (PID)`

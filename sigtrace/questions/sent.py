@@ -75,6 +75,8 @@ class Sent:
         about = self._database.about_of(hit["log"])
         verdict, status, ended_ts = self._ends.get(process, (None, None, None))
         unseen = missing(about)
+        if verdict == "unknown" and hit["fate"] == "fatal":
+            hit = {**hit, "fate": None}  # another signal may have ended it that was not recorded
         if hit["fate"] == "fatal":
             outcome = "ended"
         elif verdict is not None:

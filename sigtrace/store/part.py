@@ -239,8 +239,9 @@ def n_rows(path: Path) -> int:
 
 def place(about: dict[str, Any], number: int, told: list[int]) -> dict[str, Any]:
     """Return as metadata of a part to which recording it belongs, which part it is, and which ones there are so far."""
-    clock = {"clock": about["clock"]} if "clock" in about else {}
-    return {"log": about.get("log"), "part": number, "parts": told, **clock} if "parts" in about else {}
+    # A part may be read by itself.
+    said: dict[str, Any] = {key: about[key] for key in ("clock", "signals") if key in about}
+    return {"log": about.get("log"), "part": number, "parts": told, **said} if "parts" in about else {}
 
 
 def _about(path: Path, file: pq.FileMetaData) -> dict[str, Any]:

@@ -10,15 +10,18 @@ from sigtrace.causes.judging.identity import identity
 from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
 from sigtrace.causes.tracking.rows import NO_TIME, NONE
-from sigtrace.facts.rules import ASKED_WITHIN_US
+from sigtrace.facts.rules import ASKED_WITHIN_US, JUST_BEFORE_US
 from sigtrace.facts.signals import DEADLY
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sigtrace.causes.tracking.process import Process, Signal
     from sigtrace.causes.tracking.rows import Row
 
 _KILL = 9
 _NO_EXIT = "no exit call"
+_NOT_RECORDED = "not recorded"
 _HOW = {"handled": "handled", PENDING: "waited for", TAKEN: "waited for"}
 
 
@@ -43,12 +46,16 @@ class Judge:
     """Decides how processes ended.
 
     A process was asked to end by a signal that came `asked_within_us` before its exit at most. `witnessed`: whether the
-    log would show a signal and its delivery, if there were one; if not, none can be denied.
+    log would show a signal and its delivery, if there were one; if not, none can be denied. `signals` are those that
+    alone were recorded, if not all were.
     """
 
-    def __init__(self, *, witnessed: bool = True, asked_within_us: int = ASKED_WITHIN_US) -> None:
+    def __init__(
+        self, *, witnessed: bool = True, asked_within_us: int = ASKED_WITHIN_US, signals: Collection[int] = ()
+    ) -> None:
         self._witnessed = witnessed
         self._within_us = asked_within_us
+        self._signals = signals
 
     def brief(self, process: Process, lost: bool) -> Brief:  # noqa: FBT001
         """Return what is counted of an ending: most of what `ending` finds is not."""
@@ -91,7 +98,7 @@ class Judge:
             "lost": lost,
             "lines": sorted({row.line for row in _rows(process, cause, earlier)}),
             "exit_status": _status(process) if cause.verdict in {"exited", "asked"} else None,
-            "how": _how(process, cause, lost),
+            "how": self._how(process, cause, lost),
             "reraised": signal is not cause.last and cause.verdict == "killed",
             **self._hop_columns(cause),
             **_identity_columns(process, "victim"),
@@ -113,6 +120,8 @@ class Judge:
         last = process.ended_by
         if last is None:
             return self._cause_of_exit(process, died, lost)
+        if self._is_another(process, last):
+            return _Cause("unknown", None, None, None)
         first = raised_anew(process, last, self._within_us)
         signal = last if first is None else first
         source = origin(signal)
@@ -130,6 +139,22 @@ class Judge:
         if lost or unexplained or not self._witnessed:
             return _Cause("unknown", None, None, None)
         return _Cause("exited", None, None, None)
+
+    def _is_another(self, process: Process, last: Signal) -> bool:
+        # Whether a signal that was not recorded may have ended it. Such a one is delivered as SIGKILL too, and `last`
+        # may still have been pending then: blocked, or waited for. What is deadly ends a process at once.
+        fatal = process.fatal
+        delivered = fatal is not None and (fatal.sig, fatal.ts - last.row.ts > JUST_BEFORE_US) == (_KILL, True)
+        return bool(self._signals) and last.sig != _KILL and delivered
+
+    def _how(self, process: Process, cause: _Cause, lost: bool) -> str | None:  # noqa: FBT001
+        if cause.verdict == "asked" and cause.signal is not None:
+            return _HOW.get(cause.signal.fate)
+        if cause.verdict != "unknown" or lost:
+            return None
+        if self._signals and process.fatal is not None and process.fatal.sig not in set(self._signals) - {_KILL}:
+            return _NOT_RECORDED
+        return _NO_EXIT if process.silent and not _sent_before(process) else None
 
     def _killer(self, process: Process, cause: _Cause) -> Process | None:
         if cause.verdict == "self":
@@ -230,12 +255,6 @@ def _sent_before(process: Process) -> bool:
     # A signal was delivered, and sent before the recording began; nobody called exit_group(2).
     fatal = process.fatal
     return fatal is not None and (fatal.sig != _KILL or process.quiet_exit < 0)
-
-
-def _how(process: Process, cause: _Cause, lost: bool) -> str | None:  # noqa: FBT001
-    if cause.verdict == "unknown":
-        return _NO_EXIT if process.silent and not lost and not _sent_before(process) else None
-    return _HOW.get(cause.signal.fate) if cause.signal is not None and cause.verdict == "asked" else None
 
 
 def _earlier(process: Process, signal: Signal | None) -> Signal | None:

@@ -26,7 +26,8 @@ def watch(view: Endings, home: Path, duration: float | None) -> None:
     with Tail(home) as tail, Run((), duration) as run:
         run.stop = tail.stop
         events = {event.rsplit(":", 1)[-1] for event in tail.about.get("events", ())}
-        view.catch_up(events, Parts(list(map(str, tail.files)), lossy=True, witnessed=True), tail.past())
+        signals = tail.about.get("signals", ())
+        view.catch_up(events, Parts([*map(str, tail.files)], lossy=True, witnessed=True, signals=signals), tail.past())
         shown.begin()
         run.begin()
         for batch in tail.batches():

@@ -21,6 +21,7 @@ _EXAMPLES = """\
 examples:
   sudo sigtrace record -o s.parquet -- ./suite  # record while ./suite runs
   sudo sigtrace record -o s.parquet             # until ^C
+  sudo sigtrace record -s TERM,KILL -o s.parquet # the kernel drops other signals: a long recording stays small
   sudo sigtrace record --flight --keep 14d      # always on: what is kept can be asked without naming a session
   sudo sigtrace record -o 'fleet/host={host}/date={date}/{time}.parquet'  # for a place that many hosts share
   sudo sigtrace watch -x                        # a line a call that fails, as it happens
@@ -118,6 +119,7 @@ def _record(commands: _Commands) -> None:
         help=f"record for years into DIR ({_HOME}), and keep the latest",
     )
     _keep_options(record, "with --flight: ")
+    _signals_option(record)
     record.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
     _probe_options(record)
     record.add_argument(
@@ -255,6 +257,7 @@ def _service(commands: _Commands) -> None:
     service.add_argument("what", choices=("install", "uninstall"), help="install and start it, or take it back")
     service.add_argument("--print", action="store_true", help="print the unit, and do nothing")
     _keep_options(service)
+    _signals_option(service)
     _arguments_option(service)
 
 
@@ -282,6 +285,19 @@ def _keep_options(command: argparse.ArgumentParser, when: str = "") -> None:
         command.add_argument(
             f"--{name}", type=values.kept(kind), default=default, metavar=kind.upper(), help=f"{when}{what}"
         )
+
+
+def _signals_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-s",
+        "--signal",
+        type=values.recorded,
+        default=frozenset(),
+        dest="signals",
+        metavar="SIG,...",
+        help="record only these signals, and SIGKILL: the kernel drops the others, and answers say so; who ends of one"
+        " is recorded all the same",
+    )
 
 
 def _arguments_option(command: argparse.ArgumentParser) -> None:

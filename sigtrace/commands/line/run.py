@@ -23,7 +23,8 @@ def record(arguments: argparse.Namespace) -> int:
 
         path = home.folder(arguments.flight)
         kept = retention.of(arguments.keep, arguments.keep_size, arguments.keep_free)
-    return record(path, arguments.argv, duration=arguments.duration, kept=kept, yielding=True, **_probe(arguments))
+    chosen = {"duration": arguments.duration, "signals": arguments.signals, **_probe(arguments)}
+    return record(path, arguments.argv, kept=kept, yielding=True, **chosen)
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -41,6 +42,7 @@ def service(arguments: argparse.Namespace) -> int:
     kept = {"--keep": arguments.keep, "--keep-size": arguments.keep_size, "--keep-free": arguments.keep_free}
     options = [word for option in kept.items() for word in option]
     options += ["--no-arguments"] if arguments.no_arguments else []
+    options += ["-s", ",".join(map(str, sorted(arguments.signals)))] if arguments.signals else []
     if arguments.print:
         service.show(options)
     elif arguments.what == "install":

@@ -59,6 +59,16 @@ def number(text: str) -> int:
     return int(text)
 
 
+def recorded(text: str) -> frozenset[int]:
+    """Return the signals of a list as `signals` does, if each is one that can be sent."""
+    found = signals(text)
+    from sigtrace.facts.signals import LAST_SIGNAL
+
+    if others := sorted(sig for sig in found if not 0 < sig <= LAST_SIGNAL):
+        raise argparse.ArgumentTypeError(f"{others[0]}: no signal has this number: give 1 to {LAST_SIGNAL}, or a name")
+    return found
+
+
 def signals(text: str) -> frozenset[int]:
     """Return the signals of a list such as TERM,KILL or 15,9."""
     from sigtrace.facts.signals import signal_number

@@ -1,6 +1,14 @@
 """Sentences: what happened to a process, and what is unknown."""
 
-from sigtrace.output.sentence.doubt import abouts, how_to_record, lost_text, newer_text, unknown, unseen_text
+from sigtrace.output.sentence.doubt import (
+    abouts,
+    how_to_record,
+    lost_text,
+    newer_text,
+    signals_text,
+    unknown,
+    unseen_text,
+)
 from sigtrace.output.sentence.testified import doubt_of_journal, testified
 from sigtrace.output.sentence.told import (
     Piece,
@@ -30,6 +38,7 @@ __all__ = [
     "plain",
     "process",
     "sentence",
+    "signals_text",
     "source_text",
     "testified",
     "unknown",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.facts.schema import VERSION
+from sigtrace.facts.signals import signal_name
 from sigtrace.facts.witness import LOSSES_UNTOLD, SENDERS_UNTOLD, SHOWN, losses_untold, missing
 from sigtrace.output.clock import gap_text
 from sigtrace.output.terminal import count, escaped, listed
@@ -44,6 +45,25 @@ def untold_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     return f"{'; '.join(untold)}, so nobody can be ruled out where no line says who it was."
 
 
+def narrowed_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return in a sentence that sessions hold some signals only, or None if they hold all.
+
+    `abouts` are what they say of themselves. The sentence begins with a small letter.
+    """
+    chosen = signals_text(abouts)
+    if chosen is None:
+        return None
+    where = "" if all(about.get("signals") for about in abouts) else "in some of these logs, "
+    were = "were" if " " in chosen else "was"
+    return f"{where}only {chosen} {were} recorded: who sent another signal, and whom that asked to end, is unknown."
+
+
+def signals_text(abouts: Sequence[Mapping[str, Any]], conjunction: str = "and") -> str | None:
+    """Return the names of the signals that alone each of some sessions holds, or None if they hold all."""
+    chosen = [set(about["signals"]) for about in abouts if about.get("signals")]
+    return listed([signal_name(sig) for sig in sorted(set.intersection(*chosen))], conjunction) if chosen else None
+
+
 def newer_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     """Return in a sentence that a newer sigtrace wrote rows that this one may pass over, or None if none did.
 
@@ -62,13 +82,16 @@ def how_to_record(abouts: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def unknown(source: Session | Database) -> str | None:
-    """Return in sentences what is unknown, or None if nothing is.
+def unknown(source: Session | Database, *, endings: bool = False) -> str | None:
+    """Return in sentences what is unknown, or None if nothing is: with `endings`, of whether a signal ended somebody.
 
-    Lines may be missing, events may have been off, or a newer sigtrace may have written rows that this one passes over.
+    Lines may be missing, events may have been off, some signals alone may have been recorded, or a newer sigtrace may
+    have written rows that this one passes over.
     """
     said = abouts(source)
-    found = [lost_text(source), untold_text(said), unseen_text(said), newer_text(said)]
+    # Who ended of a signal that was not recorded has a row all the same, and an answer of its own.
+    narrowed = None if endings else narrowed_text(said)
+    found = [lost_text(source), untold_text(said), unseen_text(said), narrowed, newer_text(said)]
     return " ".join(text[0].upper() + text[1:] if i else text for i, text in enumerate(filter(None, found))) or None
 
 

@@ -138,7 +138,10 @@ def _ending(  # noqa: PLR0911  (one sentence a verdict)
 
 
 def _unknown(death: Row, signal: str) -> str:
-    why = ": no call to exit is told" if death.get("how") == "no exit call" else ""
+    how = death.get("how")
+    if how == "not recorded":
+        return f": a signal that was not recorded may have ended it; {signal} was delivered to it"
+    why = ": no call to exit is told" if how == "no exit call" else ""
     return why + (f"; {signal} was delivered to it" if death["sig"] is not None else why and ", and no signal")
 
 

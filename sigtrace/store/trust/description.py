@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import SessionError
 from sigtrace.facts.rules import FIRST_TIME, LAST_TIME
+from sigtrace.facts.signals import LAST_SIGNAL
 from sigtrace.store.trust import checksum
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ _RULES: dict[str, Rule] = {
     "events": _TEXTS,
     "missing": _TEXTS,
     "command": _TEXTS,
+    "signals": (_list_of(lambda value: _is_count(value) and 0 < value <= LAST_SIGNAL), "a list of signals"),
     "disturbed": _TEXTS,
     "lost_by_kernel_count": _BY_CPU,
     "parts": (is_parts, "a list of numbers"),
