@@ -19,13 +19,15 @@ SHOWN = {
 """Of each event that a denial needs, what is unknown without it."""
 
 LOSSES_UNTOLD = {
+    "execsnoop": "execsnoop says on standard error alone that events were lost",
+    "exitsnoop": "exitsnoop says on standard error alone that events were lost, and -x leaves out exits with 0",
     "killsnoop": "killsnoop says on standard error alone that events were lost",
     "perf script": "perf script says only with --show-lost-events that events were lost",
     "sigsnoop": "sigsnoop says on standard error alone that events were lost",
 }
 """Of each tool whose text may leave out that events were lost, when it does."""
 
-TIMED_BY_DAY = ("killsnoop", "sigsnoop")
+TIMED_BY_DAY = ("execsnoop", "exitsnoop", "killsnoop", "sigsnoop")
 """The tools that print the time of day, and not the day."""
 
 SENDERS_UNTOLD = {"sigsnoop": "sigsnoop does not say whether a process or the kernel sent a signal, only who ran then"}

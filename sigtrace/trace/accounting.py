@@ -13,8 +13,8 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
     `kill` counts the lines that made calls (two each) and `half` those that lack their other line. `pending` is there
     only while a log is still being read. `lost_by_cpu` counts events that the kernel threw away, and
     `losses_of_unknown_size` the times when it could not say how many. `layouts` names the options under whose headers
-    lines could not be stitched; `ts_unit` is `us`, `ticks` for the clocks counter, uptime and x86-tsc, or `day`
-    for microseconds since the midnight of a day that nobody named. `tools` names
+    lines could not be stitched; `ts_unit` is `us`, `ticks` for the clocks counter, uptime and x86-tsc, `day`
+    for microseconds since the midnight of a day that nobody named, or `none` if the log has no times. `tools` names
     the tools that printed logs which are not trace_pipe's own text.
     """
 
@@ -55,6 +55,8 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
 
     def __add__(self, other: Accounting) -> Accounting:
         units = {a.ts_unit for a in (self, other) if a.lines}
+        if len(units) > 1:
+            units.discard("none")
         if units == {"us", "day"}:
             units = {"us"}  # both are microseconds
         return Accounting(

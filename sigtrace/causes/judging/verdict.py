@@ -10,7 +10,7 @@ from sigtrace.causes.judging.identity import identity
 from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
 from sigtrace.causes.tracking.rows import NO_TIME, NONE
-from sigtrace.facts.rules import ASKED_WITHIN_US
+from sigtrace.facts.rules import ASKED_WITHIN_US, EXITS, NO_TS
 from sigtrace.facts.signals import DEADLY
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Judge:
             "cgroup": process.cgroup,
             "parent_pid": None if process.parent is None else process.parent.pid,
             "parent_comm": None if process.parent is None else process.parent.name(),
-            "ts": died.ts,
+            "ts": None if died.ts == NO_TS else died.ts,
             "time": None if died.time == NO_TIME else died.time,
             "sig": _sig(process, cause),
             "verdict": cause.verdict,
@@ -90,7 +90,7 @@ class Judge:
             "grace_us": None if earlier is None or cause.last is None else cause.last.row.ts - earlier.row.ts,
             "lost": lost,
             "lines": sorted({row.line for row in _rows(process, cause, earlier)}),
-            "exit_status": _status(process) if cause.verdict in {"exited", "asked"} else None,
+            "exit_status": _exit_status(process, cause, lost),
             "how": _how(process, cause, lost),
             "reraised": signal is not cause.last and cause.verdict == "killed",
             **self._hop_columns(cause),
@@ -106,8 +106,11 @@ class Judge:
             return []
         cause = self._cause(process, died, lost)
         earlier = None if cause.verdict == "asked" else _earlier(process, cause.last)
-        by_line = {row.line: row for row in _rows(process, cause, earlier)}
-        return [by_line[line].facts() for line in sorted(by_line)]
+        by_line: dict[int, Row] = {}
+        for row in _rows(process, cause, earlier):
+            by_line.setdefault(row.line, row)  # of a line that says how it ended, the end
+        facts = [by_line[line].facts() for line in sorted(by_line)]
+        return [{**one, "ts": None} if one["ts"] == NO_TS else one for one in facts]
 
     def _cause(self, process: Process, died: Row, lost: bool) -> _Cause:  # noqa: FBT001
         last = process.ended_by
@@ -214,6 +217,12 @@ def _oom_columns(process: Process, verdict: str) -> dict[str, Any]:
         "oom_cgroup": None if asker is None else asker.cgroup,
         "oom_figures": process.oom_figures,
     }
+
+
+def _exit_status(process: Process, cause: _Cause, lost: bool) -> int | None:  # noqa: FBT001
+    # Who called exit, and got no signal that would have ended it, exited: whether it was asked to may be unknown.
+    exited = cause.verdict == "unknown" and not lost and process.fatal is None and not process.silent
+    return _status(process) if exited or cause.verdict in EXITS else None
 
 
 def _status(process: Process) -> int | None:

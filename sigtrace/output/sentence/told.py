@@ -121,7 +121,7 @@ def _ending(  # noqa: PLR0911  (one sentence a verdict)
     if verdict == "asked":
         return _asked(death, signal, unit, brief=brief)
     if verdict == "unknown":
-        return ["ended, and the cause is unknown", _unknown(death, signal)]
+        return _unknown(death, signal)
     if verdict == "self":
         return [f"ended itself with {signal}", _group(death)]
     delay = "" if brief or death["delay_us"] is None else f", {_delay(death, unit)} after it was sent"
@@ -137,9 +137,15 @@ def _ending(  # noqa: PLR0911  (one sentence a verdict)
     return [*by, _group(death), raised_anew, delay]
 
 
-def _unknown(death: Row, signal: str) -> str:
+def _unknown(death: Row, signal: str) -> list[str | Piece]:
+    if death.get("exit_status") is not None:
+        return [_exited(death), ", and whether it was asked to is unknown"]
+    if death["sig"] is not None and len(death.get("lines") or ()) == 1:
+        # One line that tells the end and the signal is of a tool that prints what its parent was told.
+        return [f"was ended by {signal}, and who sent it is unknown"]
     why = ": no call to exit is told" if death.get("how") == "no exit call" else ""
-    return why + (f"; {signal} was delivered to it" if death["sig"] is not None else why and ", and no signal")
+    why += f"; {signal} was delivered to it" if death["sig"] is not None else why and ", and no signal"
+    return ["ended, and the cause is unknown", why]
 
 
 def _exited(death: Row) -> str:

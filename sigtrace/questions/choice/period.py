@@ -99,6 +99,8 @@ class _Ends:
 
 
 def _ts(text: str, log: str | None, about: dict[str, Any], ends: _Ends) -> int:
+    if about.get("ts_unit") == "none":
+        raise Error(f"{text}: {'this log' if log is None else log} has no times: the tool prints them with -t")
     before_end = ago(text)
     if before_end is not None:
         return ends.of(log) - before_end // timedelta(microseconds=1)
