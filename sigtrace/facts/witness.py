@@ -34,17 +34,30 @@ SENDERS_UNTOLD = {"sigsnoop": "sigsnoop does not say whether a process or the ke
 """Of each tool whose text does not say who sent a signal, what it says instead."""
 
 
+FILTERED = {
+    "auditd": "auditd records only the calls that a rule asks for, and does not say in its log what it lost",
+}
+"""Of each tool that shows no more than it was set to, what is not seen: what its text lacks may have happened."""
+
+
+def filtered(about: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which tools of `FILTERED` printed the texts in a session, by what it says of itself."""
+    return tuple(tool for tool in about.get("tools", ()) if tool in FILTERED)
+
+
 def losses_untold(about: Mapping[str, Any]) -> tuple[str, ...]:
     """Return of which tools the texts in a session may leave out losses, by what it says of itself."""
     told = about["lines_by_kind"].get("lost") and len(about.get("logs", ())) <= 1
-    return () if told else tuple(tool for tool in about.get("tools", ()) if tool in LOSSES_UNTOLD)
+    return filtered(about) + (() if told else tuple(tool for tool in about.get("tools", ()) if tool in LOSSES_UNTOLD))
 
 
 def missing(about: Mapping[str, Any]) -> tuple[str, ...]:
     """Return which events of `SHOWN` were off in a session, by what it says of itself.
 
-    A recording knows which events were on. A raw log must hold them.
+    A recording knows which events were on. A raw log must hold them. A tool of `FILTERED` shows none of them all.
     """
+    if filtered(about):
+        return tuple(SHOWN)
     kinds = about["lines_by_kind"]
     recorded = about.get("events") or ()
     found = {event.rsplit(":", 1)[-1] for event in recorded} | set(kinds)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # As a recording for a place that many hosts share names its log.
 _STARTED = re.compile(r"(.+)@(\d{4}-\d\d-\d\d)(T\d\d:\d\d)(:\d\d)(\.\d+)Z", re.DOTALL)
 
+_US = ("us", "utc")  # units of microseconds
 _SECONDS_US = 999_950  # what rounds to 1,000.0 ms is 1.0 s
 _MINUTES_US = 120_000_000
 
@@ -36,7 +37,7 @@ def time_text(ts: int | None, time: datetime | str | None, unit: str) -> str:
         return "(no time)"
     if unit == "day":
         return _day_text(ts)
-    return f"{ts / 1e6:.6f}" if unit == "us" else str(ts)
+    return f"{ts / 1e6:.6f}" if unit in _US else str(ts)
 
 
 def _day_text(ts: int) -> str:
@@ -68,7 +69,7 @@ def duration_text(us: int, unit: str) -> str:
     """
     if unit == "day":
         return f"about {round(us / 1e6)} s"
-    if unit != "us":
+    if unit not in _US:
         return count(us, "tick") if unit == "ticks" else f"{us:,} µs or ticks"
     if us < 1_000:
         return f"{us} µs"
@@ -101,7 +102,7 @@ class Clock:
         """Take the answer of `sigtrace.report.summary`."""
         self.unit: str = answer["accounting"]["ts_unit"]
         tools = answer["accounting"].get("tools", ())
-        self._of_day = [tool for tool in tools if tool in TIMED_BY_DAY] if self.unit == "us" else []
+        self._of_day = [tool for tool in tools if tool in TIMED_BY_DAY] if self.unit in _US else []
         self.several = answer["counts"]["logs"] > 1
         rows = (*answer["logs"], *answer["deaths"])
         dated = [(row, utc) for row in rows if (utc := utc_time(row["time"])) is not None]
@@ -170,7 +171,7 @@ class Clock:
             return "The tool printed no times."
         if self.unit == "day":
             return "Times are the time of day where the tool ran; it does not name the day or the time zone."
-        unit = "seconds" if self.unit == "us" else "ticks"
+        unit = "seconds" if self.unit in _US else "ticks"
         no_day = "the logs do not name" if self.several else "the log does not name"
         midnight = f", and of {' and '.join(self._of_day)} since midnight" if self._of_day else ""
         return f"Times are {unit} of the trace clock{midnight}, because {no_day} the day."

@@ -116,7 +116,7 @@ def _pairs(counted: Counter[Pair]) -> list[dict[str, Any]]:
 def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
     calls = database.counted()
     (total,) = _rows(call_counts.totals(calls))
-    timed = total["calls"] and database.accounting.ts_unit == "us" and len(database.logs) == 1
+    timed = total["calls"] and database.accounting.ts_unit in {"us", "utc"} and len(database.logs) == 1
     by = {
         "senders": (call_counts.by_sender, total["calls"]),
         "targets": (call_counts.by_target, total["calls"]),

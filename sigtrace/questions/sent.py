@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.causes.victims import victim
 from sigtrace.facts.signals import error_name, signal_name, target_name
-from sigtrace.facts.witness import missing
+from sigtrace.facts.witness import filtered, missing
 from sigtrace.questions.choice.lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from sigtrace.causes.judging.verdict import Judge
     from sigtrace.causes.tracking.process import Process, Signal
@@ -77,7 +77,7 @@ class Sent:
         unseen = missing(about)
         if hit["fate"] == "fatal":
             outcome = "ended"
-        elif verdict is not None:
+        elif verdict is not None and not filtered(about):  # which may have another process of that pid
             outcome = "asked" if verdict == "asked" else "ended later"
         else:
             outcome = "unknown" if "sched_process_exit" in unseen else "lived on"
@@ -107,7 +107,7 @@ class Sent:
         found = []
         for one in calls(self._database, self._period):
             sent = one["ret"] >= 0 and one["sig"] != 0
-            if sent and "signal_generate" not in missing(self._database.about_of(one["log"])):
+            if sent and _told_by_signals(self._database.about_of(one["log"]), one["target"]):
                 continue
             named = {"pid": one["killer_pid"], "comm": one["killer_comm"]}
             by = (one["log"], one["killer_pid"]) in senders or self._by.matches_row(named)
@@ -115,6 +115,12 @@ class Sent:
             if by and (self._victims is None or self._victims.matches_row(whom)):
                 found.append({**one, "fate": None, "outcome": None, "exit_status": None})
         return found
+
+
+def _told_by_signals(about: Mapping[str, Any], target: int) -> bool:
+    if filtered(about):  # it shows the signal of a call that named one process
+        return target > 0 and bool(about["lines_by_kind"].get("signal_generate"))
+    return "signal_generate" not in missing(about)
 
 
 def calls(database: Database, period: Period) -> list[Object]:

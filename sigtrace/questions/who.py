@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace.causes.endings import Exits
+from sigtrace.causes.judging.asking import fate
 from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.causes.victims import victim
 from sigtrace.errors import SessionError
@@ -91,6 +92,7 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
         # If no log shows who ended, whom a signal hit is all there is.
         dying = any("sched_process_exit" not in missing(about) for about in database.abouts)
         settled = None if dying else found.settled
+        found.both = not dying
         more = database.follow(found.ended, settled, all_endings=exits or not period.open)
         more = Exits(more.exited + found.exits.exited, more.failed + found.exits.failed)
         if found.lines.n or more.exited:
@@ -120,6 +122,7 @@ class _Found:
         self._lossy = database.lossy
         self._about_of = database.about_of
         self._died = False
+        self.both = False  # whether the ends that are told are not all that there were
 
     def ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         died = process.died
@@ -131,7 +134,7 @@ class _Found:
                 if self._matcher.pid is None:
                     self.names.see(process)
                 return
-        if not self._died:
+        if not self._died and not self.both:
             self._died, self.lines = True, Lines(each=self._each)  # who died is not asked for what it survived
         brief = judge.brief(process, lost)
         if brief.verdict == "exited" and not self._exits:
@@ -146,6 +149,8 @@ class _Found:
             return
         if self._matcher is not None and not self._matcher.matches(signal.victim, signal.row.target_comm):
             return
+        if self.both and fate(signal) == "fatal":
+            return  # its end is told
         one = self._survived(log, victim(signal))
         whom = one["victim_comm"] or one["victim_pid"]
         key = one["killer_pid"], one["killer_comm"], one["sig"], one["source"], whom, one["fate"]

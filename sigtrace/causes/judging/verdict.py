@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace.causes.judging.actor import actor
-from sigtrace.causes.judging.asking import ENDED, SENT, asked, hops, raised_anew
+from sigtrace.causes.judging.asking import ENDED, SENT, asked, ended_by, hops, is_exit_code, raised_anew
 from sigtrace.causes.judging.identity import identity
 from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sigtrace.causes.tracking.rows import Row
 
 _KILL = 9
+_NULL, _NO_FLAG = 255, 2  # of a row's columns `small` and `flag`
 _NO_EXIT = "no exit call"
 _HOW = {"handled": "handled", PENDING: "waited for", TAKEN: "waited for"}
 
@@ -110,10 +111,10 @@ class Judge:
         for row in _rows(process, cause, earlier):
             by_line.setdefault(row.line, row)  # of a line that says how it ended, the end
         facts = [by_line[line].facts() for line in sorted(by_line)]
-        return [{**one, "ts": None} if one["ts"] == NO_TS else one for one in facts]
+        return [_said(one, by_line[line]) for line, one in zip(sorted(by_line), facts, strict=True)]
 
     def _cause(self, process: Process, died: Row, lost: bool) -> _Cause:  # noqa: FBT001
-        last = process.ended_by
+        last = ended_by(process)
         if last is None:
             return self._cause_of_exit(process, died, lost)
         first = raised_anew(process, last, self._within_us)
@@ -219,6 +220,12 @@ def _oom_columns(process: Process, verdict: str) -> dict[str, Any]:
     }
 
 
+def _said(facts: dict[str, Any], row: Row) -> dict[str, Any]:
+    # Tools leave out what the kernel's lines always have.
+    unsaid = {"ts": row.ts == NO_TS, "res": row.small == _NULL, "grp": row.flag == _NO_FLAG}
+    return {column: value for column, value in facts.items() if not unsaid.get(column)}
+
+
 def _exit_status(process: Process, cause: _Cause, lost: bool) -> int | None:  # noqa: FBT001
     # Who called exit, and got no signal that would have ended it, exited: whether it was asked to may be unknown.
     exited = cause.verdict == "unknown" and not lost and process.fatal is None and not process.silent
@@ -249,7 +256,7 @@ def _how(process: Process, cause: _Cause, lost: bool) -> str | None:  # noqa: FB
 
 def _earlier(process: Process, signal: Signal | None) -> Signal | None:
     """Return the first deadly signal that another one had to follow: TERM, then KILL."""
-    if signal is None:
+    if signal is None or is_exit_code(process.fatal):
         return None
     before = (one for one in process.signals or () if one.row.line < signal.row.line and one.sig in DEADLY)
     return next(before, None)

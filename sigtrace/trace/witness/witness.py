@@ -33,4 +33,8 @@ def of(sample: bytes, name: str | None) -> Witness | None:
         from sigtrace.trace.witness.snoop import reader
 
         return reader.of(sample, name)
+    if sample.find(b"msg=audit(", 0, _HEAD_BYTES) >= 0:
+        from sigtrace.trace.witness.audit import reader as records
+
+        return records.of(sample, name)
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.causes.judging.asking import ENDED, SENT
+from sigtrace.causes.judging.asking import ENDED, SENT, fate
 from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.facts.signals import signal_name
@@ -167,7 +167,7 @@ class _Found:
             places[signal.victim],
             signal.row.ts + self.offsets[self._deaths[place]["log"]],
             signal_name(signal.sig),
-            "fatal" if signal.ended else signal.fate,
+            fate(signal),
             self._decides(signal, place),
         )
 
