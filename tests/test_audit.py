@@ -166,7 +166,7 @@ def test_a_call_that_failed_or_asked_or_named_several_tells_no_signal() -> None:
 
 def test_a_record_of_the_entry_to_a_call_has_no_result() -> None:
     log = syscall(1, (8, 9)).replace("success=yes exit=0 ", "") + obj(1, 8)
-    assert [(row["event"], row["target"], row["sig"], row["ret"]) for row in rows(log)] == [("kill_half", 8, 9, None)]
+    assert [(row["event"], row["target"], row["sig"], row["ret"]) for row in rows(log)] == [("kill", 8, 9, None)]
 
 
 def test_nothing_is_denied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,6 +36,10 @@ SENDERS_UNTOLD = {"sigsnoop": "sigsnoop does not say whether a process or the ke
 
 FILTERED = {
     "auditd": "auditd records only the calls that a rule asks for, and does not say in its log what it lost",
+    "Inspektor Gadget": "Inspektor Gadget shows only what it was set to, and does not say whether a process or the "
+    "kernel sent a signal, nor here what it lost",
+    "Tetragon": "Tetragon shows only what its policies and filters let through, and does not say here what it lost",
+    "Tracee": "Tracee shows only what its policies let through, and does not say here what it lost",
 }
 """Of each tool that shows no more than it was set to, what is not seen: what its text lacks may have happened."""
 

@@ -164,7 +164,7 @@ def _explained(row: dict[str, Any], names: dict[tuple[str | None, int], str]) ->
         explained["means"] = target_name(row["target"]) if comm is None else f"{comm} ({row['target']})"
     if "sig" in row:
         explained["signal"] = signal_name(row["sig"])
-    if "ret" in row:
+    if row.get("ret") is not None:
         explained |= {"error": error_name(row["ret"]), "meaning": ERRORS.get(-row["ret"], ("", "see errno(3)"))[1]}
     return explained
 

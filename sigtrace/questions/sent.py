@@ -106,8 +106,7 @@ class Sent:
         # A call that sent a signal is told by that, if the log has it.
         found = []
         for one in calls(self._database, self._period):
-            sent = one["ret"] >= 0 and one["sig"] != 0
-            if sent and _told_by_signals(self._database.about_of(one["log"]), one["target"]):
+            if told_by_signal(self._database.about_of(one["log"]), one):
                 continue
             named = {"pid": one["killer_pid"], "comm": one["killer_comm"]}
             by = (one["log"], one["killer_pid"]) in senders or self._by.matches_row(named)
@@ -117,9 +116,12 @@ class Sent:
         return found
 
 
-def _told_by_signals(about: Mapping[str, Any], target: int) -> bool:
+def told_by_signal(about: Mapping[str, Any], call: Object) -> bool:
+    """Tell whether a call sent a signal that its log has as well."""
+    if call["ret"] is None or call["ret"] < 0 or call["sig"] == 0:
+        return False
     if filtered(about):  # it shows the signal of a call that named one process
-        return target > 0 and bool(about["lines_by_kind"].get("signal_generate"))
+        return call["target"] > 0 and bool(about["lines_by_kind"].get("signal_generate"))
     return "signal_generate" not in missing(about)
 
 
@@ -151,7 +153,7 @@ def calls(database: Database, period: Period) -> list[Object]:
             "target": row["target"],
             "means": target_name(row["target"]),
             "ret": row["ret"],
-            "result": error_name(row["ret"]),
+            "result": None if row["ret"] is None else error_name(row["ret"]),
             "calls": row["calls"],
             "last_ts": row["last_ts"],
         }

@@ -9,9 +9,9 @@ from sigtrace.causes.judging.asking import fate
 from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.causes.victims import victim
 from sigtrace.errors import SessionError
-from sigtrace.facts.witness import missing
+from sigtrace.facts.witness import filtered, missing
 from sigtrace.questions import sent
-from sigtrace.questions.choice.lines import Alike, Lines
+from sigtrace.questions.choice.lines import Alike, Lines, in_time
 from sigtrace.questions.choice.matching import Matcher, Names
 from sigtrace.questions.choice.period import Period
 from sigtrace.questions.database import Database
@@ -96,12 +96,15 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
         more = database.follow(found.ended, settled, all_endings=exits or not period.open)
         more = Exits(more.exited + found.exits.exited, more.failed + found.exits.failed)
         if found.lines.n or more.exited:
-            return Answer(_answers(found.lines), more)
+            return Answer(_with_calls(database, period, _answers(found.lines), lambda _: True), more)
         return Answer(_calls(database, period, None), _NONE)
     logs = _logs_with(database, matcher.pid)
     database.follow(found.ended, found.settled, among=logs)
     if found.lines.n:
-        return Answer(_answers(found.lines), _NONE)
+        pid = matcher.pid
+        pids = set() if pid is not None else _known(database, matcher, None)
+        answers = _answers(found.lines)
+        return Answer(_with_calls(database, period, answers, lambda one: _names(one, pid, pids)), _NONE)
     if matcher.pid is not None:
         return _calls_to(database, period, matcher.pid)
     pids = _known(database, matcher, found.names)
@@ -213,9 +216,29 @@ def _calls(database: Database, period: Period, named: Callable[[Object], bool] |
     ]
 
 
+def _with_calls(
+    database: Database, period: Period, answers: list[Object | Alike], named: Callable[[Object], bool]
+) -> list[Object | Alike]:
+    # A tool that shows a part only may have the end of a process, and the call, but not the signal between.
+    if not any(map(filtered, database.abouts)):
+        return answers
+    calls = [
+        one
+        for one in _calls(database, period, named)
+        if not isinstance(one, Alike)
+        and filtered(about := database.about_of(one["log"]))
+        and not sent.told_by_signal(about, one)
+    ]
+    return sorted([*answers, *calls], key=lambda one: in_time(one.first if isinstance(one, Alike) else one))
+
+
+def _names(call: Object, pid: int | None, pids: Collection[tuple[str | None, int]]) -> bool:
+    return call["target"] == pid if pid is not None else (call["log"], call["target"]) in pids
+
+
 def _may_have_hit(database: Database, call: Object) -> bool:
     # Whom a call to a group reached is not known if the log does not show the signals; one that failed reached nobody.
-    to_group = call["target"] <= 0 <= call["ret"]
+    to_group = call["target"] <= 0 and (call["ret"] is None or call["ret"] >= 0)
     return to_group and "signal_generate" in missing(database.about_of(call["log"]))
 
 

@@ -103,8 +103,10 @@ def source_text(source: str | None) -> str:
     return _SOURCES.get(source or "", "killer not in the log")
 
 
-def error_text(ret: int) -> str:
+def error_text(ret: int | None) -> str:
     """Return what a call returned, in words: `ok`, `ESRCH (no such process)`."""
+    if ret is None:
+        return "its result is unknown"
     if ret >= 0:
         return error_name(ret)
     return f"{error_name(ret)} ({ERRORS[-ret][1] if -ret in ERRORS else 'see errno(3)'})"

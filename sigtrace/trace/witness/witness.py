@@ -37,4 +37,8 @@ def of(sample: bytes, name: str | None) -> Witness | None:
         from sigtrace.trace.witness.audit import reader as records
 
         return records.of(sample, name)
+    if sample.startswith(b"{") or sample.find(b"\n{", 0, _HEAD_BYTES) >= 0:
+        from sigtrace.trace.witness.sensors import reader as events
+
+        return events.of(sample, name)
     return None

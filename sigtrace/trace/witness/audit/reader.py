@@ -115,12 +115,9 @@ class Reader(Lines):
         self.count("other", len(hit) - (sent is not None))
         if call.name not in calls.OF_KILL:
             self.count("other")
-        elif success:
+        else:
             self.add({**who, "event": "kill", "target": target, "ret": ret}, max(lines))
             self.count("call")
-        else:
-            self.add({**who, "event": "kill_half", "target": target}, number)
-            self.count("half")
 
     def _sent(self, call: Call, who: dict[str, Any], ret: int | None, hit: list[Numbered]) -> dict[str, Any] | None:
         # OBJ_PID names whoever was looked at. Of one, a call that succeeded has sent the signal to it; of several it
