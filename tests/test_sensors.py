@@ -379,3 +379,18 @@ def test_json_around_lines_of_trace_pipe_is_still_a_prefix(fixtures: Path) -> No
     session = read(fixtures / "prefixed" / "journal_json.txt")
     assert session.accounting.tools == []
     assert len(session) > 0
+
+
+def test_words_of_another_tool_in_an_event_decide_nothing() -> None:
+    log = lines(tracee("kill", pid=8, sig=9, who=(7, "RESULT EXIT_CODE", "msg=audit(1.000:1)")))
+    assert [row["event"] for row in rows(log)] == ["kill"]
+
+
+def test_calls_without_a_time_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "t.json"
+    without = {**kprobe({"int_arg": 8}, {"int_arg": 9}), "time": ""}
+    log.write_bytes(lines(without, kprobe({"int_arg": 8}, {"int_arg": 15}), tetragon("process_exit", {}, pid=8)))
+    for asked in (["8"], ["all"], ["--by", "boss"]):
+        assert main(["who", str(log), *asked]) == 0
+        assert "(no time) boss (7) sent SIGKILL to boss (8): its result is unknown. [line 1]" in capsys.readouterr().out
+    assert main(["report", str(log)]) == 0

@@ -62,7 +62,7 @@ class Sent:
         found = [self._became(process, hit) for process, hit in self._hits]
         found += self._calls(self._senders.union(pids))
         made = Lines(each=each)
-        for one in sorted(found, key=lambda one: (one["time"] or 0, one["ts"])):
+        for one in sorted(found, key=lambda one: (one["time"] or 0, one["ts"] or 0)):
             key = (
                 *(one["log"], one["killer_pid"], one["killer_comm"], one["sig"], one["victim_comm"], one["fate"]),
                 *(one["outcome"], one["exit_status"]),

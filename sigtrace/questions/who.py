@@ -96,15 +96,12 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
         more = database.follow(found.ended, settled, all_endings=exits or not period.open)
         more = Exits(more.exited + found.exits.exited, more.failed + found.exits.failed)
         if found.lines.n or more.exited:
-            return Answer(_with_calls(database, period, _answers(found.lines), lambda _: True), more)
+            return Answer(_with_calls(database, period, _answers(found.lines), None), more)
         return Answer(_calls(database, period, None), _NONE)
     logs = _logs_with(database, matcher.pid)
     database.follow(found.ended, found.settled, among=logs)
     if found.lines.n:
-        pid = matcher.pid
-        pids = set() if pid is not None else _known(database, matcher, None)
-        answers = _answers(found.lines)
-        return Answer(_with_calls(database, period, answers, lambda one: _names(one, pid, pids)), _NONE)
+        return Answer(_with_calls(database, period, _answers(found.lines), _naming(database, matcher)), _NONE)
     if matcher.pid is not None:
         return _calls_to(database, period, matcher.pid)
     pids = _known(database, matcher, found.names)
@@ -217,7 +214,7 @@ def _calls(database: Database, period: Period, named: Callable[[Object], bool] |
 
 
 def _with_calls(
-    database: Database, period: Period, answers: list[Object | Alike], named: Callable[[Object], bool]
+    database: Database, period: Period, answers: list[Object | Alike], named: Callable[[Object], bool] | None
 ) -> list[Object | Alike]:
     # A tool that shows a part only may have the end of a process, and the call, but not the signal between.
     if not any(map(filtered, database.abouts)):
@@ -232,8 +229,11 @@ def _with_calls(
     return sorted([*answers, *calls], key=lambda one: in_time(one.first if isinstance(one, Alike) else one))
 
 
-def _names(call: Object, pid: int | None, pids: Collection[tuple[str | None, int]]) -> bool:
-    return call["target"] == pid if pid is not None else (call["log"], call["target"]) in pids
+def _naming(database: Database, matcher: Matcher) -> Callable[[Object], bool]:
+    if matcher.pid is not None or not any(map(filtered, database.abouts)):
+        return lambda call: call["target"] == matcher.pid
+    pids = _known(database, matcher, None)
+    return lambda call: (call["log"], call["target"]) in pids
 
 
 def _may_have_hit(database: Database, call: Object) -> bool:

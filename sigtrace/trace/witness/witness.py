@@ -29,16 +29,17 @@ class Witness(Protocol):
 def of(sample: bytes, name: str | None) -> Witness | None:
     """Return a reader for the log that begins so, called `name`; None if none of these tools printed it."""
     # Most logs are none of these: no reader is imported for them.
+    found: Witness | None = None
     if any(sample.find(head, 0, _HEAD_BYTES) >= 0 for head in _HEADS):
         from sigtrace.trace.witness.snoop import reader
 
-        return reader.of(sample, name)
-    if sample.find(b"msg=audit(", 0, _HEAD_BYTES) >= 0:
+        found = reader.of(sample, name)
+    if found is None and sample.find(b"msg=audit(", 0, _HEAD_BYTES) >= 0:
         from sigtrace.trace.witness.audit import reader as records
 
-        return records.of(sample, name)
-    if sample.startswith(b"{") or sample.find(b"\n{", 0, _HEAD_BYTES) >= 0:
+        found = records.of(sample, name)
+    if found is None and (sample.startswith(b"{") or sample.find(b"\n{", 0, _HEAD_BYTES) >= 0):
         from sigtrace.trace.witness.sensors import reader as events
 
-        return events.of(sample, name)
-    return None
+        found = events.of(sample, name)
+    return found
