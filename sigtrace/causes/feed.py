@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sigtrace.causes.tracking.rows import HANDLERS, KINDS, NAMES, NO_TIME, NONE, NUMBERS, OTHER, Chunk
+from sigtrace.causes.unfolded import unfolded
 from sigtrace.errors import SessionError
+from sigtrace.facts.rules import NO_TS
 from sigtrace.facts.schema import PLAIN
 from sigtrace.facts.witness import losses_untold
 
@@ -30,8 +32,8 @@ FILLED = {
     "signal_generate": ("time", "cpu", "comm", "sig", "target", "target_comm", "code", "grp", "res"),
     "signal_deliver": ("time", "cpu", "comm", "sig", "code", "handler"),
     "sched_process_fork": ("target", "target_comm"),
-    "sched_process_exec": ("target", "filename"),
-    "sched_process_exit": ("time", "cpu", "comm", "group_dead"),
+    "sched_process_exec": ("target", "filename", "command"),
+    "sched_process_exit": ("time", "cpu", "comm", "group_dead", "sig", "status"),
     "mark_victim": ("time", "cpu", "comm", "target", "target_comm", "command"),
     "sys_enter_exit_group": ("status",),
     "sys_enter_exit": ("status",),
@@ -51,7 +53,7 @@ COLUMNS = [name for name in PLAIN.names if name in _ALL]
 _ROWS = 1 << 16
 _LAST = 1 << 62
 _ARROW = {"q": pa.int64(), "i": pa.int32(), "B": pa.uint8()}
-_NULLS = {"line": 0, "ts": 0, "cpu": 0, "tid": 0, "time": NO_TIME, "small": 255, "flag": 2}
+_NULLS = {"line": 0, "ts": NO_TS, "cpu": 0, "tid": 0, "time": NO_TIME, "small": 255, "flag": 2}
 _NULLS |= {"pid": -1, "cgroup_id": -1}
 _NULLS |= dict.fromkeys(("sig", "target", "ret", "code", "status", "uid", "ns_pid"), NONE)
 
@@ -256,6 +258,9 @@ def _chunk_of(file: pq.ParquetFile, number: int, event: str | None, columns: lis
 
 def chunk(batch: pa.RecordBatch, event: str | None = None) -> Chunk:
     """Return the rows of a record batch, all of one `event` or of any; it may lack columns that none of them fills."""
+    told = unfolded(batch, event)
+    if told is not batch:
+        batch, event = told, None
     n = batch.num_rows
     numbers = {
         name: _constant("B", KINDS.index(event), n)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sigtrace.causes import feed
 from sigtrace.causes.endings import table, track
+from sigtrace.causes.judging.asking import fate
 from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.rows import NO_TIME
 
@@ -65,7 +66,7 @@ def victim(signal: Signal) -> dict[str, Any]:
     """Return a signal as a victim with the columns of `SCHEMA` but `log`."""
     row, call, source = signal.row, signal.call, origin(signal)
     called = source in _CALLED
-    fate = "fatal" if signal.ended else signal.fate
+    became = fate(signal)
     sender_comm = signal.sender.name() or row.comm if call is None else call.comm
     target = signal.target()
     return {
@@ -82,7 +83,7 @@ def victim(signal: Signal) -> dict[str, Any]:
         "victim_pid": signal.victim.pid,
         "victim_start": None if signal.victim.start == NO_TIME else signal.victim.start,
         "victim_comm": row.target_comm,
-        "fate": fate if fate in _KNOWN else "delivered",
+        "fate": became if became in _KNOWN else "delivered",
         "group": signal.to_group(),
         "sender_among_them": signal.hits_sender,
     }

@@ -8,7 +8,7 @@ from sigtrace.commands import table
 from sigtrace.commands.streams import interrupting
 from sigtrace.errors import SessionError
 from sigtrace.facts.rules import EXITS
-from sigtrace.facts.witness import CALLS, missing
+from sigtrace.facts.witness import CALLS, filtered, missing
 from sigtrace.output.clock import time_text
 from sigtrace.output.progress import Progress
 from sigtrace.output.sentence import (
@@ -148,7 +148,7 @@ def _none(database: Database, question: Question) -> tuple[str, str | None]:
     lost = lost_text(database)
     whom = "anybody" if asked == "all" else asked
     open_ = f"what {by} sent" if by is not None else f"who sent {whom} a signal"
-    if lost:
+    if lost or any(map(filtered, database.abouts)):
         return f"It is unknown {open_}.", unknown(database)
     if "signal_generate" in lacking:
         why = f"this log has no signal_generate; {how_to_record(database.abouts)}."

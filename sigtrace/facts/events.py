@@ -102,6 +102,13 @@ EVENTS = (
 )
 """All events. The scanner reads every one but those of `SNAPSHOT`."""
 
+FOLDED = {
+    "sched_process_exit": (("sig", "signal_deliver"), ("status", "sys_enter_exit_group")),
+    "sched_process_exec": (("command", "args"),),
+}
+"""The events of which a line of another tool says more, in columns that the kernel's lines do not fill: of each column,
+the event that would have said it."""
+
 SNAPSHOT = ("process", "thread", "cgroup", "gap")
 """The events that no line tells of: a recording writes them at its start, by /proc, by the control groups that there
 are, and by the recording before."""

@@ -31,6 +31,9 @@ systemd, for one, waits for 90 s before it kills.
 FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The first and the last moment that has a date, in microseconds since 1970: those of the years 1 and 9999."""
 
+NO_TS = -(1 << 62)
+"""What stands for a `ts` that is null where a number is needed: that of a table without times."""
+
 ASKING = (1, 2, 3, 15)
 """SIGHUP, SIGINT, SIGQUIT, SIGTERM: the signals with which a process is asked to end, before SIGKILL."""
 

@@ -84,6 +84,8 @@ def with_clock(table: pa.Table, clock: str | None, unit: str) -> pa.Table:
     units = {"us": "microseconds", "ticks": "ticks"}.get(unit, "microseconds or ticks")
     if unit == "day":
         return _described(table, "microseconds since midnight where the tool ran, whose day and time zone are unknown")
+    if unit == "utc":
+        return _described(table, "microseconds since 1970 in UTC, as the column time")
     since = " since boot" if clock in _SINCE_BOOT else ""
     said = f"{units}{since} by the trace clock {clock}" if clock else f"{units} of the trace clock"
     return _described(table, said)

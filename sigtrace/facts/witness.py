@@ -21,23 +21,40 @@ SHOWN = {
 """Of each event that a denial needs, what is unknown without it."""
 
 LOSSES_UNTOLD = {
+    "execsnoop": "execsnoop says on standard error alone that events were lost",
+    "exitsnoop": "exitsnoop says on standard error alone that events were lost, and -x leaves out exits with 0",
     "killsnoop": "killsnoop says on standard error alone that events were lost",
     "perf script": "perf script says only with --show-lost-events that events were lost",
     "sigsnoop": "sigsnoop says on standard error alone that events were lost",
 }
 """Of each tool whose text may leave out that events were lost, when it does."""
 
-TIMED_BY_DAY = ("killsnoop", "sigsnoop")
+TIMED_BY_DAY = ("execsnoop", "exitsnoop", "killsnoop", "sigsnoop")
 """The tools that print the time of day, and not the day."""
 
 SENDERS_UNTOLD = {"sigsnoop": "sigsnoop does not say whether a process or the kernel sent a signal, only who ran then"}
 """Of each tool whose text does not say who sent a signal, what it says instead."""
 
 
+FILTERED = {
+    "auditd": "auditd records only the calls that a rule asks for, and does not say in its log what it lost",
+    "Inspektor Gadget": "Inspektor Gadget shows only what it was set to, and does not say whether a process or the "
+    "kernel sent a signal, nor here what it lost",
+    "Tetragon": "Tetragon shows only what its policies and filters let through, and does not say here what it lost",
+    "Tracee": "Tracee shows only what its policies let through, and does not say here what it lost",
+}
+"""Of each tool that shows no more than it was set to, what is not seen: what its text lacks may have happened."""
+
+
+def filtered(about: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which tools of `FILTERED` printed the texts in a session, by what it says of itself."""
+    return tuple(tool for tool in about.get("tools", ()) if tool in FILTERED)
+
+
 def losses_untold(about: Mapping[str, Any]) -> tuple[str, ...]:
     """Return of which tools the texts in a session may leave out losses, by what it says of itself."""
     told = about["lines_by_kind"].get("lost") and len(about.get("logs", ())) <= 1
-    return () if told else tuple(tool for tool in about.get("tools", ()) if tool in LOSSES_UNTOLD)
+    return filtered(about) + (() if told else tuple(tool for tool in about.get("tools", ()) if tool in LOSSES_UNTOLD))
 
 
 def recorded(signals: Collection[int]) -> tuple[int, ...]:
@@ -52,8 +69,10 @@ def recorded(signals: Collection[int]) -> tuple[int, ...]:
 def missing(about: Mapping[str, Any]) -> tuple[str, ...]:
     """Return which events of `SHOWN` were off in a session, by what it says of itself.
 
-    A recording knows which events were on. A raw log must hold them.
+    A recording knows which events were on. A raw log must hold them. A tool of `FILTERED` shows none of them all.
     """
+    if filtered(about):
+        return tuple(SHOWN)
     kinds = about["lines_by_kind"]
     recorded = about.get("events") or ()
     found = {event.rsplit(":", 1)[-1] for event in recorded} | set(kinds)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.facts.rules import NO_TS
 from sigtrace.facts.witness import TIMED_BY_DAY
 from sigtrace.output.terminal import count, escaped
 from sigtrace.questions.deaths import EPOCH, microseconds
@@ -18,22 +19,25 @@ if TYPE_CHECKING:
 # As a recording for a place that many hosts share names its log.
 _STARTED = re.compile(r"(.+)@(\d{4}-\d\d-\d\d)(T\d\d:\d\d)(:\d\d)(\.\d+)Z", re.DOTALL)
 
+_US = ("us", "utc")  # units of microseconds
 _SECONDS_US = 999_950  # what rounds to 1,000.0 ms is 1.0 s
 _MINUTES_US = 120_000_000
 
 
-def time_text(ts: int, time: datetime | str | None, unit: str) -> str:
+def time_text(ts: int | None, time: datetime | str | None, unit: str) -> str:
     """Return a row's time: in UTC if `time` is known, else `ts` in seconds or, with another `unit` than us, as it is.
 
     The forms are `2026-11-22 14:02:47.086528Z`, `830.669592`, `3145728`, and of a day that nobody named `14:02:47` or
-    `00:02:47+1d`. `unit` is that of `Accounting.ts_unit`.
+    `00:02:47+1d`; without a time, `(no time)`. `unit` is that of `Accounting.ts_unit`.
     """
     utc = utc_time(time)
     if utc is not None:
         return f"{utc:%Y-%m-%d %H:%M:%S.%f}Z"
+    if ts is None or ts == NO_TS:
+        return "(no time)"
     if unit == "day":
         return _day_text(ts)
-    return f"{ts / 1e6:.6f}" if unit == "us" else str(ts)
+    return f"{ts / 1e6:.6f}" if unit in _US else str(ts)
 
 
 def _day_text(ts: int) -> str:
@@ -65,7 +69,7 @@ def duration_text(us: int, unit: str) -> str:
     """
     if unit == "day":
         return f"about {round(us / 1e6)} s"
-    if unit != "us":
+    if unit not in _US:
         return count(us, "tick") if unit == "ticks" else f"{us:,} µs or ticks"
     if us < 1_000:
         return f"{us} µs"
@@ -98,7 +102,7 @@ class Clock:
         """Take the answer of `sigtrace.report.summary`."""
         self.unit: str = answer["accounting"]["ts_unit"]
         tools = answer["accounting"].get("tools", ())
-        self._of_day = [tool for tool in tools if tool in TIMED_BY_DAY] if self.unit == "us" else []
+        self._of_day = [tool for tool in tools if tool in TIMED_BY_DAY] if self.unit in _US else []
         self.several = answer["counts"]["logs"] > 1
         rows = (*answer["logs"], *answer["deaths"])
         dated = [(row, utc) for row in rows if (utc := utc_time(row["time"])) is not None]
@@ -119,12 +123,12 @@ class Clock:
         """Return a log's name without what all logs' names have, and no more of its time than tells it from others."""
         return self._short.get(log, log)
 
-    def utc(self, log: str | None, ts: int) -> datetime | None:
+    def utc(self, log: str | None, ts: int | None) -> datetime | None:
         """Return a log's `ts` as the time of day, or None if the log does not say how its clock relates to it."""
         start = self._starts.get(self._of(log))
-        return None if start is None else start + timedelta(microseconds=ts)
+        return None if start is None or ts is None else start + timedelta(microseconds=ts)
 
-    def time_text(self, log: str | None, ts: int, *, short: bool = False) -> str:
+    def time_text(self, log: str | None, ts: int | None, *, short: bool = False) -> str:
         """Return a log's `ts` as `time_text` does; a `short` one lacks the day and the Z if all are of one UTC day."""
         return self._text(ts, self.utc(log, ts), short=short)
 
@@ -141,7 +145,7 @@ class Clock:
         """Return a moment, short: if `utc`, these are microseconds of UTC, else a `ts` without a time of day."""
         return self._text(at, EPOCH + timedelta(microseconds=at) if utc else None, short=True)
 
-    def _text(self, ts: int, utc: datetime | None, *, short: bool) -> str:
+    def _text(self, ts: int | None, utc: datetime | None, *, short: bool) -> str:
         if short and utc is not None and utc.date() == self._day:
             return f"{utc:%H:%M:%S.%f}"
         return time_text(ts, utc, self.unit)
@@ -163,9 +167,11 @@ class Clock:
             return "All times are UTC."
         if self._starts:
             return "Times that end in Z are UTC; the others are seconds of the trace clock."
+        if self.unit == "none":
+            return "The tool printed no times."
         if self.unit == "day":
             return "Times are the time of day where the tool ran; it does not name the day or the time zone."
-        unit = "seconds" if self.unit == "us" else "ticks"
+        unit = "seconds" if self.unit in _US else "ticks"
         no_day = "the logs do not name" if self.several else "the log does not name"
         midnight = f", and of {' and '.join(self._of_day)} since midnight" if self._of_day else ""
         return f"Times are {unit} of the trace clock{midnight}, because {no_day} the day."

@@ -301,6 +301,7 @@ _HEADS = {
 _KERNEL_S = "events of the kernel"
 _KINDS = {
     "kill": "lines of complete calls, two each",
+    "ending": "lines that tell how a process ended",
     "half": "lines of calls whose other line is missing",
     "repeated": "lines of the kernel for calls that the program's lines tell already",
     "lost": "messages of the kernel that it lost events",

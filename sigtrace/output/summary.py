@@ -116,7 +116,7 @@ def _pairs(counted: Counter[Pair]) -> list[dict[str, Any]]:
 def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
     calls = database.counted()
     (total,) = _rows(call_counts.totals(calls))
-    timed = total["calls"] and database.accounting.ts_unit == "us" and len(database.logs) == 1
+    timed = total["calls"] and database.accounting.ts_unit in {"us", "utc"} and len(database.logs) == 1
     by = {
         "senders": (call_counts.by_sender, total["calls"]),
         "targets": (call_counts.by_target, total["calls"]),
@@ -164,7 +164,7 @@ def _explained(row: dict[str, Any], names: dict[tuple[str | None, int], str]) ->
         explained["means"] = target_name(row["target"]) if comm is None else f"{comm} ({row['target']})"
     if "sig" in row:
         explained["signal"] = signal_name(row["sig"])
-    if "ret" in row:
+    if row.get("ret") is not None:
         explained |= {"error": error_name(row["ret"]), "meaning": ERRORS.get(-row["ret"], ("", "see errno(3)"))[1]}
     return explained
 

@@ -15,6 +15,7 @@ from sigtrace.causes import endings
 from sigtrace.causes.feed import Parts
 from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.errors import Error
+from sigtrace.facts.rules import NO_TS
 from sigtrace.facts.signals import signal_name
 from sigtrace.questions.choice.lines import in_time
 
@@ -147,8 +148,8 @@ class Deaths:
             return
         pairs = self.askers if brief.verdict == "asked" else self.matrix
         pairs[brief.killer_comm, brief.source, process.name(), brief.sig] += 1
-        when = {"log": log, "time": None if died.time == NO_TIME else died.time, "ts": died.ts}
-        key = in_time({**when, "victim_pid": process.pid})
+        when = {"time": None if died.time == NO_TIME else died.time, "ts": None if died.ts == NO_TS else died.ts}
+        key = in_time({"log": log, **when, "victim_pid": process.pid, "lines": [died.line]})
         if self.last is not None and key > self.last:
             return
         rows = [_fact({**row, "time": time(row.get("time"))}) for row in judge.evidence(process, lost)]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.causes.victims import victim
 from sigtrace.facts.signals import error_name, signal_name, target_name
-from sigtrace.facts.witness import missing
+from sigtrace.facts.witness import filtered, missing
 from sigtrace.questions.choice.lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from sigtrace.causes.judging.verdict import Judge
     from sigtrace.causes.tracking.process import Process, Signal
@@ -62,7 +62,7 @@ class Sent:
         found = [self._became(process, hit) for process, hit in self._hits]
         found += self._calls(self._senders.union(pids))
         made = Lines(each=each)
-        for one in sorted(found, key=lambda one: (one["time"] or 0, one["ts"])):
+        for one in sorted(found, key=lambda one: (one["time"] or 0, one["ts"] or 0)):
             key = (
                 *(one["log"], one["killer_pid"], one["killer_comm"], one["sig"], one["victim_comm"], one["fate"]),
                 *(one["outcome"], one["exit_status"]),
@@ -79,7 +79,7 @@ class Sent:
             hit = {**hit, "fate": None}  # another signal may have ended it that was not recorded
         if hit["fate"] == "fatal":
             outcome = "ended"
-        elif verdict is not None:
+        elif verdict is not None and not filtered(about):  # which may have another process of that pid
             outcome = "asked" if verdict == "asked" else "ended later"
         else:
             outcome = "unknown" if "sched_process_exit" in unseen else "lived on"
@@ -108,8 +108,7 @@ class Sent:
         # A call that sent a signal is told by that, if the log has it.
         found = []
         for one in calls(self._database, self._period):
-            sent = one["ret"] >= 0 and one["sig"] != 0
-            if sent and "signal_generate" not in missing(self._database.about_of(one["log"])):
+            if told_by_signal(self._database.about_of(one["log"]), one):
                 continue
             named = {"pid": one["killer_pid"], "comm": one["killer_comm"]}
             by = (one["log"], one["killer_pid"]) in senders or self._by.matches_row(named)
@@ -117,6 +116,15 @@ class Sent:
             if by and (self._victims is None or self._victims.matches_row(whom)):
                 found.append({**one, "fate": None, "outcome": None, "exit_status": None})
         return found
+
+
+def told_by_signal(about: Mapping[str, Any], call: Object) -> bool:
+    """Tell whether a call sent a signal that its log has as well."""
+    if call["ret"] is None or call["ret"] < 0 or call["sig"] == 0:
+        return False
+    if filtered(about):  # it shows the signal of a call that named one process
+        return call["target"] > 0 and bool(about["lines_by_kind"].get("signal_generate"))
+    return "signal_generate" not in missing(about)
 
 
 def calls(database: Database, period: Period) -> list[Object]:
@@ -147,7 +155,7 @@ def calls(database: Database, period: Period) -> list[Object]:
             "target": row["target"],
             "means": target_name(row["target"]),
             "ret": row["ret"],
-            "result": error_name(row["ret"]),
+            "result": None if row["ret"] is None else error_name(row["ret"]),
             "calls": row["calls"],
             "last_ts": row["last_ts"],
         }

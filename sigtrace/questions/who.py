@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace.causes.endings import Exits
+from sigtrace.causes.judging.asking import fate
 from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.causes.victims import victim
 from sigtrace.errors import SessionError
-from sigtrace.facts.witness import missing
+from sigtrace.facts.witness import filtered, missing
 from sigtrace.questions import sent
-from sigtrace.questions.choice.lines import Alike, Lines
+from sigtrace.questions.choice.lines import Alike, Lines, in_time
 from sigtrace.questions.choice.matching import Matcher, Names
 from sigtrace.questions.choice.period import Period
 from sigtrace.questions.database import Database
@@ -91,15 +92,16 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
         # If no log shows who ended, whom a signal hit is all there is.
         dying = any("sched_process_exit" not in missing(about) for about in database.abouts)
         settled = None if dying else found.settled
+        found.both = not dying
         more = database.follow(found.ended, settled, all_endings=exits or not period.open)
         more = Exits(more.exited + found.exits.exited, more.failed + found.exits.failed)
         if found.lines.n or more.exited:
-            return Answer(_answers(found.lines), more)
+            return Answer(_with_calls(database, period, _answers(found.lines), None), more)
         return Answer(_calls(database, period, None), _NONE)
     logs = _logs_with(database, matcher.pid)
     database.follow(found.ended, found.settled, among=logs)
     if found.lines.n:
-        return Answer(_answers(found.lines), _NONE)
+        return Answer(_with_calls(database, period, _answers(found.lines), _naming(database, matcher)), _NONE)
     if matcher.pid is not None:
         return _calls_to(database, period, matcher.pid)
     pids = _known(database, matcher, found.names)
@@ -120,6 +122,7 @@ class _Found:
         self._lossy = database.lossy
         self._about_of = database.about_of
         self._died = False
+        self.both = False  # whether the ends that are told are not all that there were
 
     def ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         died = process.died
@@ -131,7 +134,7 @@ class _Found:
                 if self._matcher.pid is None:
                     self.names.see(process)
                 return
-        if not self._died:
+        if not self._died and not self.both:
             self._died, self.lines = True, Lines(each=self._each)  # who died is not asked for what it survived
         brief = judge.brief(process, lost)
         if brief.verdict == "exited" and not self._exits:
@@ -146,6 +149,8 @@ class _Found:
             return
         if self._matcher is not None and not self._matcher.matches(signal.victim, signal.row.target_comm):
             return
+        if self.both and fate(signal) == "fatal":
+            return  # its end is told
         one = self._survived(log, victim(signal))
         whom = one["victim_comm"] or one["victim_pid"]
         key = one["killer_pid"], one["killer_comm"], one["sig"], one["source"], whom, one["fate"]
@@ -208,9 +213,32 @@ def _calls(database: Database, period: Period, named: Callable[[Object], bool] |
     ]
 
 
+def _with_calls(
+    database: Database, period: Period, answers: list[Object | Alike], named: Callable[[Object], bool] | None
+) -> list[Object | Alike]:
+    # A tool that shows a part only may have the end of a process, and the call, but not the signal between.
+    if not any(map(filtered, database.abouts)):
+        return answers
+    calls = [
+        one
+        for one in _calls(database, period, named)
+        if not isinstance(one, Alike)
+        and filtered(about := database.about_of(one["log"]))
+        and not sent.told_by_signal(about, one)
+    ]
+    return sorted([*answers, *calls], key=lambda one: in_time(one.first if isinstance(one, Alike) else one))
+
+
+def _naming(database: Database, matcher: Matcher) -> Callable[[Object], bool]:
+    if matcher.pid is not None or not any(map(filtered, database.abouts)):
+        return lambda call: call["target"] == matcher.pid
+    pids = _known(database, matcher, None)
+    return lambda call: (call["log"], call["target"]) in pids
+
+
 def _may_have_hit(database: Database, call: Object) -> bool:
     # Whom a call to a group reached is not known if the log does not show the signals; one that failed reached nobody.
-    to_group = call["target"] <= 0 <= call["ret"]
+    to_group = call["target"] <= 0 and (call["ret"] is None or call["ret"] >= 0)
     return to_group and "signal_generate" in missing(database.about_of(call["log"]))
 
 

@@ -13,8 +13,9 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
     `kill` counts the lines that made calls (two each) and `half` those that lack their other line. `pending` is there
     only while a log is still being read. `lost_by_cpu` counts events that the kernel threw away, and
     `losses_of_unknown_size` the times when it could not say how many. `layouts` names the options under whose headers
-    lines could not be stitched; `ts_unit` is `us`, `ticks` for the clocks counter, uptime and x86-tsc, or `day`
-    for microseconds since the midnight of a day that nobody named. `tools` names
+    lines could not be stitched; `ts_unit` is `us`, `ticks` for the clocks counter, uptime and x86-tsc, `day`
+    for microseconds since the midnight of a day that nobody named, `utc` for microseconds since 1970, or `none` if the
+    log has no times. `tools` names
     the tools that printed logs which are not trace_pipe's own text.
     """
 
@@ -55,8 +56,10 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
 
     def __add__(self, other: Accounting) -> Accounting:
         units = {a.ts_unit for a in (self, other) if a.lines}
-        if units == {"us", "day"}:
-            units = {"us"}  # both are microseconds
+        if len(units) > 1:
+            units.discard("none")
+        if len(units) > 1 and units <= {"us", "day", "utc"}:
+            units = {"us"}  # all are microseconds
         return Accounting(
             self.lines + other.lines,
             _sum(self.lines_by_kind, other.lines_by_kind),
@@ -89,6 +92,7 @@ class Accounting:  # noqa: PLW1641  (no key: its counts change)
             "layouts": self.layouts,
             "ts_unit": self.ts_unit,
             **({"tools": self.tools} if self.tools else {}),
+            **({"utc_offset_us": 0} if self.ts_unit == "utc" else {}),
         }
 
     @classmethod

@@ -15,6 +15,7 @@ from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.layouts import REMEDIES
 from sigtrace.trace.parser import Parser
 from sigtrace.trace.prefix import stripper
+from sigtrace.trace.witness import witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sigtrace.trace.parser import Rows
-    from sigtrace.trace.snoop.reader import Reader
 
     Source = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -30,7 +30,6 @@ PARQUET = b"PAR1"
 """The first bytes of a Parquet file, which is no log."""
 
 _BLOCK = 1 << 20
-_HEAD_BYTES = 1 << 13  # in which the head of a table stands
 _GZIP = b"\x1f\x8b"
 _XZ = b"\xfd7zXZ\x00"
 _XZ_MEMORY = 1 << 27
@@ -67,14 +66,14 @@ class Log:
             with _opened(self._source) as stream:
                 blocks = iter(lambda: stream.read(_BLOCK), b"")
                 sample = stripper.first(blocks)
-                table = _table(sample, self.name)
-                if table is None:
+                other = witness.of(sample, self.name)
+                if other is None:
                     yield from stripper.scan(parser, chain((sample,), blocks))
                 else:
                     for block in chain((sample,), blocks):
-                        yield from table.scan(block)
-            yield from (table or parser).end()
-        self.accounting = (table or parser).accounting
+                        yield from other.scan(block)
+            yield from (other or parser).end()
+        self.accounting = (other or parser).accounting
         self._refuse_the_unreadable()
 
     @property
@@ -155,14 +154,6 @@ class _Xz(io.RawIOBase):
             data = self._unpacked.decompress(left, len(buffer))
         buffer[: len(data)] = data
         return len(data)
-
-
-def _table(sample: bytes, name: str | None) -> Reader | None:
-    if sample.find(b"RESULT", 0, _HEAD_BYTES) < 0:
-        return None
-    from sigtrace.trace.snoop import reader
-
-    return reader.of(sample, name)
 
 
 @contextmanager

@@ -378,6 +378,7 @@ class _Judge:
             how = "handled" if self._fate(signal) == "handled" else "waited for"
         elif verdict == "unknown" and not lost and not self._sent_before(life) and self._silent(life, died):
             how = "no exit call"
+        exited = verdict == "unknown" and not lost and fatal is None and not self._silent(life, died)
         target = signal.call.get("target") if signal is not None and signal.call is not None else None
         parent = self._parent(life)
         return {
@@ -395,7 +396,7 @@ class _Judge:
             "earlier_fate": None if earlier is None else self._fate(earlier),
             "grace_us": None if earlier is None or last is None else last.row["ts"] - earlier.row["ts"],
             "lost": lost,
-            "exit_status": self._status(life) if verdict in {"exited", "asked"} else None,
+            "exit_status": self._status(life) if exited or verdict in {"exited", "asked"} else None,
             "how": how,
             "reraised": signal is not last and verdict == "killed",
             "first_pid": chain[0][0].pid if chain else None,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from sigtrace.causes.judging.actor import is_messenger
 from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
-from sigtrace.facts.rules import ASKED_WITHIN_US
+from sigtrace.causes.tracking.rows import NONE
+from sigtrace.facts.rules import ASKED_WITHIN_US, JUST_BEFORE_US
 from sigtrace.facts.signals import NEVER_ASK
 
 if TYPE_CHECKING:
@@ -65,12 +66,36 @@ def raised_anew(process: Process, signal: Signal, within_us: int = ASKED_WITHIN_
     return recent[-1] if recent else None
 
 
+def ended_by(process: Process) -> Signal | None:
+    """Return the signal that ended a process, as far as that is sure."""
+    signal = process.ended_by
+    return None if signal is None or _is_late(signal) else signal
+
+
+def fate(signal: Signal) -> str:
+    """Return what became of a signal, as far as that is sure."""
+    return "delivered" if _is_late(signal) else "fatal" if signal.ended else signal.fate
+
+
+def is_exit_code(delivered: Row | None) -> bool:
+    """Tell whether a delivery is known by an exit code alone.
+
+    A tool that tells it does not tell what became of the signals before, nor whether the pid was given away anew.
+    """
+    return delivered is not None and delivered.code == NONE  # the kernel always has one
+
+
+def _is_late(signal: Signal) -> bool:
+    taken = signal.taken
+    return taken is not None and is_exit_code(taken) and taken.ts - signal.row.ts > JUST_BEFORE_US
+
+
 def cause(process: Process, within_us: int = ASKED_WITHIN_US) -> Signal | None:
     """Return the signal that ended a process or asked it to end, as far as is known."""
     if process.died is None:
         return None
-    signal = process.ended_by
-    if signal is None and process.silent:
+    signal = ended_by(process)
+    if signal is None and (process.silent or process.ended_by is not None):
         return None
     if signal is None:
         return asked(process, process.died, within_us, process.status)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace.causes.judging.actor import actor
-from sigtrace.causes.judging.asking import ENDED, SENT, asked, hops, raised_anew
+from sigtrace.causes.judging.asking import ENDED, SENT, asked, ended_by, hops, is_exit_code, raised_anew
 from sigtrace.causes.judging.identity import identity
 from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
 from sigtrace.causes.tracking.rows import NO_TIME, NONE
-from sigtrace.facts.rules import ASKED_WITHIN_US, JUST_BEFORE_US
+from sigtrace.facts.rules import ASKED_WITHIN_US, EXITS, JUST_BEFORE_US, NO_TS
 from sigtrace.facts.signals import DEADLY
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sigtrace.causes.tracking.rows import Row
 
 _KILL = 9
+_NULL, _NO_FLAG = 255, 2  # of a row's columns `small` and `flag`
 _NO_EXIT = "no exit call"
 _NOT_RECORDED = "not recorded"
 _HOW = {"handled": "handled", PENDING: "waited for", TAKEN: "waited for"}
@@ -84,7 +85,7 @@ class Judge:
             "cgroup": process.cgroup,
             "parent_pid": None if process.parent is None else process.parent.pid,
             "parent_comm": None if process.parent is None else process.parent.name(),
-            "ts": died.ts,
+            "ts": None if died.ts == NO_TS else died.ts,
             "time": None if died.time == NO_TIME else died.time,
             "sig": _sig(process, cause),
             "verdict": cause.verdict,
@@ -97,7 +98,7 @@ class Judge:
             "grace_us": None if earlier is None or cause.last is None else cause.last.row.ts - earlier.row.ts,
             "lost": lost,
             "lines": sorted({row.line for row in _rows(process, cause, earlier)}),
-            "exit_status": _status(process) if cause.verdict in {"exited", "asked"} else None,
+            "exit_status": _exit_status(process, cause, lost),
             "how": self._how(process, cause, lost),
             "reraised": signal is not cause.last and cause.verdict == "killed",
             **self._hop_columns(cause),
@@ -113,11 +114,14 @@ class Judge:
             return []
         cause = self._cause(process, died, lost)
         earlier = None if cause.verdict == "asked" else _earlier(process, cause.last)
-        by_line = {row.line: row for row in _rows(process, cause, earlier)}
-        return [by_line[line].facts() for line in sorted(by_line)]
+        by_line: dict[int, Row] = {}
+        for row in _rows(process, cause, earlier):
+            by_line.setdefault(row.line, row)  # of a line that says how it ended, the end
+        facts = [by_line[line].facts() for line in sorted(by_line)]
+        return [_said(one, by_line[line]) for line, one in zip(sorted(by_line), facts, strict=True)]
 
     def _cause(self, process: Process, died: Row, lost: bool) -> _Cause:  # noqa: FBT001
-        last = process.ended_by
+        last = ended_by(process)
         if last is None:
             return self._cause_of_exit(process, died, lost)
         if self._is_another(process, last):
@@ -241,6 +245,18 @@ def _oom_columns(process: Process, verdict: str) -> dict[str, Any]:
     }
 
 
+def _said(facts: dict[str, Any], row: Row) -> dict[str, Any]:
+    # Tools leave out what the kernel's lines always have.
+    unsaid = {"ts": row.ts == NO_TS, "res": row.small == _NULL, "grp": row.flag == _NO_FLAG}
+    return {column: value for column, value in facts.items() if not unsaid.get(column)}
+
+
+def _exit_status(process: Process, cause: _Cause, lost: bool) -> int | None:  # noqa: FBT001
+    # Who called exit, and got no signal that would have ended it, exited: whether it was asked to may be unknown.
+    exited = cause.verdict == "unknown" and not lost and process.fatal is None and not process.silent
+    return _status(process) if exited or cause.verdict in EXITS else None
+
+
 def _status(process: Process) -> int | None:
     return None if process.status == NONE else process.status
 
@@ -259,7 +275,7 @@ def _sent_before(process: Process) -> bool:
 
 def _earlier(process: Process, signal: Signal | None) -> Signal | None:
     """Return the first deadly signal that another one had to follow: TERM, then KILL."""
-    if signal is None:
+    if signal is None or is_exit_code(process.fatal):
         return None
     before = (one for one in process.signals or () if one.row.line < signal.row.line and one.sig in DEADLY)
     return next(before, None)

@@ -34,8 +34,8 @@ def write(database: Database, path: Path) -> None:
     A track is a process, in a track of its log. A slice is its life, from its birth or the begin of the log to its end;
     its arguments are the columns of `sigtrace.analyze.deaths`, and `sentence`. Who sent a signal that ended somebody
     has an event at that moment, with a flow to the event of who got it. Times are UTC if all logs know it. If not, they
-    are the trace clock's, of which a tick is shown as a microsecond. Raises `Error` if the package is missing, or if
-    the file cannot be written.
+    are the trace clock's, of which a tick is shown as a microsecond. Raises `Error` if the package is missing, if a log
+    has no times, or if the file cannot be written.
     """
     trace = _Trace(database)
     database.follow(trace.ended)
@@ -56,6 +56,9 @@ class _Trace:
         self._uuids = 0
         self._flows = 0
         self._tracks: dict[tuple[str | None, int], _Life] = {}
+        untimed = [log or database.name for log, one in database.about_by_log.items() if one.get("ts_unit") == "none"]
+        if untimed:
+            raise Error(f"{untimed[0]}: has no times, and a trace is made of them: the tool prints them with -t")
         offsets = {log: about.get("utc_offset_us") for log, about in database.about_by_log.items()}
         known = {log: int(offset) for log, offset in offsets.items() if offset is not None}
         self._utc = len(known) == len(offsets)

@@ -73,7 +73,7 @@ def _log(death: Row, clock: Clock) -> str:
 
 def _evidence(death: Row, clock: Clock) -> str:
     rows = "".join(
-        f'<tr><td class="n">{row["line"]}</td><td class="n">{clock.time_text(death["log"], row["ts"], short=True)}</td>'
+        f'<tr><td class="n">{row["line"]}</td><td class="n">{_when(death, row, clock)}</td>'
         f'<td class="n">{row.get("cpu", "")}</td><td>{text(row["event"])}</td><td>{_who(row)}</td>'
         f"<td>{_facts(row)}</td></tr>"
         for row in death["evidence"]
@@ -81,6 +81,10 @@ def _evidence(death: Row, clock: Clock) -> str:
     heads = "".join(f'<th scope="col" class="n">{head}</th>' for head in ("line", "time", "CPU"))
     heads += "".join(f'<th scope="col">{head}</th>' for head in ("event", "running process", "details"))
     return f'<div class="wide" tabindex="0"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _when(death: Row, row: Row, clock: Clock) -> str:
+    return "" if row.get("ts") is None else clock.time_text(death["log"], row["ts"], short=True)
 
 
 def _who(row: Row) -> str:

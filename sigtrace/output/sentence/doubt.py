@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.facts.schema import VERSION
 from sigtrace.facts.signals import signal_name
-from sigtrace.facts.witness import LOSSES_UNTOLD, SENDERS_UNTOLD, SHOWN, losses_untold, missing
+from sigtrace.facts.witness import FILTERED, LOSSES_UNTOLD, SENDERS_UNTOLD, SHOWN, filtered, losses_untold, missing
 from sigtrace.output.clock import gap_text
 from sigtrace.output.terminal import count, escaped, listed
 from sigtrace.store.flight import gap
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 def unseen_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     """Return in a sentence what sessions do not show because of the events that they lack, or None if they lack none.
 
-    `abouts` are what they say of themselves. The sentence begins with a small letter.
+    `abouts` are what they say of themselves. The sentence begins with a small letter. What tools of `FILTERED` do not
+    show, `untold_text` says.
     """
+    abouts = [about for about in abouts if not filtered(about)]
     lacking = {missing(about) for about in abouts}
     events = [event for event in SHOWN if any(event in one for one in lacking)]
     if not events:
@@ -41,7 +43,7 @@ def untold_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     tools = sorted({tool for about in abouts for tool in losses_untold(about)})
     if not tools:
         return None
-    untold = [words[tool] for words in (SENDERS_UNTOLD, LOSSES_UNTOLD) for tool in tools if tool in words]
+    untold = [words[tool] for words in (SENDERS_UNTOLD, LOSSES_UNTOLD, FILTERED) for tool in tools if tool in words]
     return f"{'; '.join(untold)}, so nobody can be ruled out where no line says who it was."
 
 

@@ -103,8 +103,10 @@ def source_text(source: str | None) -> str:
     return _SOURCES.get(source or "", "killer not in the log")
 
 
-def error_text(ret: int) -> str:
+def error_text(ret: int | None) -> str:
     """Return what a call returned, in words: `ok`, `ESRCH (no such process)`."""
+    if ret is None:
+        return "its result is unknown"
     if ret >= 0:
         return error_name(ret)
     return f"{error_name(ret)} ({ERRORS[-ret][1] if -ret in ERRORS else 'see errno(3)'})"
@@ -121,7 +123,7 @@ def _ending(  # noqa: PLR0911  (one sentence a verdict)
     if verdict == "asked":
         return _asked(death, signal, unit, brief=brief)
     if verdict == "unknown":
-        return ["ended, and the cause is unknown", _unknown(death, signal)]
+        return _unknown(death, signal)
     if verdict == "self":
         return [f"ended itself with {signal}", _group(death)]
     delay = "" if brief or death["delay_us"] is None else f", {_delay(death, unit)} after it was sent"
@@ -137,12 +139,18 @@ def _ending(  # noqa: PLR0911  (one sentence a verdict)
     return [*by, _group(death), raised_anew, delay]
 
 
-def _unknown(death: Row, signal: str) -> str:
-    how = death.get("how")
-    if how == "not recorded":
-        return f": a signal that was not recorded may have ended it; {signal} was delivered to it"
-    why = ": no call to exit is told" if how == "no exit call" else ""
-    return why + (f"; {signal} was delivered to it" if death["sig"] is not None else why and ", and no signal")
+def _unknown(death: Row, signal: str) -> list[str | Piece]:
+    if death.get("exit_status") is not None:
+        return [_exited(death), ", and whether it was asked to is unknown"]
+    if death.get("how") == "not recorded":
+        left_out = ": a signal that was not recorded may have ended it; "
+        return ["ended, and the cause is unknown", f"{left_out}{signal} was delivered to it"]
+    if death["sig"] is not None and len(death.get("lines") or ()) == 1:
+        # One line that tells the end and the signal is of a tool that prints what its parent was told.
+        return [f"was ended by {signal}, and who sent it is unknown"]
+    why = ": no call to exit is told" if death.get("how") == "no exit call" else ""
+    why += f"; {signal} was delivered to it" if death["sig"] is not None else why and ", and no signal"
+    return ["ended, and the cause is unknown", why]
 
 
 def _exited(death: Row) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sigtrace.facts.rules import NO_TS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -61,4 +63,7 @@ class _Group:
 
 def in_time(one: Object) -> tuple[Any, ...]:
     """Return what answers are sorted by: time, and without it the clock of their log."""
-    return one["time"] is None, one["time"] or 0, one["ts"], one["log"] or "", one["victim_pid"] or 0
+    # In a table without times, the order is that of its lines.
+    timed = one["ts"] is not None
+    within = one["victim_pid"] or 0 if timed else one["lines"][-1]
+    return one["time"] is None, one["time"] or 0, one["ts"] if timed else NO_TS, one["log"] or "", within

@@ -99,6 +99,8 @@ class _Ends:
 
 
 def _ts(text: str, log: str | None, about: dict[str, Any], ends: _Ends) -> int:
+    if about.get("ts_unit") == "none":
+        raise Error(f"{text}: {'this log' if log is None else log} has no times: the tool prints them with -t")
     before_end = ago(text)
     if before_end is not None:
         return ends.of(log) - before_end // timedelta(microseconds=1)
@@ -106,7 +108,7 @@ def _ts(text: str, log: str | None, about: dict[str, Any], ends: _Ends) -> int:
         hours, minutes, *seconds = text.split(":")
         return round((int(hours) * 3600 + int(minutes) * 60 + float(*seconds)) * 1e6)
     if _SECONDS.fullmatch(text):
-        return round(float(text) * 1e6) if about.get("ts_unit", "us") in {"us", "day"} else round(float(text))
+        return round(float(text) * 1e6) if about.get("ts_unit", "us") in {"us", "day", "utc"} else round(float(text))
     offset = about.get("utc_offset_us")
     moment = _moment(text, about)
     if offset is None:

@@ -172,7 +172,7 @@ _RULES: dict[str, Rule] = {
     "lost_by_cpu": _BY_CPU,
     "losses_of_unknown_size": _BY_CPU,
     "layouts": _TEXTS,
-    "ts_unit": (lambda value: _is_text(value) and value in {"us", "day", "ticks", "mixed"}, "a unit"),
+    "ts_unit": (lambda value: _is_text(value) and value in {"us", "day", "none", "ticks", "utc", "mixed"}, "a unit"),
     "tools": _TEXTS,
     "segment": (_is_count, "a number"),
     "gap": (_is_gap, "a time in which nothing was recorded"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.causes.judging.asking import ENDED, SENT
+from sigtrace.causes.judging.asking import ENDED, SENT, fate
 from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.facts.signals import signal_name
@@ -84,13 +84,14 @@ class Lives:
 def lives(database: Database, deaths: list[Row]) -> Lives | None:
     """Return the lives around deaths, which are objects of `sigtrace.analyze.deaths`.
 
-    None if these are of several logs of which one does not know UTC: their clocks do not compare.
+    None if these are of several logs of which one does not know UTC, for their clocks do not compare; and of a log
+    without times.
     """
     among = dict.fromkeys(death["log"] for death in deaths)
     known = {log: database.about_of(log).get("utc_offset_us") for log in among}
     offsets = {log: int(offset) for log, offset in known.items() if offset is not None}
     utc = len(offsets) == len(known)
-    if not utc and len(known) > 1:
+    if (not utc and len(known) > 1) or any(death["ts"] is None for death in deaths):
         return None
     found = _Found(deaths, offsets if utc else dict.fromkeys(known, 0))
     database.follow(found.ended, among=among)  # all endings: of a killer that just exited, too, the end is drawn
@@ -166,7 +167,7 @@ class _Found:
             places[signal.victim],
             signal.row.ts + self.offsets[self._deaths[place]["log"]],
             signal_name(signal.sig),
-            "fatal" if signal.ended else signal.fate,
+            fate(signal),
             self._decides(signal, place),
         )
 

@@ -1,1 +1,0 @@
-"""Snoop: the tables that killsnoop and sigsnoop print, a line for each call or signal."""
