@@ -24,6 +24,8 @@ pytestmark = pytest.mark.usefixtures("live")
 ROOT = Path(__file__).parents[2]
 DAEMONSET = list(yaml.safe_load_all((ROOT / "packaging" / "daemonset.yaml").read_text()))[1]
 MOST_RESIDENT = 60 << 20
+IMAGE = os.environ.get("SIGTRACE_IMAGE")
+"""The root of an image that was built from the Containerfile: docs/reliability.md says how."""
 
 
 @contextlib.contextmanager
@@ -99,11 +101,12 @@ def test_a_recorder_of_years_needs_little_memory_and_nothing_large_is_in_it(tmp_
 
 
 def spec(home: Path, command: list[str]) -> dict[str, Any]:
-    """Return a container as the DaemonSet describes it, but that this machine's files are its image's."""
+    """Return a container as the DaemonSet describes it, with the root of an image, or this machine's files."""
     container = DAEMONSET["spec"]["template"]["spec"]["containers"][0]
     capabilities = [f"CAP_{name}" for name in container["securityContext"]["capabilities"]["add"]]
-    image = [Path(name) for name in ("/usr", "/bin", "/lib", "/lib64", "/etc", "/root", "/opt") if Path(name).exists()]
-    mounts = [(str(folder), str(folder), ["rbind", "ro"]) for folder in {*image, *own_folders()}]
+    ours = [Path(name) for name in ("/usr", "/bin", "/lib", "/lib64", "/etc", "/root", "/opt") if Path(name).exists()]
+    borrowed = set() if IMAGE else {*ours, *own_folders()}
+    mounts = [(str(folder), str(folder), ["rbind", "ro"]) for folder in borrowed]
     volumes = {
         one["name"]: one["hostPath"]["path"]
         for one in DAEMONSET["spec"]["template"]["spec"]["volumes"]
@@ -115,11 +118,11 @@ def spec(home: Path, command: list[str]) -> dict[str, Any]:
             mounts.append((str(source), one["mountPath"], ["rbind", "ro" if one.get("readOnly") else "rw"]))
     return {
         "ociVersion": "1.0.2",
-        "root": {"path": "rootfs", "readonly": False},
+        "root": {"path": IMAGE or "rootfs", "readonly": False},
         "hostname": "pod",
         "process": {
-            "args": [sys.executable, "-m", "sigtrace", *command],
-            "env": ["PATH=/usr/bin:/bin", "SIGTRACE_HOST=node-7", f"PYTHONPATH={ROOT}"],
+            "args": ["sigtrace", *command] if IMAGE else [sys.executable, "-m", "sigtrace", *command],
+            "env": ["PATH=/usr/local/bin:/usr/bin:/bin", "SIGTRACE_HOST=node-7", f"PYTHONPATH={'' if IMAGE else ROOT}"],
             "cwd": "/",
             "user": {"uid": 0, "gid": 0},
             "noNewPrivileges": not container["securityContext"]["allowPrivilegeEscalation"],
