@@ -169,7 +169,7 @@ class _Book:
 
     def __enter__(self) -> Self:
         self._place = _folder(self._path.parent)
-        self._temporary = f".{self._path.name}.{os.getpid()}"
+        self._temporary = ledger.temporary(self._path).name
         self._file = open(self._place.create(self._temporary), "w+b")  # noqa: PTH123 -- a descriptor
         self._writer = pq.ParquetWriter(pa.PythonFile(self._file, "w"), TABLE, **_HOW)
         return self

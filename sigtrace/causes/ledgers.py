@@ -110,7 +110,7 @@ class Endings:
                 for name, values in places.items():
                     found = found.append_column(name, pa.array(values, pa.int64()))
                 tables.append(found)
-        types = [(name, TABLE.field(name).type) for name in _BRIEF]
+        types = [(name, pa.int64() if name == "time" else TABLE.field(name).type) for name in _BRIEF]
         empty = pa.schema([*types, ("ledger", pa.int64()), ("row", pa.int64())])
         return pa.concat_tables([empty.empty_table(), *(one.cast(empty) for one in tables)])
 

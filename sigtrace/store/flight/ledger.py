@@ -58,12 +58,18 @@ def place(session: Path) -> Path | None:
     return host.parent / FOLDER / host.name / session.parent.name / name
 
 
+def temporary(path: Path) -> Path:
+    """Return where a ledger is until it is whole; who writes it is alone, and replaces what one who was killed left."""
+    return path.with_name(f".{path.name}")
+
+
 def remove(session: Path) -> None:
     """Remove the ledger of a session that is gone, and its folders if they are empty."""
     path = place(session)
     if path is not None:
         with suppress(OSError):
-            path.unlink()
+            temporary(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             for folder in path.parents[:3]:  # date=, host=, _endings
                 folder.rmdir()
 
