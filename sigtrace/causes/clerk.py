@@ -28,7 +28,7 @@ from sigtrace.store.flight.home import MODE, is_held, status
 from sigtrace.store.flight.segments import find as find_segments
 from sigtrace.store.flight.segments import joined
 from sigtrace.store.folder import Folder
-from sigtrace.store.sessions import Found, find
+from sigtrace.store.sessions import Damaged, Found, find, looked_at
 from sigtrace.store.trust import checksum
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ def write(segments: Sequence[Found], *, final: bool) -> bool:
     if not can_be_told(whole) or (abouts := _abouts(segments, whole, final=final)) is None:
         return False
     if all(_is_written(one, about) for one, about in zip(segments, abouts, strict=True)):
+        return False
+    with tempfile.TemporaryDirectory(prefix="sigtrace-") as scratch:
+        looked = [looked_at(one, Path(scratch)) for one in segments]
+    if any(isinstance(one, Damaged) or "damaged" in one.about for one in looked):
         return False
     judge = Judge(witnessed=feed.told(whole)["witnessed"])
     clerk = _Clerk(judge)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -74,7 +75,7 @@ class Endings:
         for one in self._ledgers:
             pids = one.about["pids"]
             if pids is not None and pids[0] <= pid <= pids[1]:
-                with _Open(one) as file:
+                with _opened(one) as file:
                     groups = [n for n in range(file.num_row_groups) if _may_hold(file, n, pid)]
                     rows = file.read_row_groups(groups)
                     yield from self._told(rows.filter(pc.equal(rows["victim_pid"], pa.scalar(pid, pa.int64()))))
@@ -82,20 +83,20 @@ class Endings:
     def told(self) -> Iterator[dict[str, Any]]:
         """Yield the endings of all who did more than exit, as rows of a ledger."""
         for one in self._ledgers:
-            with _Open(one) as file:
+            with _opened(one) as file:
                 for group in one.about["told"]:
                     yield from self._told(file.read_row_group(group))
 
     def rows_of_all(self) -> Iterator[dict[str, Any]]:
         """Yield all endings, as rows of a ledger."""
         for one in self._ledgers:
-            with _Open(one) as file:
+            with _opened(one) as file:
                 yield from self._told(file.read())
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield all endings, as tables with the columns of `sigtrace.causes.endings.SCHEMA`."""
         for one in self._ledgers:
-            with _Open(one) as file:
+            with _opened(one) as file:
                 rows = file.read().select([*ENDING, "nth"]).sort_by("nth").drop_columns("nth")
             yield self._named(rows)
 
@@ -103,7 +104,7 @@ class Endings:
         """Return of all who did more than exit what is counted, and `ledger` and `row` for `rows`."""
         tables = []
         for number, one in enumerate(self._ledgers):
-            with _Open(one) as file:
+            with _opened(one) as file:
                 found = file.read_row_groups(one.about["told"], _BRIEF) if one.about["told"] else None
             if found is not None:
                 places = {"ledger": [number] * len(found), "row": list(range(len(found)))}
@@ -117,7 +118,7 @@ class Endings:
     def rows(self, number: int, rows: Sequence[int]) -> Iterator[dict[str, Any]]:
         """Yield rows of a ledger, by what `brief` says of them."""
         one = self._ledgers[number]
-        with _Open(one) as file:
+        with _opened(one) as file:
             found = file.read_row_groups(one.about["told"])
         yield from self._told(found.take(pa.array(rows, pa.int64())))
 
@@ -138,7 +139,10 @@ def ending(row: dict[str, Any]) -> dict[str, Any]:
 
 def evidence(row: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows that an ending rests on, as `Judge.evidence` does."""
-    found: list[dict[str, Any]] = json.loads(row["evidence"] or "[]")
+    try:
+        found: list[dict[str, Any]] = json.loads(row["evidence"] or "[]")
+    except ValueError as error:
+        raise SpoiltError("the evidence of an ending is not JSON") from error
     return found
 
 
@@ -146,37 +150,25 @@ class SpoiltError(SessionError):
     """A ledger is damaged, or another one lies there now."""
 
 
-class _Open:
-    """A ledger as it was sealed, open to be read."""
-
-    def __init__(self, one: Ledger) -> None:
-        self._one = one
-
-    def __enter__(self) -> pq.ParquetFile:
-        path = self._one.path
+@contextmanager
+def _opened(one: Ledger) -> Iterator[pq.ParquetFile]:
+    """Open a ledger as it was sealed, to be read."""
+    try:
+        descriptor = regular.opened(one.path)
         try:
-            self._descriptor = regular.opened(path)
-        except (FileNotFoundError, SessionError) as error:
-            raise SpoiltError(f"{path}: it cannot be read") from error
-        try:
-            _refuse_another(self._one, self._descriptor)
-            self._file = open(self._descriptor, "rb", closefd=False)
-            return pq.ParquetFile(self._file)
-        except BaseException as error:
-            os.close(self._descriptor)
-            if isinstance(error, (OSError, SessionError, pa.ArrowException)):
-                raise SpoiltError(f"{path}: it cannot be read") from error
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        os.close(self._descriptor)
+            _refuse_another(one, descriptor)
+            with open(descriptor, "rb", closefd=False) as file:
+                yield pq.ParquetFile(file)
+        finally:
+            os.close(descriptor)
+    except (OSError, LookupError, SessionError, pa.ArrowException) as error:
+        raise SpoiltError(f"{one.path}: it cannot be read: {error}") from error
 
 
 def _refuse_another(one: Ledger, descriptor: int) -> None:
     checksum.verify(one.path, descriptor)
     if ledger.header(one.path, descriptor) != one.about:
-        raise SpoiltError(f"{one.path}: another one lies there now")
+        raise SessionError("another one lies there now")
 
 
 def _may_hold(file: pq.ParquetFile, number: int, pid: int) -> bool:
