@@ -86,22 +86,17 @@ def answers(root: Path) -> dict[str, str]:
     """Return all that sigtrace answers about sessions out of their endings, as text."""
     with Database(root) as database:
         deaths = database.answer("FROM deaths").to_pylist()
-    found = {"deaths": json.dumps(deaths, default=str), "report": _asked(root, summary)}
+        found = {"deaths": _text(deaths), "report": _text(summary(database))}
     pids = {row["victim_pid"]: row["verdict"] for row in deaths}
     chosen = sorted(pids, key=lambda pid: (pids[pid] == "exited", pid))[:_PIDS]
-    for whom, *how in (
-        *(("all", each, exits) for each, exits in ((True, True), (True, False), (False, False))),
-        *((str(pid), each, True) for pid in (*chosen, 1) for each in (True, False)),
-    ):
-        found[f"who {whom} {how}"] = _asked(root, _who, whom, *how)
+    with Database(root) as database:  # whose files are not looked at until a question needs them
+        for whom, each, exits in (
+            *((str(pid), each, True) for pid in (*chosen, 1) for each in (True, False)),
+            *(("all", each, exits) for each, exits in ((True, True), (True, False), (False, False))),
+        ):
+            found[f"who {whom} {each} {exits}"] = _text(ask(database, Question(whom), each=each, exits=exits))
     return found
 
 
-def _who(database: Database, whom: str, *how: bool) -> str:
-    each, exits = how
-    return str(ask(database, Question(whom), each=each, exits=exits))
-
-
-def _asked(root: Path, question: Any, *how: Any) -> str:
-    with Database(root) as database:
-        return json.dumps(question(database, *how), default=str)
+def _text(answer: Any) -> str:
+    return json.dumps(answer, default=str)

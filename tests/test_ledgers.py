@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -233,9 +232,9 @@ def test_answers_come_out_of_the_ledger_if_there_is_one(tmp_path: Path) -> None:
     killed = next(row["victim_pid"] for row in pq.read_table(path).to_pylist() if row["verdict"] == "killed")
     rewritten(path, lambda row: {**row, "killer_comm": row["killer_comm"] and "somebody", "exit_status": 77})
     for asked in ("all", str(killed)):
-        assert {one["killer_comm"] for one in who(Database(tmp_path), asked) if one["verdict"] == "killed"} == {
-            "somebody"
-        }
+        with Database(tmp_path) as database:
+            found = who(database, asked)
+        assert {one["killer_comm"] for one in found if one["verdict"] == "killed"} == {"somebody"}
     with Database(tmp_path) as database:
         told = summary(database)
         assert {death["killer_comm"] for death in told["deaths"]} <= {"somebody", None}
@@ -337,10 +336,11 @@ def test_who_pid_reads_no_part_of_a_session_whose_ledger_tells_its_end(tmp_path:
     book(session)
     with Database(tmp_path) as database:
         (killed, *_) = database.rows("SELECT victim_pid AS pid FROM deaths WHERE verdict = 'killed'")
-    before = who(Database(tmp_path), str(killed["pid"]))
+        before = who(database, str(killed["pid"]))
     for part in session.glob("part-*.parquet"):
         flipped(part)
-    assert who(Database(tmp_path), str(killed["pid"])) == before
+    with Database(tmp_path) as database:
+        assert who(database, str(killed["pid"])) == before
     # What reads rows looks at the files first, and a damaged part is missing.
     with Database(tmp_path) as database:
         assert summary(database)["unknown"] is not None
@@ -390,10 +390,10 @@ def test_spark_reads_the_sessions_and_their_endings_each_as_a_table(spark: Spark
 
 def test_a_process_beside_the_recorder_writes_what_is_due(tmp_path: Path) -> None:
     home = flown(tmp_path / "home")
-    Beside().write(home)
-    end = time.monotonic() + 120
-    while len(books(home)) < len(segments.find(home)) and time.monotonic() < end:
-        time.sleep(0.1)
+    beside = Beside()
+    beside.write(home)
+    beside.write(home)  # one at a time
+    beside.wait()
     assert holding(home) == [True]
     assert answers(home) == without_ledgers(home)
     assert list((home / ledger.FOLDER).rglob(".*")) == []

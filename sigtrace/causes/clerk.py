@@ -58,7 +58,7 @@ _HOW: dict[str, Any] = {
 _MOST_BYTES = 256 << 20  # of parts: some 20 million rows, ten seconds
 _LEAST_URGENT = 19
 _TOLD_ROWS = 1 << 13
-_EXITS_ROWS = 1 << 16
+_EXITS_ROWS = 1 << 13  # to find one, a row group is read
 
 
 def write(segments: Sequence[Found], *, final: bool) -> bool:

@@ -77,7 +77,7 @@ class Endings:
             if pids is not None and pids[0] <= pid <= pids[1]:
                 with _opened(one) as file:
                     groups = [n for n in range(file.num_row_groups) if _may_hold(file, n, pid)]
-                    rows = file.read_row_groups(groups)
+                    rows = file.read_row_groups(groups, use_threads=False)
                     yield from self._told(rows.filter(pc.equal(rows["victim_pid"], pa.scalar(pid, pa.int64()))))
 
     def told(self) -> Iterator[dict[str, Any]]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from sigtrace.store.flight.ledger import Ledger
 
+_DESCRIPTIONS = frozenset((DESCRIPTION, OLDER_DESCRIPTION))
+
 
 @dataclass
 class Found:
@@ -151,7 +153,7 @@ def _sessions_in(folder: Path) -> Iterator[str | Damaged]:
     found = 0
     closed: list[OSError] = []
     for place, folders, files in os.walk(folder, onerror=closed.append):
-        if Folder(Path(place)).described():
+        if not _DESCRIPTIONS.isdisjoint(files):
             folders.clear()
             files = []  # noqa: PLW2901  (its parts are not sessions of their own)
             found += 1

@@ -31,3 +31,8 @@ class Beside:
                 stdout=subprocess.DEVNULL,
                 process_group=0,  # out of reach of ^C
             )
+
+    def wait(self) -> None:
+        """Wait until it has written what it began."""
+        if self._running is not None:
+            self._running.wait()
