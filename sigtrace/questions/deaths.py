@@ -240,8 +240,10 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
 
 
 def _of_ledgers(database: Database, most: int) -> Deaths:
+    found = Deaths(most, period=database.period)
+    kept = [one for _, one in database.endings() if one is not None]
     try:
-        return Deaths(most, period=database.period).read([one for _, one in database.endings() if one is not None])
+        return found.read(kept) if kept else found
     except SpoiltError:
         database.spoil()
         return Deaths(most, period=database.period)
