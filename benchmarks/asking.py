@@ -1,4 +1,7 @@
-"""The section on asking: a made-up fleet of 100 million rows, asked by sigtrace, and a part of it by pandas too."""
+"""The section on asking: a made-up fleet of 100 million rows, asked by sigtrace, and a part of it by pandas too.
+
+It is asked as its rows are, and with the endings beside them that flight recorders write.
+"""
 
 import json
 import re
@@ -15,6 +18,7 @@ from section import Section, Target, table
 HERE = Path(__file__).resolve().parent
 DATA = HERE / "data"
 FLEET = DATA / "fleet"
+ENDINGS = FLEET / "_endings"
 PART_SESSIONS = 40  # a tenth: what pandas holds in some 2 GB
 PID = 2_123_456
 
@@ -29,7 +33,16 @@ def sections(runs: int) -> Iterator[Section]:
     if not FLEET.exists():
         print("writing the fleet ...", file=sys.stderr)
         subprocess.run([sys.executable, HERE / "fleet.py", FLEET], check=True)
+    aside = DATA / "endings"  # of an earlier run
+    if ENDINGS.exists():
+        ENDINGS.rename(aside)
     yield _whole(runs)
+    if aside.exists():
+        aside.rename(ENDINGS)
+    else:
+        print("writing its endings ...", file=sys.stderr)
+        subprocess.run([sys.executable, HERE / "book.py", FLEET], check=True)
+    yield _with_endings(runs)
     with tempfile.TemporaryDirectory(dir=DATA) as folder:
         for session in sorted(FLEET.glob("*/*/*.parquet"))[:PART_SESSIONS]:
             place = Path(folder) / session.relative_to(FLEET)
@@ -54,6 +67,31 @@ def _whole(runs: int) -> Section:
         Target("time of the report", 20, rounds.wall(REPORT), "s"),
         Target("memory of the report", 2000, rounds.peak(REPORT) / MB, "MB"),
         Target("time of who PID", 2, rounds.wall(WHO), "s"),
+    ]
+    return found
+
+
+def _with_endings(runs: int) -> Section:
+    size = sum(file.stat().st_size for file in ENDINGS.rglob("*.endings"))
+    found = Section(f"Asking the same fleet with its endings beside it: {size / MB:,.0f} MB more")
+    if not size:
+        found.faults.append(f"WRONG: no endings were written: if {FLEET} is an older one, remove it")
+        return found
+    commands = {
+        REPORT: Command([script(), "report", FLEET], runs),
+        WHO: Command([script(), "who", FLEET, str(PID)], runs),
+    }
+    rounds = Rounds(commands)
+    found.body.append(usages(rounds, commands))
+    with_endings = [said("report", FLEET), said("who", FLEET, str(PID))]
+    aside = DATA / "endings"
+    ENDINGS.rename(aside)
+    if with_endings != [said("report", FLEET), said("who", FLEET, str(PID))]:
+        found.faults.append("WRONG: the answers differ")
+    aside.rename(ENDINGS)
+    found.targets = [
+        Target("time of the report", 8, rounds.wall(REPORT), "s"),
+        Target("time of who PID", 0.5, rounds.wall(WHO), "s"),
     ]
     return found
 

@@ -137,8 +137,7 @@ class Parts:
     """The rows of one log in Parquet files, however many and large: few row groups are in memory at a time.
 
     `missing` are the lines after which there were more, in files that could not be read. `signals` are those that alone
-    were recorded, if not all were. `fed` is called with the bytes
-    of each file that was followed.
+    were recorded, if not all were. `fed` is called with the bytes of each file that was followed.
     """
 
     def __init__(
@@ -179,9 +178,6 @@ class Parts:
 
 def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | None, Table | Parts]]:
     """Yield the logs of a session by the names that they have here, with their rows."""
-    kinds = one.about["lines_by_kind"]
-    losses_told = not losses_untold(one.about)
-    signals = one.about.get("signals", ())
     missing = [line for left_out in one.about.get("damaged", ()) if (line := left_out["after_line"]) is not None]
     if one.rows is None and len(logs) == 1:
         yield (
@@ -189,16 +185,25 @@ def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | N
             Parts(
                 one.files,
                 lossy=lossy(one),
-                witnessed=losses_told and witnessed([*kinds, *_recorded(one)]),
-                exits_told=exits_told(kinds, _recorded(one)),
                 missing=missing,
-                signals=signals,
+                **told(one),
             ),
         )
         return
     names = dict(zip(one.logs, logs, strict=True))
-    for log, rows in tables(one.table(), missing, losses_told=losses_told, signals=signals):
+    signals = one.about.get("signals", ())
+    for log, rows in tables(one.table(), missing, losses_told=not losses_untold(one.about), signals=signals):
         yield names.get(log, log if len(logs) > 1 else logs[0]), rows
+
+
+def told(one: Found) -> dict[str, Any]:
+    """Return whether a session is `witnessed`, and `exits_told`, and which `signals` it has, as of `Parts`."""
+    kinds, recorded = one.about["lines_by_kind"], _recorded(one)
+    return {
+        "signals": list(one.about.get("signals", ())),
+        "witnessed": not losses_untold(one.about) and witnessed([*kinds, *recorded]),
+        "exits_told": exits_told(kinds, recorded),
+    }
 
 
 def lossy(one: Found) -> bool:

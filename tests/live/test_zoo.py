@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import difference
@@ -10,6 +11,9 @@ import pytest
 from zoo.catalogue import SCENES
 from zoo.judge import judge
 from zoo.recording import record
+
+from sigtrace.store.flight import ledger
+from tests.booked import answers, book, holding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +36,18 @@ def test_who_tells_the_truth_of(scene: str, recorded: tuple[Path, dict[str, Judg
     if judgement.skipped:
         pytest.skip(judgement.skipped)
     assert judgement.wrong == []
+
+
+def test_the_answers_about_all_scenes_are_the_same_with_their_endings_beside_them(
+    recorded: tuple[Path, dict[str, Judgement]], tmp_path: Path
+) -> None:
+    session = tmp_path / "host=zoo" / "date=2026-11-22" / "zoo.parquet"
+    shutil.copytree(recorded[0] / "zoo.parquet", session)
+    assert book(session)
+    assert holding(tmp_path) == [True]
+    found = answers(tmp_path)
+    shutil.rmtree(tmp_path / ledger.FOLDER)
+    assert answers(tmp_path) == found
 
 
 def test_the_plain_judge_agrees_on_all_scenes(recorded: tuple[Path, dict[str, Judgement]]) -> None:
