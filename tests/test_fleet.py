@@ -19,8 +19,11 @@ import pytest
 
 from sigtrace import SessionError, analyze, read
 from sigtrace.facts.schema import PLAIN, complete
+from sigtrace.store.flight import ledger
 from sigtrace.store.folder import placed
 from sigtrace.store.recorder import Recorder
+from tests.booked import book
+from tests.booked import placed as placed_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,6 +184,8 @@ def test_the_python_of_the_docs_runs(
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # which the docs set
     code = "".join(re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "fleet.md").read_text(), re.DOTALL))
     days = tmp_path / "days"
+    assert book(placed_anew(SESSIONS[0], tmp_path))
+    code = code.replace('"fleet/_endings"', repr(str(tmp_path / ledger.FOLDER)))
     exec(code.replace('"fleet"', repr(str(FLEET))).replace('"days"', repr(str(days))), {})  # noqa: S102 -- ours
     assert "runsv" in capsys.readouterr().out
     whole = with_spark(FLEET, spark).filter(pc.field("date") == date(2026, 11, 21))

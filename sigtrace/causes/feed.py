@@ -165,8 +165,6 @@ class Parts:
 
 def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | None, Table | Parts]]:
     """Yield the logs of a session by the names that they have here, with their rows."""
-    kinds = one.about["lines_by_kind"]
-    losses_told = not losses_untold(one.about)
     missing = [line for left_out in one.about.get("damaged", ()) if (line := left_out["after_line"]) is not None]
     if one.rows is None and len(logs) == 1:
         yield (
@@ -174,15 +172,23 @@ def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | N
             Parts(
                 one.files,
                 lossy=lossy(one),
-                witnessed=losses_told and witnessed([*kinds, *_recorded(one)]),
-                exits_told=exits_told(kinds, _recorded(one)),
                 missing=missing,
+                **told(one),
             ),
         )
         return
     names = dict(zip(one.logs, logs, strict=True))
-    for log, rows in tables(one.table(), missing, losses_told=losses_told):
+    for log, rows in tables(one.table(), missing, losses_told=not losses_untold(one.about)):
         yield names.get(log, log if len(logs) > 1 else logs[0]), rows
+
+
+def told(one: Found) -> dict[str, bool]:
+    """Return whether a session is `witnessed`, and `exits_told`, as of `Parts`."""
+    kinds, recorded = one.about["lines_by_kind"], _recorded(one)
+    return {
+        "witnessed": not losses_untold(one.about) and witnessed([*kinds, *recorded]),
+        "exits_told": exits_told(kinds, recorded),
+    }
 
 
 def lossy(one: Found) -> bool:

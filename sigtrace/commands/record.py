@@ -115,9 +115,10 @@ def _recorder(
             cgroups=seen.cgroups,
             made=made,
         )
+    from sigtrace.commands.flight.beside import Beside
     from sigtrace.store.flight.flight import Flight
 
-    return Flight(path, origin, probe, kept=kept, look=look, made=made)
+    return Flight(path, origin, probe, kept=kept, look=look, made=made, whole=Beside().write)
 
 
 class Run:

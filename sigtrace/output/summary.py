@@ -88,7 +88,7 @@ def _of_deaths(
     counts["deaths"] = deaths.verdicts.total() - deaths.verdicts["exited"]
     counts["matrix"], counts["askers"] = len(deaths.matrix), len(deaths.askers)
     return {
-        "verdicts": {verdict: n for verdict, n in deaths.verdicts.items() if n},
+        "verdicts": {verdict: n for verdict, n in sorted(deaths.verdicts.items()) if n},
         "exits_that_failed": deaths.failed,
         "deaths": [{**death, "sentence": sentence(death, database)} for death in deaths.first],
         "matrix": _pairs(deaths.matrix),

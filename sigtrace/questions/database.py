@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -14,15 +13,17 @@ import pyarrow as pa
 
 from sigtrace.causes import feed
 from sigtrace.causes.endings import SCHEMA, Exits, follow
+from sigtrace.causes.ledgers import Endings, SpoiltError
 from sigtrace.errors import Error, SessionError
-from sigtrace.facts.rules import ASKED_WITHIN_US, ASKING, STORM_CALLS, STORM_GAP_US
+from sigtrace.facts.rules import ASKED_WITHIN_US
 from sigtrace.facts.schema import VERSION
+from sigtrace.questions import deaths
+from sigtrace.questions.choice.opened import Opened
 from sigtrace.questions.choice.period import NO_LINES, Period
+from sigtrace.questions.sql import sift
 from sigtrace.questions.sql.lock import asking, lock, quoted
 from sigtrace.questions.sql.refusal import explained, of_engines, reason
 from sigtrace.questions.sql.view import columns, parquet
-from sigtrace.store.flight.segments import joined
-from sigtrace.store.sessions import Damaged, find
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
@@ -32,31 +33,12 @@ if TYPE_CHECKING:
     import duckdb
 
     from sigtrace.causes.endings import Ended, Logged, Settled
-    from sigtrace.causes.judging.verdict import Judge
-    from sigtrace.causes.tracking.process import Process
     from sigtrace.store.session import Session
     from sigtrace.store.sessions import Found
 
-_OF_A_CALL = "event, ts, line, log, pid, tid, comm, sig, target, ret"  # what analyze asks of one
 _MEMORY = "1GB"  # what does not fit goes to a temporary folder
 _PIECE = 1 << 12
 _FEW = 10_000  # rows: to start DuckDB takes longer than to count them
-
-# A storm of 100 calls, 10 ms apart at most: the last of them is within 99 gaps of the call 99 before it, whosever; but
-# for those that stand a little out of order. A log whose CPUs were put one behind the other is looked at as a whole.
-_DENSE = f"""
-CREATE OR REPLACE TABLE dense AS SELECT DISTINCT coalesce(log, '') FROM (
-    SELECT log, ts - lag(ts, {STORM_CALLS - 1}) OVER () AS took, lag(log, {STORM_CALLS - 1}) OVER () AS before,
-        lag(ts) OVER () - ts AS back, lag(log) OVER () AS behind
-    FROM kills
-) WHERE (took <= {STORM_CALLS * STORM_GAP_US} AND before IS NOT DISTINCT FROM log)
-    OR (back > {STORM_GAP_US} AND behind IS NOT DISTINCT FROM log)
-"""
-_ASKED = f"""
-CREATE OR REPLACE TABLE both_sent AS
-SELECT coalesce(log, '') AS of_log, target FROM tallied WHERE ret = 0
-GROUP BY ALL HAVING bool_or(sig = 9) AND bool_or(sig IN {ASKING})
-"""
 
 
 class Database:
@@ -92,22 +74,15 @@ class Database:
         self._counted: duckdb.DuckDBPyRelation | pa.Table | None = None
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
         try:
-            # A session that two sources stand for is one.
-            found = (one for source in sources for one in find(source, Path(self._scratch.name), since))
-            of_place = list({_place(one) or n: one for n, one in enumerate(found)}.values())
-            self._sessions = joined(one for one in of_place if not isinstance(one, Damaged))
-            damaged = [one for one in of_place if isinstance(one, Damaged)]
-            self.left_out = _left_out(damaged, sources, others=bool(self._sessions))
-            self._shared = Counter(log for one in self._sessions for log in one.logs)
+            self._opened = Opened(sources, Path(self._scratch.name), since)
             self.name = ", ".join(one if isinstance(one, str) else str(getattr(one, "name", one)) for one in sources)
-            self.abouts = [one.about for one in self._sessions]
-            self.accounting = sum((Accounting.from_dict(about) for about in self.abouts), Accounting())
         except BaseException:
             self._scratch.cleanup()
             raise
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
+        self.look()
         with self._connecting:
             if self._connected is None:
                 self._connected = self._connect()
@@ -160,6 +135,44 @@ class Database:
         if self._connected is not None:
             self._connected.close()
         self._scratch.cleanup()
+
+    @property
+    def _sessions(self) -> list[Found]:
+        return self._opened.sessions
+
+    @property
+    def left_out(self) -> list[dict[str, Any]]:
+        """The sessions of which nothing can be read."""
+        return self._opened.left_out
+
+    @property
+    def abouts(self) -> list[dict[str, Any]]:
+        """What each session says of itself."""
+        return [one.about for one in self._sessions]
+
+    @cached_property
+    def accounting(self) -> Accounting:
+        """The account of all their lines."""
+        return sum((Accounting.from_dict(about) for about in self.abouts), Accounting())
+
+    def look(self) -> None:
+        """Look at the files of all sessions, if that is still to be done: before any of their rows is read."""
+        if self._opened.look():
+            for known in ("accounting", "about_by_log"):
+                self.__dict__.pop(known, None)
+
+    def endings(self) -> list[tuple[Sequence[str | None], Endings | None]]:
+        """Return the logs of each session, and its endings, if they are in ledgers as they would be found anew."""
+        usual = self.asked_within_us == ASKED_WITHIN_US and self.period is None
+        return [
+            (logs, Endings(logs[0], one.ledgers) if usual and holds else None)
+            for number, (one, holds) in enumerate(zip(self._sessions, self._opened.holding, strict=True))
+            for logs in [self._logs(number)]
+        ]
+
+    def spoil(self) -> None:
+        """Take no endings out of ledgers: one of them is damaged."""
+        self._opened.spoil()
 
     @property
     def logs(self) -> list[str | None]:
@@ -257,6 +270,7 @@ class Database:
 
     def logged(self, among: Collection[str | None] | None = None) -> Iterator[Logged]:
         """Yield the name of each log and its rows for the process tracker: of all logs, or of those `among` these."""
+        self.look()
         for number, one in enumerate(self._sessions):
             logs = self._logs(number)
             if among is None or set(logs) & set(among):
@@ -277,6 +291,7 @@ class Database:
     def frame(self) -> duckdb.DuckDBPyRelation | pa.Table:
         """The rows of all sessions as narwhals takes them: if there are few, in memory, and DuckDB is not started."""
         if self._frame is None:
+            self.look()
             (one, *others) = self._sessions
             # To number the rows of a table, narwhals needs arange of pyarrow 21, or numpy, which a command hides.
             few = self.period is None and not others and one.n_rows() <= _FEW and hasattr(pa, "arange")
@@ -299,9 +314,8 @@ class Database:
         if isinstance(self.frame, pa.Table):
             few: pa.Table = calls.storms(self.frame)
             return few
-        self._connection.execute(_DENSE)
-        dense = self._connection.sql(f"SELECT {_OF_A_CALL} FROM kills WHERE coalesce(log, '') IN (FROM dense)")
-        found: duckdb.DuckDBPyRelation = calls.storms(self.keep("stormy", dense))
+        self._connection.execute(sift.FIND_DENSE)
+        found: duckdb.DuckDBPyRelation = calls.storms(self.keep("stormy", self._connection.sql(sift.DENSE)))
         return found
 
     def escalations(self) -> duckdb.DuckDBPyRelation | pa.Table:
@@ -312,12 +326,9 @@ class Database:
             few: pa.Table = calls.escalations(self.frame)
             return few
         self.counted()
-        self._connection.execute(_ASKED)
-        both = self._connection.sql(
-            f"SELECT {_OF_A_CALL} FROM kills WHERE ret = 0 AND sig IN {(*ASKING, 9)}"
-            " AND (coalesce(log, ''), target) IN (FROM both_sent)"
-        )
-        found: duckdb.DuckDBPyRelation = calls.escalations(self.keep("asked_and_killed", both))
+        self._connection.execute(sift.FIND_ASKED)
+        both = self.keep("asked_and_killed", self._connection.sql(sift.ASKED))
+        found: duckdb.DuckDBPyRelation = calls.escalations(both)
         return found
 
     def _reads_deaths(self, query: str) -> bool:
@@ -331,20 +342,17 @@ class Database:
     def _fill_deaths(self) -> None:
         if "deaths" in self._made:
             return
-        found: list[dict[str, Any]] = []
 
-        def insert() -> None:
-            self._connection.register("found", pa.Table.from_pylist(found, SCHEMA))
+        def insert(rows: pa.Table) -> None:
+            self._connection.register("found", rows)
             self._connection.execute("INSERT INTO deaths FROM found")
-            found.clear()
 
-        def ended(log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
-            found.append({"log": log, **judge.ending(process, lost)})
-            if len(found) == _PIECE:
-                insert()
-
-        self.follow(ended)
-        insert()
+        try:
+            deaths.insert_all(self, insert)
+        except SpoiltError:
+            self.spoil()
+            self._connection.execute("DELETE FROM deaths")
+            deaths.insert_all(self, insert)
         self._connection.unregister("found")
         self._made.add("deaths")
 
@@ -365,7 +373,7 @@ class Database:
 
     def _renamed(self, number: int) -> bool:
         return len(self._sessions) > 1 and any(
-            log is None or self._shared[log] > 1 for log in self._sessions[number].logs
+            log is None or self._opened.shared[log] > 1 for log in self._sessions[number].logs
         )
 
     def _log(self, number: int) -> str:
@@ -385,15 +393,3 @@ class Database:
 def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     with explained():
         yield from reader
-
-
-def _left_out(damaged: list[Damaged], sources: Sequence[object], *, others: bool) -> list[dict[str, Any]]:
-    for one in damaged:
-        # A file that was asked for by its own name is missed more than one of many.
-        if not others or (one.path in map(str, sources) and not Path(one.path).is_dir()):
-            raise one.error
-    return [one.told() for one in damaged]
-
-
-def _place(one: Found | Damaged) -> str | None:
-    return os.path.realpath(one.path) if Path(one.path).exists() else None

@@ -11,17 +11,20 @@ from itertools import chain, islice
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Self
 
-from sigtrace.causes import endings
+from sigtrace.causes import endings, ledgers
 from sigtrace.causes.feed import Parts
+from sigtrace.causes.ledgers import SpoiltError
 from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.errors import Error
 from sigtrace.facts.signals import signal_name
 from sigtrace.questions.choice.lines import in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from multiprocessing.connection import Connection
+
+    import pyarrow as pa
 
     from sigtrace.causes.endings import Logged
     from sigtrace.causes.judging.verdict import Judge
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     Key = tuple[Any, ...]
     Pair = tuple[str | None, str | None, str | None, int | None]
 
+_PIECE = 1 << 12
 _SHARE_BYTES = 16 << 20  # some 1.2 million rows, a third of a second
 _WORTH_A_PROCESS = 8  # shares: to start one takes as long as one of them
 
@@ -127,6 +131,43 @@ class Deaths:
             self.failed += failed
         return self
 
+    def read(self, sessions: Sequence[ledgers.Endings]) -> Self:
+        """Count the deaths of sessions out of their ledgers. Raises `SpoiltError` if one of these is damaged."""
+        places: list[tuple[Key, int, int, int]] = []
+        for number, one in enumerate(sessions):
+            self.verdicts.update(one.verdicts)
+            self.failed += one.failed
+            rows = one.brief()
+            names = (
+                "verdict",
+                "killer_comm",
+                "source",
+                "victim_comm",
+                "sig",
+                "time",
+                "ts",
+                "victim_pid",
+                "ledger",
+                "row",
+            )
+            columns = [rows[name].to_pylist() for name in names]
+            for verdict, *pair, at, ts, pid, book, row in zip(*columns, strict=True):
+                if verdict == "exited":
+                    continue
+                (self.askers if verdict == "asked" else self.matrix)[tuple(pair)] += 1
+                key = in_time({"log": one.log, "time": at, "ts": ts, "victim_pid": pid})
+                if self.last is None or key <= self.last:
+                    places.append((key, number, book, row))
+        chosen: dict[tuple[int, int], list[tuple[int, Key]]] = {}
+        for key, number, book, row in sorted(places)[: self.most]:
+            chosen.setdefault((number, book), []).append((row, key))
+        for (number, book), found in chosen.items():
+            ordered = sorted(found)
+            for (_, key), row in zip(ordered, sessions[number].rows(book, [n for n, _ in ordered]), strict=True):
+                self._kept.append((key, _death(row)))
+        self._sort()
+        return self
+
     def add(self, other: Deaths) -> None:
         """Count those that were counted elsewhere."""
         self.verdicts += other.verdicts
@@ -151,7 +192,7 @@ class Deaths:
         key = in_time({**when, "victim_pid": process.pid})
         if self.last is not None and key > self.last:
             return
-        rows = [_fact({**row, "time": time(row.get("time"))}) for row in judge.evidence(process, lost)]
+        rows = [_fact(row) for row in judge.evidence(process, lost)]
         self._kept.append((key, {"log": log, **answered(judge.ending(process, lost)), "evidence": rows}))
         if len(self._kept) > 2 * self.most:
             self._sort()
@@ -170,13 +211,15 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
     if stop is None:
         with Stop() as never:
             return counted(database, most, processes, never)
-    found = Deaths(most, period=database.period)
     within_us = database.asked_within_us
+    database.look()  # what is damaged may not be found while others ask already
+    found = _of_ledgers(database, most)
+    rest = [log for logs, one in database.endings() if one is None for log in logs]
     if processes == 1:
-        return found.follow(database.logged(), within_us, stop.event)
+        return found.follow(database.logged(rest), within_us, stop.event)
     shares: list[Share] = []
     room = 0
-    for log, rows in database.logged():
+    for log, rows in database.logged(rest):
         if not isinstance(rows, Parts):
             found.follow([(log, rows)], within_us, stop.event)
             continue
@@ -194,6 +237,40 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
         if database.fed is not None:
             database.fed(of_each * n)
     return found
+
+
+def _of_ledgers(database: Database, most: int) -> Deaths:
+    try:
+        return Deaths(most, period=database.period).read([one for _, one in database.endings() if one is not None])
+    except SpoiltError:
+        database.spoil()
+        return Deaths(most, period=database.period)
+
+
+def insert_all(database: Database, insert: Callable[[pa.Table], object]) -> None:
+    """Give all endings to `insert`, as tables of `sigtrace.causes.endings.SCHEMA`, out of ledgers or followed.
+
+    Raises `SpoiltError` if a ledger is damaged.
+    """
+    found: list[Death] = []
+
+    def flush() -> None:
+        insert(endings.table(iter(found), endings.SCHEMA))
+        found.clear()
+
+    def ended(log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
+        found.append({"log": log, **judge.ending(process, lost)})
+        if len(found) == _PIECE:
+            flush()
+
+    for logs, kept in database.endings():
+        if kept is None:
+            database.follow(ended, among=logs)
+            continue
+        flush()
+        for rows in kept.tables():
+            insert(rows.select(endings.SCHEMA.names))
+    flush()
 
 
 def _add_shares(found: Deaths, shares: Sequence[Share], within_us: int, processes: int, stop: Stop) -> Iterator[int]:
@@ -251,6 +328,11 @@ def _key(kept: tuple[Key, Death]) -> Key:
     return kept[0]
 
 
+def _death(row: dict[str, Any]) -> Death:
+    return {**answered(ledgers.ending(row)), "evidence": [_fact(one) for one in ledgers.evidence(row)]}
+
+
 def _fact(row: dict[str, Any]) -> dict[str, Any]:
-    filled = {column: value for column, value in row.items() if value is not None}
+    dated = {**row, "time": time(row.get("time"))}
+    filled = {column: value for column, value in dated.items() if value is not None}
     return filled | ({"signal": signal_name(filled["sig"])} if "sig" in filled else {})

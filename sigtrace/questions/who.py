@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace.causes.endings import Exits
-from sigtrace.causes.tracking.rows import NO_TIME
+from sigtrace.causes.judging.verdict import Brief
+from sigtrace.causes.ledgers import SpoiltError, ending
+from sigtrace.causes.tracking.rows import NO_TIME, NONE
 from sigtrace.causes.victims import victim
 from sigtrace.errors import SessionError
 from sigtrace.facts.witness import missing
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from sigtrace.store.session import Session
 
     Object = dict[str, Any]
+    _Key = tuple[str | None, str | None, int, Brief]
 
 _NONE = Exits(0, 0)
 
@@ -86,11 +89,15 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
     matcher = None if question.asked == "all" else Matcher(question.asked)
     if question.by is not None:
         return _by(database, Matcher(question.by), matcher, period, each=each)
+    answer = _of_ledgers(database, matcher, period, each=each, exits=exits)
+    return answer or _followed(database, matcher, period, each=each, exits=exits)
+
+
+def _followed(database: Database, matcher: Matcher | None, period: Period, *, each: bool, exits: bool) -> Answer:
     found = _Found(database, matcher, period, each=each, exits=exits or matcher is not None)
     if matcher is None:
         # If no log shows who ended, whom a signal hit is all there is.
-        dying = any("sched_process_exit" not in missing(about) for about in database.abouts)
-        settled = None if dying else found.settled
+        settled = None if _dying(database) else found.settled
         more = database.follow(found.ended, settled, all_endings=exits or not period.open)
         more = Exits(more.exited + found.exits.exited, more.failed + found.exits.failed)
         if found.lines.n or more.exited:
@@ -106,6 +113,56 @@ def ask(database: Database, question: Question, *, each: bool, exits: bool) -> A
     return Answer(_calls(database, period, lambda one: (one["log"], one["target"]) in pids), _NONE)
 
 
+def _dying(database: Database) -> bool:
+    return any("sched_process_exit" not in missing(about) for about in database.abouts)
+
+
+def _of_ledgers(
+    database: Database, matcher: Matcher | None, period: Period, *, each: bool, exits: bool
+) -> Answer | None:
+    # Who died is not asked for what it survived: so the endings alone answer, if there are any.
+    try:
+        if matcher is None:
+            return _all_of_ledgers(database, period, each=each, exits=exits)
+        return None if matcher.pid is None else _pid_of_ledgers(database, matcher, period, each=each)
+    except SpoiltError:
+        database.spoil()
+        return None
+
+
+def _all_of_ledgers(database: Database, period: Period, *, each: bool, exits: bool) -> Answer | None:
+    known = [one for _, one in database.endings()]
+    if None in known or not period.open or not _dying(database):
+        return None
+    found = _Found(database, None, period, each=each, exits=exits)
+    exited = failed = 0
+    for one in known:
+        if one is None:
+            continue
+        for row in one.rows_of_all() if exits else one.told():
+            found.told(row)
+        exited += one.verdicts.get("exited", 0)
+        failed += one.failed
+    if not found.lines.n and (exits or not exited):
+        return None
+    return Answer(_answers(found.lines), _NONE if exits else Exits(exited, failed))
+
+
+def _pid_of_ledgers(database: Database, matcher: Matcher, period: Period, *, each: bool) -> Answer | None:
+    rest: set[str | None] = set()
+    found = _Found(database, matcher, period, each=each, exits=True)
+    for logs, one in database.endings():
+        if one is None:
+            rest.update(logs)
+        for row in () if one is None else one.of_pid(matcher.pid or 0):
+            found.told(row)
+    if not found.lines.n:
+        return None
+    if rest:
+        database.follow(found.ended, found.settled, among=rest.intersection(_logs_with(database, matcher.pid) or ()))
+    return Answer(_answers(found.lines), _NONE)
+
+
 class _Found:
     """Deaths, and signals that hit, of those who are asked for, or of all."""
 
@@ -117,8 +174,7 @@ class _Found:
         self._matcher = matcher
         self._period = period
         self._each = each
-        self._lossy = database.lossy
-        self._about_of = database.about_of
+        self._database = database
         self._died = False
 
     def ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
@@ -131,15 +187,26 @@ class _Found:
                 if self._matcher.pid is None:
                     self.names.see(process)
                 return
-        if not self._died:
-            self._died, self.lines = True, Lines(each=self._each)  # who died is not asked for what it survived
         brief = judge.brief(process, lost)
-        if brief.verdict == "exited" and not self._exits:
-            self.exits = Exits(self.exits.exited + 1, self.exits.failed + (process.status > 0))
-            return
         key = log, process.name(), process.status, brief
         at = None if died.time == NO_TIME else died.time
-        self.lines.add(key, died.ts, at, lambda: {"log": log, **judge.ending(process, lost)})
+        self._take(key, died.ts, at, lambda: {"log": log, **judge.ending(process, lost)})
+
+    def told(self, row: Object) -> None:
+        """Take an ending of who is asked for, as a row of a ledger."""
+        if self._period.holds(row["log"], row["ts"]):
+            brief = Brief(*(row[name] for name in Brief._fields))
+            status = NONE if row["status"] is None else row["status"]
+            self._take((row["log"], row["victim_comm"], status, brief), row["ts"], row["time"], lambda: ending(row))
+
+    def _take(self, key: _Key, ts: int, at: int | None, make: Callable[[], Object]) -> None:
+        if not self._died:
+            self._died, self.lines = True, Lines(each=self._each)  # who died is not asked for what it survived
+        _, _, status, brief = key
+        if brief.verdict == "exited" and not self._exits:
+            self.exits = Exits(self.exits.exited + 1, self.exits.failed + (status > 0))
+            return
+        self.lines.add(key, ts, at, make)
 
     def settled(self, log: str | None, signal: Signal) -> None:
         if self._died or not self._period.holds(log, signal.row.ts):
@@ -152,7 +219,7 @@ class _Found:
         self.lines.add((log, *key), one["ts"], one["time"], lambda: one)
 
     def _survived(self, log: str | None, hit: Object) -> Object:
-        unseen = missing(self._about_of(log))
+        unseen = missing(self._database.about_of(log))
         fate = None if hit["fate"] == "delivered" and "signal_deliver" in unseen else hit["fate"]
         return {
             "log": log,
@@ -167,7 +234,7 @@ class _Found:
             "killer_comm": hit["sender_comm"],
             "group": hit["group"],
             "ancestors": [],
-            "lost": self._lossy,
+            "lost": self._database.lossy,
             "lines": [line for line in (hit["line"], hit["call_line"]) if line is not None],
             "fate": fate,
         }

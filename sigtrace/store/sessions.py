@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import pyarrow as pa
 from sigtrace.errors import SessionError
 from sigtrace.facts.schema import PLAIN
 from sigtrace.store.conversion import convert
+from sigtrace.store.flight import ledger
 from sigtrace.store.folder import DESCRIPTION, OLDER_DESCRIPTION, Folder
 from sigtrace.store.part import Part, n_rows, trusted
 from sigtrace.store.part import read as read_part
@@ -26,15 +27,21 @@ from sigtrace.trace.log import Log
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sigtrace.store.flight.ledger import Ledger
+
 
 @dataclass
 class Found:
-    """A session as files of Parquet, or as rows where they are in no file; and what it says of itself."""
+    """A session as files of Parquet, or as rows where they are in no file; and what it says of itself.
+
+    If there are `ledgers`, those of its segments, its files were not looked at: see `looked_at`.
+    """
 
     path: str
     about: dict[str, Any]
     files: list[str] = field(default_factory=list)
     rows: pa.Table | None = None
+    ledgers: list[Ledger] = field(default_factory=list)
 
     def table(self) -> pa.Table:
         """Return all its rows."""
@@ -70,7 +77,8 @@ def find(
 ) -> Iterator[Found | Damaged]:
     """Yield the sessions that a source stands for; a raw log is parsed into a file in the folder `scratch`.
 
-    Recordings that ended before `since` are left out, but for the last one. Raises `SessionError` where there is none,
+    Recordings that ended before `since` are left out, but for the last one. Of those that have a ledger, the files are
+    not looked at: `looked_at` does. Raises `SessionError` where there is none,
     and `LogError` where a log cannot be read.
     """
     if isinstance(source, Session):
@@ -82,9 +90,16 @@ def find(
         elif path == "-" or not Path(path).is_dir():
             yield _file(path, scratch)
         else:
-            found = _recording(Path(path), scratch)
+            found = _booked(Path(path)) or _recording(Path(path), scratch)
             if not isinstance(found, Damaged) or os.path.lexists(path):  # else it has expired since it was found
                 yield found
+
+
+def looked_at(one: Found, scratch: Path) -> Found | Damaged:
+    """Return a session of one segment after a look at its files; it keeps its ledger if nothing in it is damaged."""
+    found = _recording(Path(one.path), scratch)
+    same = not isinstance(found, Damaged) and (found.about, found.files) == (one.about, one.files)
+    return replace(found, ledgers=one.ledgers) if same and isinstance(found, Found) else found
 
 
 def _later(paths: list[str | Damaged], since: datetime | None) -> list[str | Damaged]:
@@ -113,7 +128,7 @@ def _paths(source: str) -> Iterator[str | Damaged]:
     elif glob.has_magic(source):
         # A part of a recording stands for all of it.
         found = sorted(glob.glob(source, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
-        matches = dict.fromkeys(map(_of_its_session, found))
+        matches = dict.fromkeys(_of_its_session(one) for one in found if ledger.FOLDER not in Path(one).parts)
         if not matches:
             raise SessionError(
                 f"{source}: nothing is there: give a recording, a Parquet file, a log, or a folder of them"
@@ -145,7 +160,8 @@ def _sessions_in(folder: Path) -> Iterator[str | Damaged]:
             files = []  # noqa: PLW2901
             found += 1
             yield _damaged(place, f"parts of a recording without its {DESCRIPTION}: copy that as well")
-        folders[:] = sorted(name for name in folders if not name.startswith("."))  # what has expired
+        # What has expired, and what is no session.
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != ledger.FOLDER)
         for name in sorted(files):
             if name.endswith(".parquet") and not name.startswith((".", "_")):
                 found += 1
@@ -162,6 +178,22 @@ def _sessions_in(folder: Path) -> Iterator[str | Damaged]:
 
 def _damaged(path: str, why: str) -> Damaged:
     return Damaged(path, SessionError(f"{path}: {why}"))
+
+
+def _booked(path: Path) -> Found | None:
+    folder = Folder(path)
+    place = ledger.place(path)
+    if place is None or not os.path.lexists(place):
+        return None
+    try:
+        about = folder.description()
+    except SessionError:
+        return None
+    found = ledger.of(folder, about)
+    if found is None:
+        return None
+    files = [os.fspath(folder.part(number)) for number, _, _ in found.seals]
+    return Found(os.fspath(path), about, files, ledgers=[found]) if files else None
 
 
 def _recording(path: Path, scratch: Path) -> Found | Damaged:

@@ -8,14 +8,13 @@ from sigtrace.causes.judging.actor import actor
 from sigtrace.causes.judging.asking import ENDED, SENT, asked, hops, raised_anew
 from sigtrace.causes.judging.identity import identity
 from sigtrace.causes.judging.origin import origin
-from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
-from sigtrace.causes.tracking.rows import NO_TIME, NONE
+from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN, Process
+from sigtrace.causes.tracking.rows import NO_TIME, NONE, Row
 from sigtrace.facts.rules import ASKED_WITHIN_US
 from sigtrace.facts.signals import DEADLY
 
 if TYPE_CHECKING:
-    from sigtrace.causes.tracking.process import Process, Signal
-    from sigtrace.causes.tracking.rows import Row
+    from sigtrace.causes.tracking.process import Signal
 
 _KILL = 9
 _NO_EXIT = "no exit call"
@@ -99,6 +98,11 @@ class Judge:
             **_oom_columns(process, cause.verdict),
         }
 
+    def just_exited(self, process: Process, lost: bool) -> bool:  # noqa: FBT001
+        """Tell whether there is nothing to judge: it exited, and no signal and no loss bears on that."""
+        quiet = process.signals is None and process.fatal is None and process.ended_by is None
+        return self._witnessed and quiet and not lost and not process.silent
+
     def evidence(self, process: Process, lost: bool) -> list[dict[str, Any]]:  # noqa: FBT001
         """Return the rows that an ending rests on, in the order of their lines, each with what it says."""
         died = process.died
@@ -149,6 +153,15 @@ class Judge:
             "first_sig": sent.sig,
             "hops": [f"{_named(one, sent)} ({one.pid})" for one, sent in chain],
         }
+
+
+def columns() -> tuple[str, ...]:
+    """Return the columns of an ending, in the order in which it has them."""
+    anybody = Process.__new__(Process)
+    anybody.begin(0, UNKNOWN, None)
+    anybody.died = Row.__new__(Row)
+    anybody.died.ts = anybody.died.time = anybody.died.line = 0
+    return tuple(Judge().ending(anybody, lost=False))
 
 
 def _killer_columns(killer: Process | None, signal: Signal | None) -> dict[str, Any]:

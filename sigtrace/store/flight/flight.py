@@ -44,7 +44,7 @@ class Flight:
 
     A new segment begins each hour, each day, and if one is large; those that are not to be `kept` are removed. The
     first of a run says since when nothing was recorded. `origin` and `made` are as of `Recorder`, `look` says what runs
-    now, and `clock` gives the time of day.
+    now, `clock` gives the time of day, and `whole` is called with the folder each time that a segment in it is whole.
     A context manager. Raises `SessionError` if another recorder holds the folder, or if the disk does not take it.
     """
 
@@ -58,8 +58,10 @@ class Flight:
         look: Callable[[], Seen],
         made: Callable[[tuple[int, int]], object] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        whole: Callable[[Path], object] = lambda _: None,
     ) -> None:
         self.path = home
+        self._whole = whole
         self._origin = origin
         self._kept = kept
         self._source, self._look, self._clock = source, look, clock
@@ -82,6 +84,7 @@ class Flight:
         self._begun_at = self._checked = self._told = self._expired = time.monotonic()
         self._told_lines = 0
         self._tell(0.0)
+        whole(home)
 
     def __enter__(self) -> Self:
         return self
@@ -163,6 +166,7 @@ class Flight:
         self._recorder = self._begun({}, after=before)
         self._between = False
         self._begun_at = now
+        self._whole(self.path)
 
     def _begun(
         self,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from sigtrace.store.flight import segments
+from sigtrace.store.flight import ledger, segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +87,7 @@ def share(text: str) -> float:
 
 
 def _remove(path: Path) -> None:
+    ledger.remove(path)
     # First it loses its name: who finds it afterwards finds nothing, and not a half of it.
     doomed = path.with_name(f"{_EXPIRED}{path.name}")
     path.rename(doomed)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace.errors import SessionError
+from sigtrace.store.flight import ledger
 from sigtrace.store.folder import Folder
 from sigtrace.trace.accounting import Accounting
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Segment(NamedTuple):
-    """One segment in a folder of them: where it is, what it says of itself, and its bytes on disk.
+    """One segment in a folder of them: where it is, what it says of itself, and its bytes on disk with its endings.
 
     `about` is empty if it is damaged. `changed` is when a file in it was last begun, renamed or removed.
     """
@@ -49,7 +50,7 @@ def find(home: Path) -> list[Segment]:
             if not path.name.startswith("."):
                 size = sum(entry.stat().st_size for entry in os.scandir(path))
                 changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-                found.append(Segment(path, _about(path), size, changed))
+                found.append(Segment(path, _about(path), size + ledger.size(path), changed))
     return sorted(found, key=lambda one: one.started)
 
 
@@ -90,7 +91,13 @@ def _both(earlier: Found, later: Found) -> Found:
     if damaged:
         about["damaged"] = damaged
     about["last_segment"] = later.about["segment"]
-    return replace(earlier, about=about, files=[*earlier.files, *later.files], rows=_rows(earlier, later))
+    return replace(
+        earlier,
+        about=about,
+        files=[*earlier.files, *later.files],
+        rows=_rows(earlier, later),
+        ledgers=[*earlier.ledgers, *later.ledgers] if earlier.ledgers and later.ledgers else [],
+    )
 
 
 def _rows(earlier: Found, later: Found) -> Any:  # noqa: ANN401 -- a table of pyarrow, or None
