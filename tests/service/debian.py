@@ -14,7 +14,7 @@ from tests.kernels import image
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NEEDED = ("apt", "dpkg")
+NEEDED = ("apt", "diffutils", "dpkg")
 """What installs a package."""
 
 
