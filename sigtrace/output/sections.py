@@ -29,10 +29,10 @@ _SPANS = frozenset({"grace_us"})
 _NUMBERS = frozenset(
     {
         *("calls", "failed", "probes", "signals", "exits", "targets", "senders", "found", "asks", "deaths"),
-        *("per_second", "losses", "lost", "lines"),
+        *("per_second", "losses", "lost", "lines", "both", "only", "of_only", "disagree"),
     }
 )
-_PLAIN = frozenset({"pid", "target", "cpu", "first_line", "last_line"})
+_PLAIN = frozenset({"pid", "target", "cpu", "first_line", "last_line", "line", "of_line", "ret", "of_ret"})
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def cell(key: str, row: Row, clock: Clock, *, short: bool = False) -> tuple[str,
     value = row[key]
     if value is None:
         return "", None
-    if key == "log":
+    if key in ("log", "of_log"):
         return escaped(clock.short_name(value)), None
     if key in _TIMES:
         return clock.time_text(row["log"], value, short=short), value
@@ -266,6 +266,20 @@ def _most_by(key: str, noun: str, verb: str, nouns: str | None = None) -> Callab
     return sentence
 
 
+def _witnesses(answer: Row, rows: list[Row]) -> list[Piece]:
+    most = max(rows, key=lambda row: row["both"])
+    n = answer["counts"]["disagreements"]
+    two = "2 logs are" if len(rows) == 1 else f"{count(len(rows), 'pair')} of logs are"
+    differ = f"; of {n:,} they differ" if n else ""
+    both = count(most["both"], "call")
+    return joined(f"{two} of one moment; {both} stand{'s' * (most['both'] == 1)} in both, counted once{differ}.")
+
+
+def _disagreements(answer: Row, _: list[Row]) -> list[Piece]:
+    calls = count(answer["counts"]["disagreements"], "call that two logs saw is", "calls that two logs saw are")
+    return joined(f"{calls} told differently.")
+
+
 def _losses(answer: Row, _: list[Row]) -> list[Piece]:
     lost = count(answer["lost"], "event was", "events were")
     more = ", and an unknown number more" if answer["accounting"]["losses_of_unknown_size"] else ""
@@ -277,7 +291,7 @@ def _account(answer: Row, _: list[Row]) -> list[Piece]:
     return joined(f"{lines} read; each is counted once, by its kind.")
 
 
-_OF_ALL_LOGS = frozenset({"matrix", "askers", "signals", "accounting"})
+_OF_ALL_LOGS = frozenset({"matrix", "askers", "signals", "accounting", "witnesses", "disagreements"})
 _EACH = {"matrix": "deaths", "askers": "asks", "senders": "calls", "targets": "calls", "signals": "calls"}
 _HEADS = {
     "comm": "process",
@@ -293,6 +307,15 @@ _HEADS = {
     "found": "found it",
     "means": "target",
     "cpu": "CPU",
+    "both": "both saw",
+    "only": "one alone",
+    "of_only": "the other alone",
+    "disagree": "differ",
+    "of_log": "other log",
+    "of_line": "its line",
+    "of_comm": "its process",
+    "of_ret": "its result",
+    "ret": "result",
     "lost": "events",
     "first_line": "first line",
     "last_line": "last line",
@@ -344,6 +367,13 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Row, list[Row]], list[Piece]], tuple[
         "Signals",
         _most_by("signals", "kind of signal", "sent", "kinds of signal"),
         ("calls", "signal", "failed", "senders", "targets"),
+    ),
+    ("witnesses", "Witnesses", _witnesses, ("log", "of_log", "both", "only", "of_only", "disagree")),
+    (
+        "disagreements",
+        "Disagreements",
+        _disagreements,
+        ("pid", "signal", "target", "log", "line", "comm", "ret", "of_log", "of_line", "of_comm", "of_ret"),
     ),
     ("losses", "Losses", _losses, ("cpu", "losses", "lost", "first_line", "last_line")),
     ("accounting", "Lines read", _account, ("lines", "kind", "what")),

@@ -16,6 +16,7 @@ from sigtrace.questions import counts as call_counts
 from sigtrace.questions import deaths as death_counts
 from sigtrace.questions import losses
 from sigtrace.questions.database import Database
+from sigtrace.questions.witnesses.joining import join
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from sigtrace.questions.deaths import Pair
+    from sigtrace.questions.deaths import Pair as Killing
+    from sigtrace.questions.witnesses.pairs import Pair
     from sigtrace.store.session import Session
 
 _MOST = 1_000
@@ -39,6 +41,8 @@ def summary(
     Keys: session; logs (of each its name, and a moment by its clock as `ts` and in UTC as `time`); verdicts (how many
     deaths of each); exits_that_failed (how many exited with a status other than 0 though nobody asked them); deaths (a
     list of the objects of `sigtrace.who`, each with a `sentence`, and with the rows that it rests on as `evidence`);
+    witnesses (which two logs are of one moment, and how many calls both saw, which are counted once, or one alone in
+    the time of both), disagreements (what they say differently of a call);
     calls, failed, probes; found (of the probes); seconds (null for a clock of bare ticks, and for several logs);
     senders, targets, signals, failures, probed, storms, escalations, matrix, askers, losses (each a list of objects,
     the most first); timeline (`step_us`, and `rows`: none without); halves, lost; unknown (in sentences, or null if
@@ -50,15 +54,51 @@ def summary(
         with Database(source) as database:
             return summary(database, timeline=timeline, processes=processes, most_deaths=most_deaths)
     counts: dict[str, int] = {}
+    witnesses = _witnesses(join(source), counts)
     # The tracker follows the deaths, while DuckDB counts.
     with ThreadPoolExecutor(1) as thread, death_counts.Stop() as stop, stop:
         # Stopped twice: where DuckDB was interrupted, the signal's handler may raise as the first time begins.
         of_deaths = thread.submit(_of_deaths, source, counts, most_deaths, processes, stop)
         of_calls = _of_calls(source, counts)
         counted = {**of_calls, **_of_both(source, counts, of_calls, timeline=timeline)}
-        answer = {"session": source.name, **of_deaths.result(), **counted}
+        answer = {"session": source.name, **of_deaths.result(), **witnesses, **counted}
         # Two runs say the same, whichever of the two was done first.
         return {**answer, "counts": {key: counts[key] for key in answer if key in counts}}
+
+
+def _witnesses(joined: list[Pair], counts: dict[str, int]) -> dict[str, Any]:
+    differ = [(pair, *found) for pair in joined for found in pair.disagreements]
+    counts["witnesses"], counts["disagreements"] = len(joined), len(differ)
+    return {
+        "witnesses": [
+            {
+                "log": pair.log,
+                "of_log": pair.of_log,
+                "both": len(pair.both),
+                "only": pair.only,
+                "of_only": pair.of_only,
+                "disagree": len(pair.disagreements),
+            }
+            for pair in joined[:_MOST]
+        ],
+        "disagreements": [
+            {
+                "log": pair.log,
+                "line": one.line,
+                "of_log": pair.of_log,
+                "of_line": other.line,
+                "pid": pid,
+                "target": target,
+                "sig": sig,
+                "signal": signal_name(sig),
+                "comm": one.comm,
+                "of_comm": other.comm,
+                "ret": one.ret,
+                "of_ret": other.ret,
+            }
+            for pair, (pid, target, sig), one, other in differ[:_MOST]
+        ],
+    }
 
 
 def _of_both(database: Database, counts: dict[str, int], of_calls: dict[str, Any], *, timeline: bool) -> dict[str, Any]:
@@ -99,7 +139,7 @@ def _of_deaths(
     }
 
 
-def _pairs(counted: Counter[Pair]) -> list[dict[str, Any]]:
+def _pairs(counted: Counter[Killing]) -> list[dict[str, Any]]:
     # Ties in the order of the names, so that two runs say the same.
     most = sorted(counted.items(), key=lambda entry: (-entry[1], *map(str, entry[0])))[:_MOST]
     return [

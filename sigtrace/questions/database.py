@@ -46,11 +46,10 @@ class Database:
 
     `sources` are recordings, Parquet files that sigtrace wrote, raw logs, folders of these, globs, or a `Session`. Of
     several sessions, those whose rows name no log, or the same one as others, have their path for `log`. A session of
-    which nothing can be read is in `left_out` if there are others, with its `file` and `why`. `events` are
-    all rows, `kills` the whole calls. `deaths` has the columns of `sigtrace.analyze.deaths`; it is made when a query
-    first reads it, and DuckDB is started when it is first asked. A context manager; raw logs are parsed into a
-    temporary folder, which goes with it. Recordings that ended before `since` are not opened. Raises `SessionError` and
-    `LogError` if something cannot be opened.
+    which nothing can be read is in `left_out` if there are others, with its `file` and `why`. `events` are all rows,
+    `kills` the whole calls. `deaths` has the columns of `sigtrace.analyze.deaths`; it is made when a query first reads
+    it, and DuckDB is started when it is first asked. A context manager; raw logs are parsed into a temporary folder,
+    which goes with it. Recordings that ended before `since` are not opened. Raises `SessionError` and `LogError`.
     A query reads the sessions and nothing else, and changes nothing: no other file, no network, no extension, no
     variable of Python's. If `unsafe`, DuckDB does whatever a query says. `fed` is called with the bytes of each file
     that the process tracker has followed, of `work` in all.
@@ -208,8 +207,14 @@ class Database:
         period = Period(self, since, until)
         if not period.open:
             self.period = period
-            chosen = f"FROM all_events WHERE event IN {NO_LINES} OR {period.sql()}"
-            self._connection.execute(f"CREATE OR REPLACE VIEW events AS {chosen}")
+            chosen = f"event IN {NO_LINES} OR {period.sql()}"
+            self._connection.execute(f"CREATE OR REPLACE VIEW events AS FROM all_events WHERE {chosen}")
+
+    def pass_over(self, calls: pa.Table) -> None:
+        """Have `events` and `kills` lack calls, of which the table says the `log` and the `line`."""
+        self.keep("passed", self._connection.from_arrow(calls))
+        left = "event <> 'kill' OR (coalesce(log, ''), line) NOT IN (FROM passed)"
+        self._connection.execute(f"CREATE OR REPLACE VIEW all_events AS FROM ({self._events_sql()}) WHERE {left}")
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return what a query over the views gives, as a relation. Raises `Error` if DuckDB cannot run it."""

@@ -1,0 +1,1 @@
+"""Several logs of one moment: what more than one of them saw."""

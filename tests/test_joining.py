@@ -1,0 +1,165 @@
+"""Joining: what two logs of one moment saw is one call with two witnesses, and they may differ."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sigtrace.cli import main
+from sigtrace.questions.witnesses.pairs import Call, pairs, witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FIXTURES = Path(__file__).with_name("fixtures")
+WITNESSES = FIXTURES / "witnesses"
+LINE = "      {comm}-{pid} ({pid}) [000] ...1 {ts:.6f}: bpf_trace_printk: {said}\n"
+
+Call = tuple[float, int, int, int, int]  # when, who, whom, with what, and the result
+
+
+def log_of(path: Path, calls: list[Call], *, comm: str = "killer") -> Path:
+    """Write what trace_pipe prints of calls."""
+    path.write_text(
+        "".join(
+            LINE.format(comm=comm, pid=pid, ts=ts + after, said=said)
+            for ts, pid, target, sig, ret in calls
+            for after, said in (
+                (0, f"PID {pid} ({comm}) sent signal {sig} "),
+                (2e-6, f"to PID {target}, ret = {ret}"),
+            )
+        )
+    )
+    return path
+
+
+CALLS: list[Call] = [(100 + 3.7 * n, 50 + n % 3, 1000 + n, (2, 9, 15)[n % 3], 0) for n in range(20)]
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    def report(*logs: Path) -> dict[str, Any]:
+        assert main(["report", *map(str, logs), "--json"]) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    return report
+
+
+def test_a_call_that_two_logs_saw_is_counted_once_whatever_their_clocks_say(
+    tmp_path: Path, said: Callable[..., dict[str, Any]]
+) -> None:
+    late = [(call[0] - 91.5, *call[1:]) for call in CALLS]
+    answer = said(log_of(tmp_path / "a.txt", CALLS), log_of(tmp_path / "b.txt", late))
+    (pair,) = answer["witnesses"]
+    assert (pair["both"], pair["only"], pair["of_only"], pair["disagree"]) == (20, 0, 0, 0)
+    assert answer["calls"] == 20
+    assert answer["disagreements"] == []
+
+
+def test_what_one_of_them_alone_saw_is_said_and_counted(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    answer = said(
+        log_of(tmp_path / "a.txt", CALLS[:7] + CALLS[8:]), log_of(tmp_path / "b.txt", CALLS[:11] + CALLS[13:])
+    )
+    (pair,) = answer["witnesses"]
+    assert (pair["both"], pair["only"], pair["of_only"]) == (17, 2, 1)
+    assert answer["calls"] == 20
+
+
+def test_what_a_log_tells_of_before_and_after_the_other_is_no_difference(
+    tmp_path: Path, said: Callable[..., dict[str, Any]]
+) -> None:
+    answer = said(log_of(tmp_path / "a.txt", CALLS[:15]), log_of(tmp_path / "b.txt", CALLS[5:]))
+    (pair,) = answer["witnesses"]
+    assert (pair["both"], pair["only"], pair["of_only"]) == (10, 0, 0)
+    assert answer["calls"] == 20
+
+
+def test_what_they_say_differently_of_a_call_is_listed(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    other = [*CALLS[:4], (*CALLS[4][:4], -3), *CALLS[5:]]
+    answer = said(log_of(tmp_path / "a.txt", CALLS), log_of(tmp_path / "b.txt", other))
+    (differ,) = answer["disagreements"]
+    assert (differ["line"], differ["of_line"], differ["ret"], differ["of_ret"]) == (9, 9, 0, -3)
+    assert (differ["pid"], differ["target"], differ["signal"]) == (51, 1004, "SIGKILL")
+    assert answer["calls"] == 20
+
+
+def test_the_same_call_made_again_and_again_is_as_many_calls(
+    tmp_path: Path, said: Callable[..., dict[str, Any]]
+) -> None:
+    asks: list[Call] = [(100 + n, 60, 1, 0, 0) for n in range(30)]
+    answer = said(log_of(tmp_path / "a.txt", CALLS + asks), log_of(tmp_path / "b.txt", CALLS + asks[3:]))
+    (pair,) = answer["witnesses"]
+    assert (pair["both"], pair["only"], pair["of_only"]) == (47, 3, 0)
+    assert answer["calls"] == 50
+
+
+def test_logs_that_have_little_in_common_are_not_joined(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    others: list[Call] = [(100 + 3.7 * n, 50 + n % 3, 2000 + n, 9, 0) for n in range(20)]
+    answer = said(log_of(tmp_path / "a.txt", CALLS), log_of(tmp_path / "b.txt", others + CALLS[:1]))
+    assert answer["witnesses"] == []
+    assert answer["calls"] == 41
+
+
+def test_the_same_processes_at_other_times_are_not_the_same_calls(
+    tmp_path: Path, said: Callable[..., dict[str, Any]]
+) -> None:
+    others = [(100 + 7.9 * n, *call[1:]) for n, call in enumerate(CALLS)]
+    answer = said(log_of(tmp_path / "a.txt", CALLS), log_of(tmp_path / "b.txt", others))
+    assert answer["witnesses"] == []
+    assert answer["calls"] == 40
+
+
+def test_two_tools_that_watched_the_same_calls_are_one_story(
+    said: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs = WITNESSES / "killsnoop_bcc.txt", WITNESSES / "killsnoop_libbpf.txt"
+    apart = [said(log)["calls"] for log in logs]
+    answer = said(*logs)
+    (pair,) = answer["witnesses"]
+    assert pair["both"] == 10
+    assert answer["calls"] == sum(apart) - 10
+    assert main(["report", *map(str, logs)]) == 0
+    over = "Witnesses: 2 logs are of one moment; 10 calls stand in both, counted once."
+    assert over in capsys.readouterr().out.splitlines()
+
+
+def test_what_a_log_does_not_say_is_no_disagreement() -> None:
+    of_one = [((50, 1, 9), Call(1, 10, None, "killer", 0)), ((50, 2, 9), Call(2, 20, None, "killer", 0))]
+    of_other = [((50, 1, 9), Call(1, 10, None, None, None)), ((50, 2, 9), Call(2, 20, None, "killer", -3))]
+    (pair,) = pairs([witness("a", of_one), witness("b", of_other)], lambda *_: True)
+    assert len(pair.both) == 2
+    assert [one.line for _, one, _ in pair.disagreements] == [2]
+
+
+def test_a_log_without_times_is_joined_with_none(said: Callable[..., dict[str, Any]]) -> None:
+    assert said(WITNESSES / "exitsnoop_bcc.txt", WITNESSES / "killsnoop_bcc.txt")["witnesses"] == []
+
+
+def test_the_log_that_shows_more_keeps_the_calls(said: Callable[..., dict[str, Any]]) -> None:
+    answer = said(WITNESSES / "trace_cmd.txt", WITNESSES / "trace_cmd.trace_pipe.txt")
+    (pair,) = answer["witnesses"]
+    assert (pair["both"], pair["only"], pair["of_only"]) == (10, 0, 0)
+    assert {row["log"] for row in answer["senders"]} == {pair["log"]}
+
+
+def test_a_query_has_the_rows_of_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logs = log_of(tmp_path / "a.txt", CALLS), log_of(tmp_path / "b.txt", CALLS)
+    assert main(["query", *map(str, logs), "SELECT count(*) AS n FROM kills", "--csv"]) == 0
+    assert capsys.readouterr().out == "n\n40\n"
+
+
+def test_sessions_of_two_hosts_are_not_joined(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    from sigtrace.store.recorder import Recorder
+
+    log = log_of(tmp_path / "a.txt", CALLS).read_bytes()
+    for name, boot in (("one", "1"), ("other", "2")):
+        with Recorder(tmp_path / f"{name}.parquet", {"boot_id": boot}) as recorder:
+            recorder.feed(log)
+            recorder.finish({})
+    answer = said(tmp_path / "one.parquet", tmp_path / "other.parquet")
+    assert answer["witnesses"] == []
+    assert answer["calls"] == 40
