@@ -18,10 +18,10 @@ FIXTURES = Path(__file__).with_name("fixtures")
 WITNESSES = FIXTURES / "witnesses"
 LINE = "      {comm}-{pid} ({pid}) [000] ...1 {ts:.6f}: bpf_trace_printk: {said}\n"
 
-Call = tuple[float, int, int, int, int]  # when, who, whom, with what, and the result
+Made = tuple[float, int, int, int, int]  # when, who, whom, with what, and the result
 
 
-def log_of(path: Path, calls: list[Call], *, comm: str = "killer") -> Path:
+def log_of(path: Path, calls: list[Made], *, comm: str = "killer") -> Path:
     """Write what trace_pipe prints of calls."""
     path.write_text(
         "".join(
@@ -36,7 +36,7 @@ def log_of(path: Path, calls: list[Call], *, comm: str = "killer") -> Path:
     return path
 
 
-CALLS: list[Call] = [(100 + 3.7 * n, 50 + n % 3, 1000 + n, (2, 9, 15)[n % 3], 0) for n in range(20)]
+CALLS: list[Made] = [(100 + 3.7 * n, 50 + n % 3, 1000 + n, (2, 9, 15)[n % 3], 0) for n in range(20)]
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_what_they_say_differently_of_a_call_is_listed(tmp_path: Path, said: Cal
 def test_the_same_call_made_again_and_again_is_as_many_calls(
     tmp_path: Path, said: Callable[..., dict[str, Any]]
 ) -> None:
-    asks: list[Call] = [(100 + n, 60, 1, 0, 0) for n in range(30)]
+    asks: list[Made] = [(100 + n, 60, 1, 0, 0) for n in range(30)]
     answer = said(log_of(tmp_path / "a.txt", CALLS + asks), log_of(tmp_path / "b.txt", CALLS + asks[3:]))
     (pair,) = answer["witnesses"]
     assert (pair["both"], pair["only"], pair["of_only"]) == (47, 3, 0)
@@ -98,7 +98,7 @@ def test_the_same_call_made_again_and_again_is_as_many_calls(
 
 
 def test_logs_that_have_little_in_common_are_not_joined(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
-    others: list[Call] = [(100 + 3.7 * n, 50 + n % 3, 2000 + n, 9, 0) for n in range(20)]
+    others: list[Made] = [(100 + 3.7 * n, 50 + n % 3, 2000 + n, 9, 0) for n in range(20)]
     answer = said(log_of(tmp_path / "a.txt", CALLS), log_of(tmp_path / "b.txt", others + CALLS[:1]))
     assert answer["witnesses"] == []
     assert answer["calls"] == 41
