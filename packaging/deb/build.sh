@@ -16,6 +16,8 @@ trap 'rm -rf "$tree"' EXIT
 "$python" -m pip -qq --disable-pip-version-check install --no-compile --only-binary :all: --python-version "$of_debian" \
     --target "$tree/usr/lib/sigtrace" ${WHEEL:-"$root"/dist/sigtrace-*.whl}
 rm -rf "$tree/usr/lib/sigtrace/bin"
+# A service may write nothing there: without this, each of its processes would compile all that it imports.
+/usr/bin/python3 -m compileall -q -s "$tree" -p / "$tree/usr/lib/sigtrace"
 mv "$tree/usr/lib/sigtrace/share" "$tree/usr/share"
 mv "$tree/usr/share/zsh/site-functions" "$tree/usr/share/zsh/vendor-completions" # where Debian's zsh looks
 gzip -9n "$tree"/usr/share/man/man1/*.1
