@@ -48,9 +48,9 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(flight, name, -1.0)
 
 
-def recorded(root: Path, log: bytes = LOG, host: str = "a") -> Path:
+def recorded(root: Path, log: bytes = LOG, host: str = "a", **about: Any) -> Path:
     path = root / f"host={host}" / "date=2026-11-22" / "000000.parquet"
-    with Recorder(path, {}, utc_offset_us=1_700_000_000_000_000) as recorder:
+    with Recorder(path, about, utc_offset_us=1_700_000_000_000_000) as recorder:
         recorder.feed(log)
         recorder.finish({})
     return path
@@ -81,6 +81,16 @@ def test_the_answers_about_a_recording_are_the_same_with_its_endings_beside_it(t
     assert book(placed(path, tmp_path))
     assert holding(tmp_path) == [True]
     assert answers(tmp_path) == without_ledgers(tmp_path)
+
+
+def test_the_answers_about_a_recording_of_some_signals_are_the_same_with_its_endings_beside_it(tmp_path: Path) -> None:
+    log = fork(100, ts=1.0) + take(100, 11, ts=1.1) + leave(100, ts=1.2)
+    assert book(recorded(tmp_path, log.encode(), events=EVENTS, signals=[9, 15]))
+    assert holding(tmp_path) == [True]
+    assert answers(tmp_path) == without_ledgers(tmp_path)
+    with Database(tmp_path) as database:
+        (told,) = who(database, "100")
+    assert told["how"] == "not recorded"
 
 
 def test_the_answers_about_made_up_lives_are_the_same_with_their_endings_beside_them(tmp_path: Path) -> None:
