@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MEMORY_MB = 3500
+_MEMORY_MB = 4500
 _EMULATED = (
     "-accel",
     "tcg,thread=multi",
