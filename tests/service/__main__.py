@@ -119,7 +119,7 @@ def _faults_of_package(packaged: dict[str, Any]) -> list[str]:
         "install": r"Setting up sigtrace \(",
         "who": _WANTED["shot"],
         "remove": r"Removing sigtrace \(",
-        "record kept": r"^host=",
+        "record kept": r"host=",
         "purge": r"Purging configuration files for sigtrace",
         "left": r"^$",
     }
