@@ -212,7 +212,7 @@ class Database:
 
     def pass_over(self, calls: pa.Table) -> None:
         """Have `events` and `kills` lack calls, of which the table says the `log` and the `line`."""
-        self.keep("passed", self._connection.from_arrow(calls))
+        self._connection.register("given", calls).execute("CREATE OR REPLACE TABLE passed AS FROM given")
         left = "event <> 'kill' OR (coalesce(log, ''), line) NOT IN (FROM passed)"
         self._connection.execute(f"CREATE OR REPLACE VIEW all_events AS FROM ({self._events_sql()}) WHERE {left}")
 
