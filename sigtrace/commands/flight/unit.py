@@ -24,6 +24,7 @@ Type=notify
 ExecStart={command}
 Restart=always
 RestartSec=2
+TimeoutStartSec=5min
 WatchdogSec=60
 TimeoutStopSec=60
 Group={group}
