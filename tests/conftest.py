@@ -65,6 +65,17 @@ def fixtures() -> Path:
     return FIXTURES
 
 
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    """Return what has logs be read in blocks of so many bytes, after a sample of so many."""
+
+    def cut(size: int, sample: int) -> None:
+        monkeypatch.setattr("sigtrace.trace.log._BLOCK", size)
+        monkeypatch.setattr("sigtrace.trace.prefix.stripper._SAMPLE", sample)
+
+    return cut
+
+
 @pytest.fixture(scope="session")
 def twin() -> ModuleType:
     """Return scan.py as Python runs it, whether or not it was compiled."""

@@ -11,11 +11,11 @@ import sigtrace
 from sigtrace import LogError, read
 from sigtrace.cli import main
 from sigtrace.output.sentence.doubt import unknown
-from sigtrace.trace import log as log_module
 from sigtrace.trace.witness.audit import calls
 from tests.story import call, leave
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     Rows = list[dict[str, Any]]
@@ -262,12 +262,11 @@ def test_a_date_that_changes_is_the_next_day() -> None:
 @pytest.mark.parametrize("size", [1, 7, 50])
 @pytest.mark.parametrize("name", TEXTS)
 def test_where_a_log_is_cut_changes_nothing(
-    fixtures: Path, name: str, size: int, monkeypatch: pytest.MonkeyPatch
+    fixtures: Path, name: str, size: int, cut: Callable[[int, int], None]
 ) -> None:
     log = (fixtures / "witnesses" / f"{name}.txt").read_bytes()
     whole = rows(log)
-    monkeypatch.setattr(log_module, "_BLOCK", size)
-    monkeypatch.setattr("sigtrace.trace.prefix.stripper._SAMPLE", 200)
+    cut(size, 200)
     assert rows(log) == whole
     account = read(log).accounting
     assert sum(account.lines_by_kind.values()) == account.lines == log.count(b"\n")

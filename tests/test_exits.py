@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +12,9 @@ import sigtrace
 from sigtrace import Database, LogError, analyze, read
 from sigtrace.cli import main
 from sigtrace.output.sentence.doubt import unknown
-from sigtrace.trace import log as log_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Rows = list[dict[str, Any]]
 
@@ -230,11 +232,10 @@ def test_a_row_that_is_cut_is_malformed() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 50])
 @pytest.mark.parametrize("log", [exits(*((7, name, "code 3") for name in NAMES)), exits(time="bcc"), b"\n" * 9])
-def test_where_a_table_is_cut_changes_nothing(log: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_table_is_cut_changes_nothing(log: bytes, size: int, cut: Callable[[int, int], None]) -> None:
     log = exits((5, "boss", "0"), time="") + log.partition(b"\n")[2]
     whole = rows(log)
-    monkeypatch.setattr(log_module, "_BLOCK", size)
-    monkeypatch.setattr("sigtrace.trace.prefix.stripper._SAMPLE", 200)
+    cut(size, 200)
     assert rows(log) == whole
 
 

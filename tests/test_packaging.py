@@ -24,6 +24,7 @@ from sigtrace.commands.flight import service, unit
 from sigtrace.commands.flight.notify import Notifier
 from sigtrace.commands.line import parser
 from sigtrace.store.flight import home
+from tests.service import debian
 from tests.shown import ROOT, blocks
 
 PACKAGING = ROOT / "packaging"
@@ -201,13 +202,7 @@ needs_debian = pytest.mark.skipif(
 
 @needs_debian
 def test_the_debian_package_holds_all_it_needs_and_runs_with_debians_python(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHON": sys.executable}
-    wheel = [sys.executable, "-m", "pip", "-qq", "wheel", "--no-deps", "-w", str(tmp_path), str(ROOT)]
-    subprocess.run(wheel, check=True)
-    (built,) = tmp_path.glob("*.whl")
-    build = ["sh", str(PACKAGING / "deb" / "build.sh"), str(tmp_path)]
-    subprocess.run(build, check=True, capture_output=True, env={**environment, "WHEEL": str(built)})
-    (package,) = tmp_path.glob("*.deb")
+    package = debian.build(tmp_path)
     about = subprocess.run(["dpkg-deb", "--info", package], check=True, capture_output=True, text=True).stdout
     assert f" Version: {__version__}\n" in about
     assert "python3-bpfcc" in about

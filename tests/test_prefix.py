@@ -13,13 +13,12 @@ import pytest
 
 from sigtrace import Accounting, Log, LogError, Parser, read
 from sigtrace.output.sentence.doubt import lost_text
-from sigtrace.trace import log as log_module
 from sigtrace.trace.prefix import stripper
 from tests.prefixes import WRITERS, prefixed
 from tests.story import call, fork, leave, line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     Rows = list[dict[str, Any]]
@@ -84,11 +83,10 @@ def test_a_prefixed_log_may_be_packed_and_on_standard_input(
 @pytest.mark.parametrize("form", WRITERS)
 @pytest.mark.parametrize("size", [1, 50, 1000])
 def test_where_a_prefixed_log_is_cut_changes_nothing(
-    fixtures: Path, form: str, size: int, monkeypatch: pytest.MonkeyPatch
+    fixtures: Path, form: str, size: int, cut: Callable[[int, int], None]
 ) -> None:
     log = (fixtures / "evidence_events.txt").read_bytes()
-    monkeypatch.setattr(log_module, "_BLOCK", size)
-    monkeypatch.setattr(stripper, "_SAMPLE", 2000)
+    cut(size, 2000)
     assert read_as(prefixed(log, WRITERS[form])) == plainly(log)
 
 

@@ -12,11 +12,10 @@ import pytest
 
 from sigtrace import Database, LogError, read
 from sigtrace.output.sentence.doubt import unknown
-from sigtrace.trace import log as log_module
-from sigtrace.trace.prefix import stripper
 from tests.story import call, fork, leave, line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     Rows = list[dict[str, Any]]
@@ -115,12 +114,11 @@ def test_each_log_told_by_a_tool_gives_its_rows(fixtures: Path, name: str, *, pe
 @pytest.mark.parametrize("name", ["trace_cmd", "perf_script"])
 @pytest.mark.parametrize("size", [1, 50, 1000])
 def test_where_a_tools_text_is_cut_changes_nothing(
-    fixtures: Path, name: str, size: int, monkeypatch: pytest.MonkeyPatch
+    fixtures: Path, name: str, size: int, cut: Callable[[int, int], None]
 ) -> None:
     log = (fixtures / "witnesses" / f"{name}.txt").read_bytes()
     whole = rows(log)
-    monkeypatch.setattr(log_module, "_BLOCK", size)
-    monkeypatch.setattr(stripper, "_SAMPLE", 2000)
+    cut(size, 2000)
     assert rows(gzip.compress(log)) == whole
 
 

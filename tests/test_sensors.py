@@ -11,10 +11,10 @@ import sigtrace
 from sigtrace import LogError, read
 from sigtrace.cli import main
 from sigtrace.output.sentence.doubt import unknown
-from sigtrace.trace import log as log_module
 from tests.story import call, leave
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     Object = dict[str, Any]
@@ -350,12 +350,11 @@ def test_a_time_that_is_none_is_null(time: Any) -> None:
 @pytest.mark.parametrize("size", [1, 7, 50])
 @pytest.mark.parametrize("name", TEXTS)
 def test_where_a_log_is_cut_changes_nothing(
-    fixtures: Path, name: str, size: int, monkeypatch: pytest.MonkeyPatch
+    fixtures: Path, name: str, size: int, cut: Callable[[int, int], None]
 ) -> None:
     log = (fixtures / "witnesses" / f"{name}.txt").read_bytes()
     whole = rows(log)
-    monkeypatch.setattr(log_module, "_BLOCK", size)
-    monkeypatch.setattr("sigtrace.trace.prefix.stripper._SAMPLE", 10_000)
+    cut(size, 10_000)
     assert rows(log) == whole
 
 

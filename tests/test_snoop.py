@@ -10,10 +10,10 @@ import pytest
 from sigtrace import LogError, read
 from sigtrace.cli import main
 from sigtrace.output.sentence.doubt import unknown
-from sigtrace.trace import log as log_module
 from tests.story import call, leave
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     Rows = list[dict[str, Any]]
@@ -179,11 +179,10 @@ def test_a_name_is_a_name_whatever_it_says(form: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 50])
-def test_where_a_table_is_cut_changes_nothing(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_table_is_cut_changes_nothing(size: int, cut: Callable[[int, int], None]) -> None:
     log = table("killsnoop.bt", FAILED, *(("10:00:00", 7, name, 9, 8, 0) for name in NAMES[:-1]))
     whole = rows(log)
-    monkeypatch.setattr(log_module, "_BLOCK", size)
-    monkeypatch.setattr("sigtrace.trace.prefix.stripper._SAMPLE", 200)
+    cut(size, 200)
     assert rows(log) == whole
 
 

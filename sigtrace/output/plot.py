@@ -276,15 +276,11 @@ def _draw_cells(axes: Axes, cells: Counter[tuple[int, int]], rows: int, columns:
 
 
 def _draw_calls(axes: Axes, shown: Moments, first: int) -> None:
-    from math import log1p
-
-    most = max((log1p(one.calls) for one in shown.calls), default=1.0)
     for failed, label, color in ((False, "calls", _INK), (True, "failed calls", "#a8761f")):
         bars = [one for one in shown.calls if one.failed == failed]
         if bars:
             at = [shown.lanes[one.signal] for one in bars]
-            tall = [0.42 * log1p(one.calls) / most * (1 if failed else -1) for one in bars]
-            ends = [lane + height for lane, height in zip(at, tall, strict=True)]
+            ends = [lane + one.tall for lane, one in zip(at, bars, strict=True)]
             when = [(one.at - first) / 1e6 for one in bars]
             axes.vlines(when, at, ends, color=color, linewidth=1.6, label=label)
 

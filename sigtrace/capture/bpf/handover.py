@@ -12,20 +12,16 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.capture import helper
 from sigtrace.capture.bpf.source import Map, Source
 from sigtrace.capture.tracefs import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Isolated, so that nothing is imported from the folder in which root happens to stand.
-_HELPER = (
-    "import sys; sys.path[:] = sys.argv[2:]; from sigtrace.capture.bpf import handover; handover.help(sys.argv[1])"
-)
 _MOST = 1 << 16  # bytes of a message
 _MOST_DESCRIPTORS = 64
 
@@ -93,10 +89,10 @@ def loading(root: Path, held: int) -> Iterator[Loader]:
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        command = [sys.executable, "-I", "-c", _HELPER, str(theirs.fileno()), *sys.path]
+        command = helper.command("sigtrace.capture.bpf", "handover.help(sys.argv[1])", str(theirs.fileno()))
         # Out of reach of ^C: what it has begun it undoes.
         # And with streams of its own: ours may be closed.
-        helper = subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -111,7 +107,7 @@ def loading(root: Path, held: int) -> Iterator[Loader]:
             yield Loader(ours)
         finally:
             ours.close()
-            helper.wait()
+            process.wait()
 
 
 def help(descriptor: str) -> None:  # noqa: A001 -- what the process is there for

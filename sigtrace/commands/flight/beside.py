@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from sigtrace.capture import helper
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-# Isolated, so that nothing is imported from the folder in which root happens to stand.
-_HELPER = "import sys; sys.path[:] = sys.argv[2:]; from sigtrace.causes import clerk; clerk.main(sys.argv[1])"
 
 
 class Beside:
@@ -26,7 +24,7 @@ class Beside:
             return  # it writes the rest the next time
         with suppress(OSError):  # no memory, or too many processes
             self._running = subprocess.Popen(
-                [sys.executable, "-I", "-c", _HELPER, str(home), *sys.path],
+                helper.command("sigtrace.causes", "clerk.main(sys.argv[1])", str(home)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 process_group=0,  # out of reach of ^C

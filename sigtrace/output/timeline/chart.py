@@ -6,7 +6,6 @@ import json
 import re
 from datetime import timedelta
 from importlib.resources import files
-from math import log1p
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -147,12 +146,11 @@ def _at(ts: float, shown: Moments) -> float:
 
 
 def _bar(one: Calls, shown: Moments) -> Row:
-    most = max(log1p(calls.calls) for calls in shown.calls)
     at = shown.lanes[one.signal]
     return {
         "at": _at(one.at, shown),
         "lane": at,
-        "end": at + 0.42 * log1p(one.calls) / most * (1 if one.failed else -1),
+        "end": at + one.tall,
         "signal": one.signal,
         "kind": "failed calls" if one.failed else "calls",
         "calls": one.calls,

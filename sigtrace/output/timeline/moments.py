@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import log1p
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import narwhals as nw
@@ -17,15 +18,20 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 _COLUMNS = 500  # a column is no wider than a mark
+_TALLEST = 0.42  # of the distance between two lanes
 
 
 class Calls(NamedTuple):
-    """The calls of a moment with one signal, that failed or did not; `at` is its middle, in microseconds."""
+    """The calls of a moment with one signal, that failed or did not; `at` is its middle, in microseconds.
+
+    `tall` is how long their bar is, in lanes: negative, which is up, unless they failed.
+    """
 
     signal: str
     failed: bool
     at: float
     calls: int
+    tall: float
 
 
 class Moments:
@@ -85,14 +91,17 @@ def _calls(calls: Any, first: int, last: int) -> list[Calls]:  # noqa: ANN401
         failed=(nw.col("ret") < 0).cast(nw.Int64),
         moment=((nw.col("ts") - first) * _COLUMNS // wide).cast(nw.Int64),
     )
+    counted = rows(placed.group_by("sig", "failed", "moment").agg(nw.len().alias("calls")))
+    most = max((log1p(row["calls"]) for row in counted), default=1.0)
     return [
         Calls(
             "not a signal" if row["sig"] is None else signal_of(row["sig"]),
             bool(row["failed"]),
             first + (row["moment"] + 0.5) * wide / _COLUMNS,
             row["calls"],
+            _TALLEST * log1p(row["calls"]) / most * (1 if row["failed"] else -1),
         )
-        for row in rows(placed.group_by("sig", "failed", "moment").agg(nw.len().alias("calls")))
+        for row in counted
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -31,6 +31,8 @@ def join(database: Database) -> list[Pair]:
     First comes the log that shows more. Of more than eight logs, or a million calls, none are joined.
     """
     if not 1 < len(database.logs) <= _MOST_LOGS:
+        return []
+    if not any(_may_be(database, *logs) for logs in combinations(database.logs, 2)):
         return []
     if database.rows("SELECT count(*) AS n FROM kills")[0]["n"] > _MOST_CALLS:
         return []

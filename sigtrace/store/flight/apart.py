@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.capture import helper
 from sigtrace.errors import SessionError
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from sigtrace.store.disk.place import Place
     from sigtrace.trace.parser import Rows
-
-# Isolated, so that nothing is imported from the folder in which root happens to stand.
-_HELPER = "import sys; sys.path[:] = sys.argv[1:]; from sigtrace.store.flight import apart; apart.main()"
 
 
 class Apart:
@@ -72,7 +70,7 @@ def helped(path: Path, asked: dict[str, Any], place: Place | None = None) -> Non
     """Have a process of its own do what is asked about a path. Raises `SessionError` if it does not."""
     descriptors = [] if place is None else [place.descriptor]
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _HELPER, *sys.path],
+        helper.command("sigtrace.store.flight", "apart.main()"),
         input=json.dumps({**asked, "place": descriptors}),
         pass_fds=descriptors,
         process_group=0,  # out of reach of ^C

@@ -37,11 +37,11 @@ Seal = tuple[int, int, str]
 class Ledger(NamedTuple):
     """A ledger, and what it says of itself.
 
-    `about` has: `log` and `segment` of the session; `history`, of all parts that were followed for it; `witnessed` and
-    `exits_told`, as of `sigtrace.causes.feed.Parts`; `pending`, how many endings were open where the session ended,
-    None if that is not known; `final`, whether they are among the rows; `pids`, the least and the largest; `verdicts`,
-    how many of each in the order in which they came; `failed`, of those who exited; `told`, the row groups that hold
-    others than those who just exited.
+    `about` has: `log` and `segment` of the session; `history`, of all parts that were followed for it; `witnessed`,
+    `exits_told` and `signals`, as of `sigtrace.causes.feed.Parts`; `pending`, how many endings were open where the
+    session ended, None if that is not known; `final`, whether they are among the rows; `pids`, the least and the
+    largest; `verdicts`, how many of each in the order in which they came; `failed`, of those who exited; `told`,
+    the row groups that hold others than those who just exited.
     """
 
     path: Path
@@ -182,7 +182,7 @@ def _holds(about: dict[str, Any]) -> bool:
         and (about.get("pending") is None or isinstance(about["pending"], int))
         and all(isinstance(about.get(name), bool) for name in ("witnessed", "exits_told", "final"))
         and (pids is None or (isinstance(pids, list) and len(pids) == 2 and all(isinstance(one, int) for one in pids)))
-        and {"log", "seals"} <= about.keys()
+        and {"log", "seals", "signals"} <= about.keys()
     )
 
 

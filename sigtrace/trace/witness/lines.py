@@ -14,23 +14,27 @@ if TYPE_CHECKING:
     from sigtrace.trace.parser import Rows
 
 _BATCH_ROWS = 1 << 14
-_LONGEST = 1 << 20
 
 
 class Lines:
-    """Reads a log in whatever pieces it comes; a line of over a megabyte is `malformed`."""
+    """Reads a log in whatever pieces it comes. Of a line longer than `longest` bytes only the beginning is kept."""
+
+    longest = 1 << 20
 
     def __init__(self, log: str | None, accounting: Accounting) -> None:
         self.accounting = accounting
         self.known = Known()
         self._log = log
         self._tail = b""
-        self._skipping = False
         self._rows: list[dict[str, Any]] = []
 
     def line(self, number: int, line: bytes) -> None:
         """Read a line, without its end: add its rows, and count it."""
         raise NotImplementedError
+
+    def long(self, number: int, line: bytes) -> None:  # noqa: ARG002 -- of which others say more
+        """Count a line that is too long, of which this is the beginning."""
+        self.count("malformed")
 
     def finish(self) -> None:
         """Add the rows of what is still open, and count its lines."""
@@ -52,13 +56,12 @@ class Lines:
             self._number(line)
             if len(self._rows) >= _BATCH_ROWS:
                 yield self._taken()
-        if len(self._tail) > _LONGEST:
-            self._tail = b""
-            self._skipping = True
+        if len(self._tail) > self.longest:
+            self._tail = self._tail[: self.longest + 1]
 
     def end(self) -> Iterator[Rows]:
         """Read a last line without a newline, and end the log."""
-        if self._tail or self._skipping:
+        if self._tail:
             self._number(self._tail)
             self._tail = b""
         self.finish()
@@ -67,11 +70,8 @@ class Lines:
 
     def _number(self, line: bytes) -> None:
         self.accounting.lines += 1
-        if self._skipping or len(line) > _LONGEST:
-            self._skipping = False
-            self.count("malformed")
-        else:
-            self.line(self.accounting.lines, line)
+        read = self.long if len(line) > self.longest else self.line
+        read(self.accounting.lines, line)
 
     def _taken(self) -> Made:
         rows, self._rows = self._rows, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.facts.signals import LAST_SIGNAL
 from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.prefix.known import Known
 from sigtrace.trace.witness.audit import calls, record
@@ -73,7 +74,7 @@ class Reader(Lines):
 
     def _ended(self, number: int, found: Record) -> None:
         pid, sig = _pid(found, b"pid"), found.ended_by()
-        if pid is None or sig is None or not 0 < sig <= 64:
+        if pid is None or sig is None or not 0 < sig <= LAST_SIGNAL:
             self.count("malformed")
             return
         row = {"event": "sched_process_exit", "pid": pid, "comm": found.name(b"comm"), "sig": sig}

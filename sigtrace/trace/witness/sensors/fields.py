@@ -6,14 +6,13 @@ import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sigtrace.facts.signals import SIGNALS
+from sigtrace.facts.signals import LAST_SIGNAL, SIGNALS
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 _RT = re.compile(r"SIGRTM(IN|AX)(?:([+-])(\d{1,2}))?")
 _DIGITS = re.compile(r"-?\d{1,20}")
 _NUMBERS = {name: number for number, name in SIGNALS.items()}
 _MOST_STATUS = 255
-_MOST_SIGNAL = 64
 _ERAS_NS = 10**17  # nanoseconds: what is less counts since boot, and not since 1970
 
 
@@ -79,7 +78,7 @@ def signal(value: Any) -> int | None:  # noqa: ANN401
         return _NUMBERS[value]
     real_time = _RT.fullmatch(value) if isinstance(value, str) else None
     if real_time is not None:
-        first = 34 if real_time[1] == "IN" else _MOST_SIGNAL
+        first = 34 if real_time[1] == "IN" else LAST_SIGNAL
         return first + int((real_time[2] or "+") + (real_time[3] or "0"))
     return number(value)
 
@@ -87,7 +86,7 @@ def signal(value: Any) -> int | None:  # noqa: ANN401
 def fatal(value: Any) -> int | None:  # noqa: ANN401
     """Return the signal that ended somebody; None if it can be none."""
     found = signal(value)
-    return found if found is not None and 0 < found <= _MOST_SIGNAL else None
+    return found if found is not None and 0 < found <= LAST_SIGNAL else None
 
 
 def status(value: Any) -> int | None:  # noqa: ANN401

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sigtrace.facts.signals import LAST_SIGNAL
 from sigtrace.trace.witness.snoop.columns import CLOCK, NAME, Told, day_us, left, number, text
 
 _HEAD = re.compile(
@@ -16,7 +17,6 @@ _REASON = (
 )
 _AGE = re.compile(rb"\d{1,12}\.\d\d *")
 _MOST_STATUS = 255
-_MOST_SIGNAL = 64
 
 
 class Exits:
@@ -76,7 +76,7 @@ def _cause(found: re.Match[bytes], *, whole: bool) -> dict[str, int]:
     # Threads of the kernel may end with a number that is neither a status nor a signal.
     if found["sig"] is not None:
         sig = int(found["sig"])
-        return {"sig": sig} if 0 < sig <= _MOST_SIGNAL else {}
+        return {"sig": sig} if 0 < sig <= LAST_SIGNAL else {}
     status = 0 if found["status"] is None else int(found["status"])
     told = found["dumped"] is None and 0 <= status <= _MOST_STATUS
     return {"status": status} if told and whole else {}  # a thread's status is not that of its process

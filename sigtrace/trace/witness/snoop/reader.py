@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sigtrace.trace.accounting import Accounting
 from sigtrace.trace.prefix.known import Known
-from sigtrace.trace.witness.made import Made
+from sigtrace.trace.witness.lines import Lines
 from sigtrace.trace.witness.snoop import form
 from sigtrace.trace.witness.snoop.columns import DAY_US
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sigtrace.trace.parser import Rows
     from sigtrace.trace.witness.snoop.columns import Form, Told
 
 _HEAD_LINES = 20  # in which the head stands, behind what a shell or bpftrace prints before it
-_BATCH_ROWS = 1 << 14
 _MOST_PIECES = 256  # more than a name of newlines has
 _LOST = re.compile(rb"[Ll]ost (\d{1,18}) events on CPU #(\d{1,5})!?\r?")
 
@@ -35,62 +31,40 @@ def of(sample: bytes, log: str | None) -> Reader | None:
     return None
 
 
-class Reader:
+class Reader(Lines):
     """Read the lines of one table. A row that a newline in a name has cut is put together again."""
 
     def __init__(self, table: Form, log: str | None) -> None:
+        super().__init__(log, Accounting(ts_unit="day" if table.timed else "none", tools=[table.tool]))
+        self.longest = table.longest
         self._form = table
-        self._log = log
-        self._known = Known()
-        self._tail = b""
         self._pieces: list[tuple[int, bytes]] = []  # lines of which the first may begin a row that is cut
-        self._rows: list[dict[str, Any]] = []
         self._days = 0
         self._last_us = 0
-        self.accounting = Accounting(ts_unit="day" if table.timed else "none", tools=[table.tool])
 
-    def scan(self, data: bytes) -> Iterator[Rows]:
-        """Read the next bytes of the log."""
-        *lines, self._tail = (self._tail + data).split(b"\n")
-        for line in lines:
-            self._line(line)
-            if len(self._rows) >= _BATCH_ROWS:
-                yield self._taken()
-        if len(self._tail) > self._form.longest:  # no row is so long: the rest of it is one line as well
-            self._tail = self._tail[: self._form.longest + 1]
-
-    def end(self) -> Iterator[Rows]:
-        """Read a last line without a newline, and end the log."""
-        if self._tail:
-            self._line(self._tail)
-            self._tail = b""
-        self._give_up(len(self._pieces))
-        if self._rows:
-            yield self._taken()
-
-    def _taken(self) -> Made:
-        rows, self._rows = self._rows, []
-        return Made(rows)
-
-    def _line(self, line: bytes) -> None:
-        self.accounting.lines += 1
-        number = self.accounting.lines
-        if len(line) > self._form.longest:
-            self._give_up(len(self._pieces))
-            self._count(self._kind(number, line))
-            return
+    def line(self, number: int, line: bytes) -> None:
+        """Read a line."""
         if self._pieces and self._is_put_together(line):
             return
         told = self._form.told(line)
         if told is not None:
-            self._give_up(len(self._pieces))
+            self.finish()
             self._row(number, told)
         elif self._pieces or self._form.begins(line):
             self._pieces.append((number, line))
             while self._pieces and not self._may_go_on():
                 self._give_up(1)
         else:
-            self._count(self._kind(number, line))
+            self.count(self._kind(number, line))
+
+    def long(self, number: int, line: bytes) -> None:
+        """Count a line that is too long, by its beginning: no row is so long."""
+        self.finish()
+        self.count(self._kind(number, line))
+
+    def finish(self) -> None:
+        """Count the lines that might have begun a row, each by itself."""
+        self._give_up(len(self._pieces))
 
     def _is_put_together(self, line: bytes) -> bool:
         # A row's columns stand at places of their own, so no more than one of these can be a row.
@@ -103,7 +77,7 @@ class Reader:
                 self._give_up(i)
                 self._pieces.clear()
                 self._row(number, told)
-                self._count("continuation", cut)
+                self.count("continuation", cut)
                 return True
         return False
 
@@ -116,13 +90,13 @@ class Reader:
         """Count the first lines that might have begun a row, each by itself."""
         given_up, self._pieces = self._pieces[:n], self._pieces[n:]
         for number, line in given_up:
-            self._count(self._kind(number, line))
+            self.count(self._kind(number, line))
 
     def _kind(self, number: int, line: bytes) -> str:
         lost = _LOST.fullmatch(line)
         if lost is not None:
             count, cpu = int(lost[1]), int(lost[2])
-            self._add({"event": "lost", "cpu": cpu, "lost": count}, number)
+            self.add({"event": "lost", "cpu": cpu, "lost": count}, number)
             self.accounting.lost_by_cpu[cpu] = self.accounting.lost_by_cpu.get(cpu, 0) + count
             return "lost"
         if not line.strip():
@@ -130,7 +104,7 @@ class Reader:
         if form.of(line) is not None:
             return "comment"
         # A line of another trace, or one that begins as a row does, would be a row if it were whole.
-        return "malformed" if self._form.spoiled(line) or b"ost " in line or line in self._known else "other"
+        return "malformed" if self._form.spoiled(line) or b"ost " in line or line in self.known else "other"
 
     def _row(self, line: int, told: Told) -> None:
         at = {}
@@ -142,12 +116,5 @@ class Reader:
             self._last_us = told.day_us
             at = {"ts": self._days * DAY_US + told.day_us}
         if told.row is not None:
-            self._add({**at, **told.row}, line)
-        self._count(told.kind)
-
-    def _add(self, row: dict[str, Any], line: int) -> None:
-        self._rows.append({**row, "line": line, "log": self._log})
-
-    def _count(self, kind: str, n: int = 1) -> None:
-        kinds = self.accounting.lines_by_kind
-        kinds[kind] = kinds.get(kind, 0) + n
+            self.add({**at, **told.row}, line)
+        self.count(told.kind)
