@@ -48,10 +48,12 @@ def baited(draw: st.DrawFn) -> bytes:
 def test_a_log_with_a_line_as_the_kernel_writes_it_is_read_as_it_stands(
     parse: Parse, log: bytes, cuts: list[int]
 ) -> None:
-    plain = log + b"\n" + LINE
-    assert stripped(plain, cuts) == parse(plain)
     plain = LINE + log
     assert stripped(plain, cuts) == parse(plain)
+    # The first line that says who printed it decides, and the kernel pads no event's name, as trace-cmd does.
+    if b":  " not in log:
+        plain = log + b"\n" + LINE
+        assert stripped(plain, cuts) == parse(plain)
 
 
 @given(forged=forge.forged(), cuts=st.lists(st.integers(0, 5000), max_size=5))
