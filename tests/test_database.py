@@ -76,7 +76,7 @@ def recording(path: Path, text: str = LOG) -> Recorder:
 
 @pytest.mark.parametrize("source", SOURCES, ids=[path.name for path in SOURCES])
 def test_a_database_tells_what_the_whole_session_tells(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sigtrace.questions.database._FEW", -1)  # few rows are asked as the whole session is
+    monkeypatch.setattr("sigtrace.questions.database.FEW", -1)  # few rows are asked as the whole session is
     table = sigtrace.read(source).table
     whole = analyze.deaths(table).to_pylist()
     with Database(source) as database:
@@ -88,7 +88,7 @@ def test_a_database_tells_what_the_whole_session_tells(source: Path, monkeypatch
             death["victim_pid"] for death in sorted(ended, key=in_time)
         ]
         assert database.answer("SELECT count(*) AS n FROM events").to_pylist() == [{"n": len(table)}]
-        storms, escalations = pa.table(database.storms()), pa.table(database.escalations())
+        storms, escalations = pa.table(database.calls.storms()), pa.table(database.calls.escalations())
     # DuckDB's sums may be decimals; these compare as numbers.
     for found, asked in ((storms, analyze.storms(table)), (escalations, analyze.escalations(table))):
         of_whole = asked.to_pylist()
@@ -185,14 +185,14 @@ def test_half_of_a_call_tells_its_source() -> None:
 def test_a_storm_on_two_cpus_is_one_though_their_logs_stand_one_behind_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sigtrace.questions.database._FEW", -1)
+    monkeypatch.setattr("sigtrace.questions.database.FEW", -1)
 
     def calls(odd: int) -> str:
         return "".join(call(7, 15, ts=1 + (2 * i + odd) / 1000, cpu=odd) for i in range(60))
 
     session = sigtrace.read((calls(0) + calls(1)).encode())
     with Database(session) as database:
-        assert [row["calls"] for row in pa.table(database.storms()).to_pylist()] == [120]
+        assert [row["calls"] for row in pa.table(database.calls.storms()).to_pylist()] == [120]
 
 
 def test_by_name_those_are_found_who_were_forked_by_a_command_and_executed_nothing() -> None:

@@ -225,7 +225,7 @@ def ledger_about(path: Path) -> dict[str, Any]:
 def rewritten(path: Path, change: Any, about: Any = lambda said: said) -> None:
     """Change the rows of a ledger, and seal it anew."""
     rows = [change(row) for row in pq.read_table(path).to_pylist()]
-    said = about({**ledger_about(path), "told": [0]})
+    said = about({**ledger_about(path), "told": [0], "pairs": None})
     said.pop("crc32")
     with pq.ParquetWriter(path, clerk.TABLE) as writer:
         writer.write_table(pa.Table.from_pylist(rows, clerk.TABLE))

@@ -6,12 +6,12 @@ import json
 import os
 import sys
 import tempfile
-from contextlib import closing, nullcontext, suppress
+from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sigtrace.capture import rights
 from sigtrace.causes import feed
@@ -22,8 +22,8 @@ from sigtrace.causes.tracking.process import UNKNOWN, Process
 from sigtrace.causes.tracking.rows import NO_TIME, NONE
 from sigtrace.causes.tracking.tracker import Tracker
 from sigtrace.errors import SessionError
-from sigtrace.store.disk.place import Place
-from sigtrace.store.flight import ledger
+from sigtrace.store.disk.sealed import Sealed
+from sigtrace.store.flight import counts, ledger
 from sigtrace.store.flight.home import MODE, is_held, status
 from sigtrace.store.flight.segments import find as find_segments
 from sigtrace.store.flight.segments import joined
@@ -47,6 +47,10 @@ TABLE = pa.schema(
 )
 """The columns of a ledger."""
 
+PAIR = ("verdict", "killer_comm", "source", "victim_comm", "sig")
+"""What a ledger counts those who did more than exit by."""
+
+_MOST_PAIRS = 2_000  # of more, the names say little
 _DELTAS = ("victim_pid", "victim_start", "ts", "time", "nth", "lines.list.element")
 _HOW: dict[str, Any] = {
     "compression": "ZSTD",
@@ -81,7 +85,7 @@ def write(segments: Sequence[Found], *, final: bool) -> bool:
     tracker = Tracker(clerk.ended, None, all_endings=True, exits_told=known["exits_told"])
     for one, about in zip(segments, abouts, strict=True):
         last = one is segments[-1]
-        with nullcontext() if _is_written(one, about) else _Book(Path(one.path), about) as clerk.book:
+        with nullcontext() if _is_written(one, about) else _Book(one, about) as clerk.book:
             feed.Parts(one.files, lossy=False, witnessed=True).feed(tracker)
             if last:
                 clerk.end(tracker, told=final)
@@ -157,11 +161,12 @@ class _Clerk:
 class _Book:
     """A ledger that is being written: rows go in, and `close` makes it whole."""
 
-    def __init__(self, session: Path, about: dict[str, Any]) -> None:
-        path = ledger.place(session)
+    def __init__(self, session: Found, about: dict[str, Any]) -> None:
+        path = ledger.place(Path(session.path))
         if path is None:
-            raise SessionError(f"{session}: its endings have no place: it is in no folder of a host and a date")
+            raise SessionError(f"{session.path}: its endings have no place: it is in no folder of a host and a date")
         self._path = path
+        self._files = session.files
         self._about = about
         self._verdicts: dict[str, int] = {}
         self._failed = self._n = 0
@@ -169,21 +174,15 @@ class _Book:
         self._told: list[dict[str, Any]] = []
         self._exits: dict[str, list[Any]] = {name: [] for name in _OF_EXITS}
         self._groups: list[int] = []
-        self._written = 0
+        self._pairs: Counter[tuple[Any, ...]] = Counter()
+        self._first: int | None = None
 
     def __enter__(self) -> Self:
-        self._place = _folder(self._path.parent)
-        self._temporary = ledger.temporary(self._path).name
-        self._file = open(self._place.create(self._temporary), "w+b")  # noqa: PTH123 -- a descriptor
-        self._writer = pq.ParquetWriter(pa.PythonFile(self._file, "w"), TABLE, **_HOW)
+        self._file = Sealed(self._path, ledger.temporary(self._path).name, TABLE, _HOW, MODE).__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError, pa.ArrowException):
-            self._writer.close()
-        self._file.close()
-        with closing(self._place):
-            self._place.unlink(self._temporary)
+    def __exit__(self, *error: object) -> None:
+        self._file.__exit__(*error)
 
     def add(self, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         """Add the ending of a process."""
@@ -202,21 +201,31 @@ class _Book:
         self._n += 1
 
     def close(self, pending: int | None) -> None:
-        """Make it whole; `pending` endings were open where its session ended."""
+        """Make it whole, with the calls of its session counted; `pending` endings were open where that ended."""
         self._write_told()
         self._write_exits()
-        told = {"pids": self._pids or None, "verdicts": self._verdicts, "failed": self._failed, "told": self._groups}
-        said = ledger.sealed({**self._about, **told, "pending": pending})
-        self._writer.add_key_value_metadata({ledger.KEY: said, checksum.KEY: checksum.UNKNOWN})
-        self._writer.close()
-        self._file.flush()
-        checksum.seal(self._path, self._file.fileno())
-        os.fsync(self._file.fileno())
-        self._place.replace(self._temporary, self._path.name)
+        path = ledger.calls(self._path)
+        calls = counts.written(path, ledger.temporary(path).name, self._about["log"], self._files, MODE)
+        pairs = json.dumps([[*pair, n] for pair, n in self._pairs.items()]) if len(self._pairs) <= _MOST_PAIRS else ""
+        told = {
+            "pids": self._pids or None,
+            "verdicts": self._verdicts,
+            "failed": self._failed,
+            "told": self._groups,
+            "pairs": checksum.text(pairs.encode()) if pairs else None,
+            "first": self._first,
+            "pending": pending,
+            "calls": calls,
+        }
+        self._file.seal({ledger.PAIRS: pairs, ledger.KEY: ledger.sealed({**self._about, **told})})
 
     def _tell(self, judge: Judge, process: Process, lost: bool) -> str:  # noqa: FBT001
         ending = judge.ending(process, lost)
         exited = ending["verdict"] == "exited"
+        if not exited:
+            self._pairs[tuple(ending[name] for name in PAIR)] += 1
+            if ending["time"] is not None:
+                self._first = ending["time"] if self._first is None else min(self._first, ending["time"])
         self._told.append(
             {
                 "log": self._about["log"],
@@ -261,8 +270,8 @@ class _Book:
 
     def _write_told(self) -> None:
         if self._told:
-            self._groups.append(self._written)
-            self._write(pa.Table.from_pylist(self._told, TABLE))
+            self._groups.append(self._file.groups)
+            self._file.write(pa.Table.from_pylist(self._told, TABLE))
             self._told = []
 
     def _write_exits(self) -> None:
@@ -275,12 +284,8 @@ class _Book:
                 else pa.array([same.get(field.name)] * n, field.type)
                 for field in TABLE
             ]
-            self._write(pa.Table.from_arrays(columns, schema=TABLE))
+            self._file.write(pa.Table.from_arrays(columns, schema=TABLE))
             self._exits = {name: [] for name in _OF_EXITS}
-
-    def _write(self, rows: pa.Table) -> None:
-        self._writer.write_table(rows, row_group_size=len(rows))
-        self._written += 1
 
 
 _OF_EXITS = (
@@ -317,10 +322,3 @@ def _abouts(segments: Sequence[Found], whole: Found, *, final: bool) -> list[dic
 def _is_written(one: Found, about: dict[str, Any]) -> bool:
     same = ("history", "witnessed", "exits_told", "final")
     return any([book.about[name] for name in same] == [about[name] for name in same] for book in one.ledgers)
-
-
-def _folder(path: Path) -> Place:
-    try:
-        return Place(path, private=True)
-    except FileNotFoundError:
-        return Place.make(path, MODE)

@@ -5,25 +5,29 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sigtrace.causes import feed
-from sigtrace.causes.clerk import ENDING, TABLE, can_be_told
+from sigtrace.causes.clerk import ENDING, PAIR, TABLE, can_be_told
 from sigtrace.errors import SessionError
-from sigtrace.store.flight import ledger
+from sigtrace.facts.rules import STORM_GAP_US
+from sigtrace.store.flight import counts, ledger
 from sigtrace.store.trust import checksum, regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from sigtrace.store.flight.ledger import Ledger
     from sigtrace.store.sessions import Found
 
-_BRIEF = ["verdict", "source", "killer_comm", "victim_comm", "sig", "time", "ts", "victim_pid"]
+_OF_BRIEF = [*PAIR, "time", "ts", "victim_pid"]
+_LONGEST = 1 << 30
 
 
 def hold(one: Found) -> bool:
@@ -70,6 +74,24 @@ class Endings:
         """How many exited with a status other than 0."""
         return sum(one.about["failed"] for one in self._ledgers)
 
+    @property
+    def counted(self) -> bool:
+        """Whether its calls were counted."""
+        return all(one.about["calls"] is not None for one in self._ledgers)
+
+    @property
+    def dense(self) -> bool:
+        """Whether so many of its calls come so fast that some may be a storm; of calls that were counted."""
+        abouts = [one.about["calls"] for one in self._ledgers]
+        timed = [one for one in abouts if one["first_ts"] is not None]
+        # A storm may be in two segments.
+        near = any(later["first_ts"] - one["last_ts"] <= STORM_GAP_US for one, later in pairwise(timed))
+        return near or any(one["dense"] for one in abouts)
+
+    def calls(self) -> pa.Table:
+        """Return its calls as they were counted, with the columns of `sigtrace.store.flight.counts`."""
+        return self._named(pa.concat_tables([_calls(one) for one in self._ledgers])).cast(counts.table_schema())
+
     def of_pid(self, pid: int) -> Iterator[dict[str, Any]]:
         """Yield the endings of the processes that had a pid, as rows of a ledger."""
         for one in self._ledgers:
@@ -100,20 +122,32 @@ class Endings:
                 rows = file.read().select([*ENDING, "nth"]).sort_by("nth").drop_columns("nth")
             yield self._named(rows)
 
-    def brief(self) -> pa.Table:
-        """Return of all who did more than exit what is counted, and `ledger` and `row` for `rows`."""
-        tables = []
+    def pairs(self) -> Iterator[list[Any]]:
+        """Yield how many did more than exit, by `sigtrace.causes.clerk.PAIR`: the values of these, and the number."""
         for number, one in enumerate(self._ledgers):
-            with _opened(one) as file:
-                found = file.read_row_groups(one.about["told"], _BRIEF) if one.about["told"] else None
-            if found is not None:
-                places = {"ledger": [number] * len(found), "row": list(range(len(found)))}
-                for name, values in places.items():
-                    found = found.append_column(name, pa.array(values, pa.int64()))
-                tables.append(found)
-        types = [(name, pa.int64() if name == "time" else TABLE.field(name).type) for name in _BRIEF]
-        empty = pa.schema([*types, ("ledger", pa.int64()), ("row", pa.int64())])
-        return pa.concat_tables([empty.empty_table(), *(one.cast(empty) for one in tables)])
+            if one.about["pairs"] is not None:
+                yield from _pairs(one)
+                continue
+            brief = self.brief(number)
+            sums: list[Any] = [([], "count_all")]
+            for row in brief.group_by(list(PAIR)).aggregate(sums).to_pylist():
+                yield [*(row[name] for name in PAIR), row["count_all"]]
+
+    def begins(self) -> list[tuple[int, int | None]]:
+        """Return the ledgers in which somebody did more than exit, by number, and when the first of them ended."""
+        return [
+            (number, one.about["first"])
+            for number, one in enumerate(self._ledgers)
+            if set(one.about["verdicts"]) - {"exited"}
+        ]
+
+    def brief(self, number: int) -> pa.Table:
+        """Return of all in a ledger who did more than exit what they are counted by and ordered by, and their `row`."""
+        one = self._ledgers[number]
+        with _opened(one) as file:
+            found = file.read_row_groups(one.about["told"], _OF_BRIEF, use_threads=False)
+        found = found.append_column("row", pa.array(range(len(found)), pa.int64()))
+        return found.filter(pc.not_equal(found["verdict"], pa.scalar("exited")))
 
     def rows(self, number: int, rows: Sequence[int]) -> Iterator[dict[str, Any]]:
         """Yield rows of a ledger, by what `brief` says of them."""
@@ -128,7 +162,7 @@ class Endings:
         yield from self._named(rows.sort_by("nth")).to_pylist()
 
     def _named(self, rows: pa.Table) -> pa.Table:
-        name = pa.array([self.log] * len(rows), pa.string())
+        name = _repeated(self.log, pa.string(), len(rows))
         return rows.set_column(rows.schema.get_field_index("log"), TABLE.field("log"), name)
 
 
@@ -153,22 +187,51 @@ class SpoiltError(SessionError):
 @contextmanager
 def _opened(one: Ledger) -> Iterator[pq.ParquetFile]:
     """Open a ledger as it was sealed, to be read."""
-    try:
+    with _explained(one.path):
+        data = regular.content(one.path, _LONGEST)
+        checksum.verify(one.path, data)
+        if ledger.header(one.path, data) != one.about:
+            raise SessionError("another one lies there now")
+        yield pq.ParquetFile(pa.BufferReader(data))
+
+
+def _calls(one: Ledger) -> pa.Table:
+    path, about = ledger.calls(one.path), one.about["calls"]
+    with _explained(path):
+        descriptor = regular.opened(path)
+        with os.fdopen(descriptor, "rb") as file:
+            ledger.refuse_a_strangers(path, descriptor, one.path)
+            data = file.read(about["bytes"] + 1)
+        if (len(data), checksum.found(data)) != (about["bytes"], about["crc32"]):
+            raise SessionError("another one lies there now")
+        checksum.verify(path, data)
+        return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+
+
+def _pairs(one: Ledger) -> list[list[Any]]:
+    with _explained(one.path):
         descriptor = regular.opened(one.path)
         try:
-            _refuse_another(one, descriptor)
-            with open(descriptor, "rb", closefd=False) as file:
-                yield pq.ParquetFile(file)
+            said = checksum.stored(descriptor, ledger.PAIRS) or b""
         finally:
             os.close(descriptor)
-    except (OSError, LookupError, SessionError, pa.ArrowException) as error:
-        raise SpoiltError(f"{one.path}: it cannot be read: {error}") from error
+        if checksum.text(said) != one.about["pairs"]:
+            raise SessionError("another one lies there now")
+        found: list[list[Any]] = json.loads(said)
+        return found
 
 
-def _refuse_another(one: Ledger, descriptor: int) -> None:
-    checksum.verify(one.path, descriptor)
-    if ledger.header(one.path, descriptor) != one.about:
-        raise SessionError("another one lies there now")
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, LookupError, ValueError, SessionError, pa.ArrowException) as error:
+        raise SpoiltError(f"{path}: it cannot be read: {error}") from error
+
+
+def _repeated(value: int | str | None, type_: pa.DataType, n: int) -> pa.Array[Any]:
+    found: pa.Array[Any] = cast("Any", pa).repeat(pa.scalar(value, type_), n)
+    return found
 
 
 def _may_hold(file: pq.ParquetFile, number: int, pid: int) -> bool:

@@ -37,6 +37,9 @@ NO_TS = -(1 << 62)
 ASKING = (1, 2, 3, 15)
 """SIGHUP, SIGINT, SIGQUIT, SIGTERM: the signals with which a process is asked to end, before SIGKILL."""
 
+KILL = 9
+"""SIGKILL, which nobody who gets it can refuse."""
+
 STORM_GAP_US = 10_000
 """In a storm, unless told otherwise, a call comes no later than this after the one before."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.facts.rules import KILL
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-_KILL = 9
 
 CALLS = "calls of kill"
 """What the calls are called among the events: two programs print them, each in its own words."""
@@ -63,7 +63,7 @@ def recorded(signals: Collection[int]) -> tuple[int, ...]:
     SIGKILL is always among them. It comes seldom, and the kernel delivers most that is deadly as SIGKILL: without it, a
     process that waits for SIGTERM, and is killed, would look as if SIGTERM had ended it.
     """
-    return tuple(sorted({*signals, _KILL})) if signals else ()
+    return tuple(sorted({*signals, KILL})) if signals else ()
 
 
 def missing(about: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from sigtrace.facts.rules import ASKING, STORM_CALLS
+from sigtrace.causes.ledgers import SpoiltError
+from sigtrace.facts.rules import ASKING, KILL, STORM_CALLS
 from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
 from sigtrace.output.sentence import sentence, source_text, unknown
 from sigtrace.questions import calls as call_questions
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _MOST = 1_000
 _STEPS = 200
-_KILL = 9
 
 
 def summary(
@@ -53,6 +53,17 @@ def summary(
     if not isinstance(source, Database):
         with Database(source) as database:
             return summary(database, timeline=timeline, processes=processes, most_deaths=most_deaths)
+    if timeline or not source.told:
+        source.look()  # what is damaged is not to be found while two threads ask
+    try:
+        return _summary(source, processes, most_deaths, timeline=timeline)
+    except SpoiltError:
+        source.spoil()
+        source.look()
+        return _summary(source, processes, most_deaths, timeline=timeline)
+
+
+def _summary(source: Database, processes: int, most_deaths: int, *, timeline: bool) -> dict[str, Any]:
     counts: dict[str, int] = {}
     witnesses = _witnesses(join(source), counts)
     # The tracker follows the deaths, while DuckDB counts.
@@ -105,12 +116,12 @@ def _of_both(database: Database, counts: dict[str, int], of_calls: dict[str, Any
     # What the numbers rule out is not looked for: to ask DuckDB in vain takes longer than all else of a small session.
     many = of_calls["calls"] >= STORM_CALLS
     sent = {row["sig"] for row in of_calls["signals"]}
-    killed = _KILL in sent and not sent.isdisjoint(ASKING)
-    escalations = _most(database, counts, "escalations", ["grace_us"], database.escalations if killed else None)
+    killed = KILL in sent and not sent.isdisjoint(ASKING)
+    escalations = _most(database, counts, "escalations", ["grace_us"], database.calls.escalations if killed else None)
     names = _target_names(database, escalations)
     lost = partial(losses.losses, database.frame) if database.accounting.lossy else None
     return {
-        "storms": _most(database, counts, "storms", ["calls DESC"], database.storms if many else None),
+        "storms": _most(database, counts, "storms", ["calls DESC"], database.calls.storms if many else None),
         "escalations": [{**_explained(row, names), "asked": signal_name(row["asked_sig"])} for row in escalations],
         "timeline": _timeline(database) if timeline else {"step_us": 1, "rows": []},
         "halves": database.accounting.lines_by_kind.get("half", 0),
@@ -154,7 +165,7 @@ def _pairs(counted: Counter[Killing]) -> list[dict[str, Any]]:
 
 
 def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
-    calls = database.counted()
+    calls = database.calls.counted()
     (total,) = _rows(call_counts.totals(calls))
     timed = total["calls"] and database.accounting.ts_unit in {"us", "utc"} and len(database.logs) == 1
     by = {
@@ -183,7 +194,7 @@ def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
 
 def _logs(database: Database, counts: dict[str, int]) -> list[dict[str, Any]]:
     counts["logs"] = len(database.logs)
-    found = {row["log"]: row for row in _rows(call_counts.began(database.counted()))}
+    found = {row["log"]: row for row in _rows(call_counts.began(database.calls.counted()))}
     if not found and counts["logs"] == 1:
         found = {row["log"]: row for row in _rows(call_questions.dated(database.frame))}
     return [found.get(log, {"log": log, "ts": None, "time": None}) for log in database.logs[:_MOST]]
@@ -193,7 +204,7 @@ def _target_names(database: Database, rows: list[dict[str, Any]]) -> dict[tuple[
     if not rows or "signal_generate" not in database.accounting.lines_by_kind:
         return {}
     targets = sorted({row["target"] for row in rows})
-    named = _rows(call_counts.named(database.counted(), database.frame, targets))
+    named = _rows(database.calls.named(targets))
     return {(row["log"], row["target"]): row["comm"] for row in named}
 
 
@@ -212,10 +223,10 @@ def _explained(row: dict[str, Any], names: dict[tuple[str | None, int], str]) ->
 def _most(
     database: Database, counts: dict[str, int], key: str, order: list[str], question: Callable[[], Any] | None
 ) -> list[dict[str, Any]]:
-    if question is None:
+    found = None if question is None else question()
+    if found is None:
         counts[key] = 0
         return []
-    found = question()
     # Ties in the order of the other values, so that two runs say the same.
     if isinstance(found, pa.Table):
         by: list[tuple[str, Literal["ascending", "descending"]]] = [

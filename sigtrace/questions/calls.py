@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from sigtrace.facts.rules import ASKING, STORM_CALLS, STORM_GAP_US, ends_process_expression
+from sigtrace.facts.rules import ASKING, KILL, STORM_CALLS, STORM_GAP_US, ends_process_expression
 from sigtrace.questions import counts
 from sigtrace.questions.windows import over, with_since
 
@@ -17,7 +17,6 @@ _SPAN = (nw.col("ts").min().alias("first_ts"), nw.col("ts").max().alias("last_ts
 _ORDER = ["ts", "line"]
 _FAILED = nw.col("ret") < 0
 _PROBE = nw.col("sig") == 0
-_KILL = 9
 _NAMED = ["log", "target"]
 _STEP = ("calls", "failed", "probes", "signals", "exits")  # what is counted in each step of time
 
@@ -218,9 +217,9 @@ def escalations(events: FrameT, within_us: int = 600_000_000) -> FrameT:
     too; whether the process ended of it, `deaths` knows. Of target 0, each caller's own group, there is none.
     """
     reached = counts.calls(events).filter(
-        nw.col("ret") == 0, nw.col("target") != 0, nw.col("sig").is_in([*ASKING, _KILL])
+        nw.col("ret") == 0, nw.col("target") != 0, nw.col("sig").is_in([*ASKING, KILL])
     )
-    placed = reached.with_columns(_killed=(nw.col("sig") == _KILL).cast(nw.Int64))
+    placed = reached.with_columns(_killed=(nw.col("sig") == KILL).cast(nw.Int64))
     # A SIGKILL ends a run of askings, and the next run begins after it. Joins leave out null keys.
     killed_yet = over(nw.col("_killed").cum_sum(), placed, _NAMED, _ORDER)
     runs = placed.with_columns(_run=killed_yet - nw.col("_killed"), _log=nw.col("log").fill_null(""))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from sigtrace.facts.signals import ERRORS
+from sigtrace.store.flight.counts import ALONE
 
 if TYPE_CHECKING:
     from narwhals.typing import FrameT
@@ -38,6 +39,30 @@ def of(events: FrameT) -> FrameT:
             nw.col("line").min().alias("first_line"),
         )
     )
+
+
+@nw.narwhalify
+def merged(before: FrameT) -> FrameT:
+    """Return the counts, as `of` does, out of rows of `sigtrace.store.flight.counts`."""
+    times = (*_SPAN, nw.col("first_time", "first_line").min())
+    found = before.filter(nw.col("calls") > 0).group_by("log", "pid", "comm", "sig", "target", "ret")
+    return found.agg(nw.col("calls").sum(), *times).with_columns(nw.col("calls").cast(nw.Int64))
+
+
+@nw.narwhalify
+def alone(before: FrameT) -> FrameT:
+    """Return the calls that stand alone among such rows, as rows of a session."""
+    found = before.filter(nw.col("calls") == 1, nw.col("ret") == 0, nw.col("sig").is_in(ALONE))
+    columns = ("log", "pid", "comm", "sig", "target", "ret")
+    return found.select(*columns, tid="pid", ts="first_ts", line="first_line", event=nw.lit("kill"))
+
+
+@nw.narwhalify
+def hits(before: FrameT) -> FrameT:
+    """Return whom signals hit by such rows, as rows of a session."""
+    found = before.filter(~nw.col("target_comm").is_null())
+    columns = ("log", "pid", "sig", "target", "target_comm")
+    return found.select(*columns, tid="pid", code=nw.lit(0), event=nw.lit("signal_generate"))
 
 
 def _counted(counts: FrameT) -> FrameT:
@@ -146,7 +171,8 @@ def named(counts: Any, events: Any, targets: list[int]) -> Any:  # noqa: ANN401 
     # narwhalify would look through all that is installed for what can take the list, a tenth of a short report's time.
     counted, rows = nw.from_native(counts), nw.from_native(events)
     key = ["_log", "pid", "sig", "target"]  # joins leave out null keys
-    hits = rows.filter(nw.col("event") == "signal_generate", nw.col("target").is_in(targets))
+    by_a_call = (nw.col("code") <= 0).fill_null(value=True)
+    hits = rows.filter(nw.col("event") == "signal_generate", nw.col("target").is_in(targets), by_a_call)
     hits = hits.with_columns(_log=nw.col("log").fill_null(""), pid=nw.coalesce("pid", "tid"))
     sent = counted.with_columns(_log=nw.col("log").fill_null("")).select(*key)
     found = hits.select(*key, "log", "target_comm").join(sent, on=key, how="inner").drop_nulls("target_comm")

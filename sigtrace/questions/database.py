@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -20,14 +21,14 @@ from sigtrace.facts.schema import VERSION
 from sigtrace.questions import deaths
 from sigtrace.questions.choice.opened import Opened
 from sigtrace.questions.choice.period import NO_LINES, Period
-from sigtrace.questions.sql import sift
+from sigtrace.questions.sql.counting import FEW, Counting
 from sigtrace.questions.sql.lock import asking, lock, quoted
 from sigtrace.questions.sql.refusal import explained, of_engines, reason
 from sigtrace.questions.sql.view import columns, parquet
 from sigtrace.trace.accounting import Accounting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
     import duckdb
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 _MEMORY = "1GB"  # what does not fit goes to a temporary folder
 _PIECE = 1 << 12
-_FEW = 10_000  # rows: to start DuckDB takes longer than to count them
 
 
 class Database:
@@ -66,11 +66,13 @@ class Database:
         self._unsafe = unsafe
         self._connected: duckdb.DuckDBPyConnection | None = None
         self._connecting = Lock()
+        self._viewed = False
         self._made: set[str] = set()
         self.period: Period | None = None
         self.fed: Callable[[int], object] | None = None
         self._frame: duckdb.DuckDBPyRelation | pa.Table | None = None
-        self._counted: duckdb.DuckDBPyRelation | pa.Table | None = None
+        self.calls = Counting(self)
+        self.passes_over = False
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
         try:
             self._opened = Opened(sources, Path(self._scratch.name), since)
@@ -80,22 +82,36 @@ class Database:
             raise
 
     @property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        self.look()
+    def engine(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB, in which the views need not be there yet."""
         with self._connecting:
             if self._connected is None:
                 self._connected = self._connect()
             return self._connected
 
+    @property
+    def looked_at(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB with the views, after a look at the files of all sessions."""
+        self.look()
+        made = self.engine
+        with self._connecting, self._refused():
+            if not self._viewed:
+                self._open(made)
+                self._viewed = True
+        return made
+
     def _connect(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 
+        with self._refused():
+            return duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
         try:
-            made = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
-            self._open(made)
-        except duckdb.Error as error:
+            yield
+        except of_engines() as error:
             raise SessionError(f"{self.name}: {reason(error)}") from error
-        return made
 
     def _open(self, made: duckdb.DuckDBPyConnection) -> None:
         made.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
@@ -103,7 +119,8 @@ class Database:
             if one.rows is not None:
                 made.register("rows", one.rows)
                 made.execute(f"CREATE TABLE rows_{number} AS FROM rows; DROP VIEW rows")
-        made.execute(f"CREATE VIEW all_events AS {self._events_sql()}; CREATE VIEW events AS FROM all_events")
+        every = self.rows_of(range(len(self._sessions)))
+        made.execute(f"CREATE VIEW all_events AS {every}; CREATE VIEW events AS FROM all_events")
         made.execute("CREATE VIEW kills AS SELECT * FROM events WHERE event = 'kill'")
         made.register("none", SCHEMA.empty_table())
         made.execute("CREATE TABLE deaths AS FROM none; DROP VIEW none")
@@ -157,7 +174,7 @@ class Database:
     def look(self) -> None:
         """Look at the files of all sessions, if that is still to be done: before any of their rows is read."""
         if self._opened.look():
-            for known in ("accounting", "about_by_log"):
+            for known in ("accounting", "about_by_log", "logs"):
                 self.__dict__.pop(known, None)
 
     def endings(self) -> list[tuple[Sequence[str | None], Endings | None]]:
@@ -165,15 +182,21 @@ class Database:
         usual = self.asked_within_us == ASKED_WITHIN_US and self.period is None
         return [
             (logs, Endings(logs[0], one.ledgers) if usual and holds else None)
-            for number, (one, holds) in enumerate(zip(self._sessions, self._opened.holding, strict=True))
+            for number, (one, holds) in enumerate(self._opened.held())
             for logs in [self._logs(number)]
         ]
+
+    @property
+    def told(self) -> bool:
+        """Whether the endings and the calls of all sessions come out of ledgers, so that no row is read for them."""
+        return not self.passes_over and all(one is not None and one.counted for _, one in self.endings())
 
     def spoil(self) -> None:
         """Take no endings out of ledgers: one of them is damaged."""
         self._opened.spoil()
+        self.calls = Counting(self)
 
-    @property
+    @cached_property
     def logs(self) -> list[str | None]:
         """The names that the rows have for their logs."""
         return [log for number in range(len(self._sessions)) for log in self._logs(number)]
@@ -200,7 +223,7 @@ class Database:
     @property
     def events(self) -> duckdb.DuckDBPyRelation:
         """The rows of all sessions, as a relation of DuckDB."""
-        return self._connection.table("events")
+        return self.looked_at.table("events")
 
     def within(self, since: str | None, until: str | None) -> None:
         """Have `events`, `kills` and `deaths` hold what happened in a `Period` alone, and what ran when it began."""
@@ -208,21 +231,24 @@ class Database:
         if not period.open:
             self.period = period
             chosen = f"event IN {NO_LINES} OR {period.sql()}"
-            self._connection.execute(f"CREATE OR REPLACE VIEW events AS FROM all_events WHERE {chosen}")
+            self.looked_at.execute(f"CREATE OR REPLACE VIEW events AS FROM all_events WHERE {chosen}")
 
     def pass_over(self, calls: pa.Table) -> None:
         """Have `events` and `kills` lack calls, of which the table says the `log` and the `line`."""
-        self._connection.register("given", calls).execute("CREATE OR REPLACE TABLE passed AS FROM given")
+        self.passes_over = True
+        self.looked_at.register("given", calls).execute("CREATE OR REPLACE TABLE passed AS FROM given")
         left = "event <> 'kill' OR (coalesce(log, ''), line) NOT IN (FROM passed)"
-        self._connection.execute(f"CREATE OR REPLACE VIEW all_events AS FROM ({self._events_sql()}) WHERE {left}")
+        self.looked_at.execute(
+            f"CREATE OR REPLACE VIEW all_events AS FROM ({self.rows_of(range(len(self._sessions)))}) WHERE {left}"
+        )
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return what a query over the views gives, as a relation. Raises `Error` if DuckDB cannot run it."""
         with explained():
-            asked = query if self._unsafe else asking(self._connection, query)
+            asked = query if self._unsafe else asking(self.looked_at, query)
             if self._reads_deaths(query):
                 self._fill_deaths()
-            return self._connection.sql(asked)
+            return self.looked_at.sql(asked)
 
     def answer(self, query: str) -> pa.Table:
         """Return what a query over the views gives, as a table. Raises `Error` if DuckDB cannot run it."""
@@ -248,8 +274,8 @@ class Database:
 
     def keep(self, name: str, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
         """Compute a relation once, as a temporary table, and return that."""
-        self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS {relation.sql_query()}")
-        return self._connection.table(name)
+        self.engine.execute(f"CREATE OR REPLACE TABLE {name} AS {relation.sql_query()}")
+        return self.engine.table(name)
 
     def follow(
         self,
@@ -299,48 +325,15 @@ class Database:
             self.look()
             (one, *others) = self._sessions
             # To number the rows of a table, narwhals needs arange of pyarrow 21, or numpy, which a command hides.
-            few = self.period is None and not others and one.n_rows() <= _FEW and hasattr(pa, "arange")
+            few = self.period is None and not others and one.n_rows() <= FEW and hasattr(pa, "arange")
             self._frame = one.table() if few else self.events
         return self._frame
-
-    def counted(self) -> duckdb.DuckDBPyRelation | pa.Table:
-        """Return the calls, counted by who sent what to whom with what result: see `sigtrace.questions.counts`."""
-        from sigtrace.questions import counts
-
-        if self._counted is None:
-            found = counts.of(self.frame)
-            self._counted = found if isinstance(found, pa.Table) else self.keep("tallied", found)
-        return self._counted
-
-    def storms(self) -> duckdb.DuckDBPyRelation | pa.Table:
-        """Return `sigtrace.analyze.storms`, looked for only in logs in which so many calls come so fast at all."""
-        from sigtrace.questions import calls
-
-        if isinstance(self.frame, pa.Table):
-            few: pa.Table = calls.storms(self.frame)
-            return few
-        self._connection.execute(sift.FIND_DENSE)
-        found: duckdb.DuckDBPyRelation = calls.storms(self.keep("stormy", self._connection.sql(sift.DENSE)))
-        return found
-
-    def escalations(self) -> duckdb.DuckDBPyRelation | pa.Table:
-        """Return `sigtrace.analyze.escalations`, looked for only among those that got SIGKILL and something milder."""
-        from sigtrace.questions import calls
-
-        if isinstance(self.frame, pa.Table):
-            few: pa.Table = calls.escalations(self.frame)
-            return few
-        self.counted()
-        self._connection.execute(sift.FIND_ASKED)
-        both = self.keep("asked_and_killed", self._connection.sql(sift.ASKED))
-        found: duckdb.DuckDBPyRelation = calls.escalations(both)
-        return found
 
     def _reads_deaths(self, query: str) -> bool:
         import duckdb
 
         try:
-            return "deaths" in {name.lower() for name in self._connection.get_table_names(query)}
+            return "deaths" in {name.lower() for name in self.looked_at.get_table_names(query)}
         except duckdb.Error:
             return "deaths" in query.lower()  # several statements, or none that it knows; whoever runs it says so
 
@@ -349,22 +342,24 @@ class Database:
             return
 
         def insert(rows: pa.Table) -> None:
-            self._connection.register("found", rows)
-            self._connection.execute("INSERT INTO deaths FROM found")
+            self.looked_at.register("found", rows)
+            self.looked_at.execute("INSERT INTO deaths FROM found")
 
         try:
             deaths.insert_all(self, insert)
         except SpoiltError:
             self.spoil()
-            self._connection.execute("DELETE FROM deaths")
+            self.looked_at.execute("DELETE FROM deaths")
             deaths.insert_all(self, insert)
-        self._connection.unregister("found")
+        self.looked_at.unregister("found")
         self._made.add("deaths")
 
-    def _events_sql(self) -> str:
+    def rows_of(self, sessions: Iterable[int]) -> str:
+        """Return SQL for the rows of sessions, by their numbers."""
         selects = []
         files: dict[int, list[str]] = {}
-        for number, one in enumerate(self._sessions):
+        for number in sessions:
+            one = self._sessions[number]
             version = VERSION if one.rows is not None else one.about.get("schema", VERSION)  # a raw log says none
             if one.rows is None and not self._renamed(number):
                 files.setdefault(version, []).extend(one.files)

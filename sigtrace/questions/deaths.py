@@ -9,11 +9,13 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from sigtrace.causes import endings, ledgers
 from sigtrace.causes.feed import Parts
-from sigtrace.causes.ledgers import SpoiltError
 from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.errors import Error
 from sigtrace.facts.rules import NO_TS
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from multiprocessing.connection import Connection
-
-    import pyarrow as pa
 
     from sigtrace.causes.endings import Logged
     from sigtrace.causes.judging.verdict import Judge
@@ -134,40 +134,39 @@ class Deaths:
 
     def read(self, sessions: Sequence[ledgers.Endings]) -> Self:
         """Count the deaths of sessions out of their ledgers. Raises `SpoiltError` if one of these is damaged."""
-        places: list[tuple[Key, int, int, int]] = []
-        for number, one in enumerate(sessions):
+        for one in sessions:
             self.verdicts.update(one.verdicts)
             self.failed += one.failed
-            rows = one.brief()
-            names = (
-                "verdict",
-                "killer_comm",
-                "source",
-                "victim_comm",
-                "sig",
-                "time",
-                "ts",
-                "victim_pid",
-                "ledger",
-                "row",
-            )
-            columns = [rows[name].to_pylist() for name in names]
-            for verdict, *pair, at, ts, pid, book, row in zip(*columns, strict=True):
-                if verdict == "exited":
-                    continue
-                (self.askers if verdict == "asked" else self.matrix)[tuple(pair)] += 1
-                key = in_time({"log": one.log, "time": at, "ts": ts, "victim_pid": pid})
-                if self.last is None or key <= self.last:
-                    places.append((key, number, book, row))
-        chosen: dict[tuple[int, int], list[tuple[int, Key]]] = {}
-        for key, number, book, row in sorted(places)[: self.most]:
-            chosen.setdefault((number, book), []).append((row, key))
-        for (number, book), found in chosen.items():
-            ordered = sorted(found)
-            for (_, key), row in zip(ordered, sessions[number].rows(book, [n for n, _ in ordered]), strict=True):
-                self._kept.append((key, _death(row)))
-        self._sort()
+            for verdict, killer, source, victim, sig, n in one.pairs():
+                (self.askers if verdict == "asked" else self.matrix)[killer, source, victim, sig] += n
+        begins = [(first, number, book) for number, one in enumerate(sessions) for book, first in one.begins()]
+        times: list[int] = []
+        tables = []
+        for first, number, book in sorted(begins, key=lambda one: (one[0] is None, *one)):
+            if len(times) >= self.most and (first is None or first > sorted(times)[self.most - 1]):
+                break  # all of the rest come later
+            brief = sessions[number].brief(book)
+            times += (time for time in brief["time"].cast(pa.int64()).to_pylist() if time is not None)
+            same = {"log": sessions[number].log or "", "session": number, "ledger": book}
+            for name, value in same.items():
+                brief = brief.append_column(name, cast("Any", pa).repeat(value, len(brief)))
+            tables.append(brief)
+        if tables:
+            self._keep_first(sessions, pa.concat_tables(tables))
         return self
+
+    def _keep_first(self, sessions: Sequence[ledgers.Endings], told: pa.Table) -> None:
+        # In the order of `in_time`: a time that is not known comes last.
+        number = told.schema.get_field_index("victim_pid")
+        pids: Any = pc.fill_null(told["victim_pid"], pa.scalar(0, pa.int64()))
+        told = told.set_column(number, "victim_pid", pids)
+        order = pc.sort_indices(told, [(name, "ascending") for name in ("time", "ts", "log", "victim_pid")])
+        chosen: dict[tuple[int, int], list[int]] = {}
+        for row in told.take(order[: self.most]).select(["session", "ledger", "row"]).to_pylist():
+            chosen.setdefault((row["session"], row["ledger"]), []).append(row["row"])
+        for (session, book), rows in chosen.items():
+            self._kept += ((in_time(row), _death(row)) for row in sessions[session].rows(book, rows))
+        self._sort()
 
     def add(self, other: Deaths) -> None:
         """Count those that were counted elsewhere."""
@@ -207,28 +206,23 @@ class Deaths:
 def counted(database: Database, most: int, processes: int = 1, stop: Stop | None = None) -> Deaths:
     """Return the deaths of a database, and keep the first `most`; if it is large, so many `processes` count.
 
-    Raises `StoppedError` once it is to `stop`.
+    Raises `StoppedError` once it is to `stop`, and `SpoiltError` if a ledger is damaged.
     """
     if stop is None:
         with Stop() as never:
             return counted(database, most, processes, never)
     within_us = database.asked_within_us
-    database.look()  # what is damaged may not be found while others ask already
-    found = _of_ledgers(database, most)
+    kept = [one for _, one in database.endings() if one is not None]
     rest = [log for logs, one in database.endings() if one is None for log in logs]
+    found = Deaths(most, period=database.period)
+    if kept:
+        found.read(kept)
+    if not rest:
+        return found
+    logged = database.logged(rest)
     if processes == 1:
-        return found.follow(database.logged(rest), within_us, stop.event)
-    shares: list[Share] = []
-    room = 0
-    for log, rows in database.logged(rest):
-        if not isinstance(rows, Parts):
-            found.follow([(log, rows)], within_us, stop.event)
-            continue
-        if room <= 0:
-            shares.append([])
-            room = _SHARE_BYTES
-        shares[-1].append((log, rows))
-        room -= rows.size()
+        return found.follow(logged, within_us, stop.event)
+    shares = list(_shares(logged, lambda log: found.follow([log], within_us, stop.event)))
     if len(shares) < _WORTH_A_PROCESS:
         return found.follow(chain(*shares), within_us, stop.event)
     for _, rows in chain(*shares):
@@ -240,14 +234,21 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
     return found
 
 
-def _of_ledgers(database: Database, most: int) -> Deaths:
-    found = Deaths(most, period=database.period)
-    kept = [one for _, one in database.endings() if one is not None]
-    try:
-        return found.read(kept) if kept else found
-    except SpoiltError:
-        database.spoil()
-        return Deaths(most, period=database.period)
+def _shares(logged: Iterable[Logged], follow: Callable[[Logged], object]) -> Iterator[Share]:
+    # What is in no file is followed here.
+    share: Share = []
+    room = _SHARE_BYTES
+    for log, rows in logged:
+        if not isinstance(rows, Parts):
+            follow((log, rows))
+            continue
+        share.append((log, rows))
+        room -= rows.size()
+        if room <= 0:
+            yield share
+            share, room = [], _SHARE_BYTES
+    if share:
+        yield share
 
 
 def insert_all(database: Database, insert: Callable[[pa.Table], object]) -> None:

@@ -130,7 +130,7 @@ def _paths(source: str) -> Iterator[str | Damaged]:
     elif glob.has_magic(source):
         # A part of a recording stands for all of it.
         found = sorted(glob.glob(source, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
-        matches = dict.fromkeys(_of_its_session(one) for one in found if ledger.FOLDER not in Path(one).parts)
+        matches = dict.fromkeys(_of_its_session(one) for one in found if ledger.FOLDERS.isdisjoint(Path(one).parts))
         if not matches:
             raise SessionError(
                 f"{source}: nothing is there: give a recording, a Parquet file, a log, or a folder of them"
@@ -163,7 +163,7 @@ def _sessions_in(folder: Path) -> Iterator[str | Damaged]:
             found += 1
             yield _damaged(place, f"parts of a recording without its {DESCRIPTION}: copy that as well")
         # What has expired, and what is no session.
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != ledger.FOLDER)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in ledger.FOLDERS)
         for name in sorted(files):
             if name.endswith(".parquet") and not name.startswith((".", "_")):
                 found += 1

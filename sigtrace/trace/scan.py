@@ -190,6 +190,10 @@ class Scanner:
 
     def finish(self) -> bool:
         """End the log: pending lines become halves, in the order of their lines. False if the batch is full."""
+        # What the last line made ready stands before them: it has a row already, unless the batch was full.
+        self._give_ready()
+        if self._ready != 0:
+            return False
         self._abandon()
         for _, cpu in sorted((self._pending[cpu * _FIELDS], cpu) for cpu in self.pending_cpus()):
             if self.rows == self.capacity:

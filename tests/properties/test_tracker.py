@@ -209,6 +209,6 @@ def test_the_interpreted_tracker_gives_what_the_compiled_one_gives(session: Sess
 @settings(max_examples=40)
 @given(session=histories())
 def test_escalations_looked_for_among_few_are_those_of_all(session: Session) -> None:
-    with mock.patch("sigtrace.questions.database._FEW", -1), Database(session) as database:
-        found = pa.table(database.escalations()).to_pylist()
+    with mock.patch("sigtrace.questions.database.FEW", -1), Database(session) as database:
+        found = pa.table(database.calls.escalations()).to_pylist()
     assert said(found) == said(analyze.escalations(session.table).to_pylist())

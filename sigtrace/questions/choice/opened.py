@@ -34,6 +34,7 @@ class Opened:
         found = (one for source in sources for one in find(source, scratch, since))
         self._found = list({_place(one) or n: one for n, one in enumerate(found)}.values())
         self._looking = Lock()
+        self._spoilt = False
         self._looked = not any(isinstance(one, Found) and one.ledgers for one in self._found)
         self._take()
 
@@ -51,13 +52,19 @@ class Opened:
             self._looked = True
             return True
 
+    def held(self) -> list[tuple[Found, bool]]:
+        """Return the sessions, and whether the ledgers of each have its endings."""
+        with self._looking:
+            return list(zip(self.sessions, self.holding, strict=True))
+
     def spoil(self) -> None:
         """Have all endings be found by following the sessions."""
+        self._spoilt = True
         self.holding = [False] * len(self.sessions)
 
     def _take(self) -> None:
         self.sessions = joined(one for one in self._found if not isinstance(one, Damaged))
-        self.holding = [ledgers.hold(one) for one in self.sessions]
+        self.holding = [not self._spoilt and ledgers.hold(one) for one in self.sessions]
         damaged = [one for one in self._found if isinstance(one, Damaged)]
         self.left_out = _left_out(damaged, self._sources, others=bool(self.sessions))
         self.shared = Counter(log for one in self.sessions for log in one.logs)

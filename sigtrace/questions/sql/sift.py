@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from sigtrace.facts.rules import ASKING, STORM_CALLS, STORM_GAP_US
+from sigtrace.facts.rules import ASKING, KILL, STORM_CALLS, STORM_GAP_US
 
 _OF_A_CALL = "event, ts, line, log, pid, tid, comm, sig, target, ret"  # what analyze asks of one
 
 # A storm of 100 calls, 10 ms apart at most: the last of them is within 99 gaps of the call 99 before it, whosever; but
 # for those that stand a little out of order. A log whose CPUs were put one behind the other is looked at as a whole.
-FIND_DENSE = f"""
+_FIND_DENSE = f"""
 CREATE OR REPLACE TABLE dense AS SELECT DISTINCT coalesce(log, '') FROM (
     SELECT log, ts - lag(ts, {STORM_CALLS - 1}) OVER () AS took, lag(log, {STORM_CALLS - 1}) OVER () AS before,
         lag(ts) OVER () - ts AS back, lag(log) OVER () AS behind
-    FROM kills
+    FROM {{kills}}
 ) WHERE (took <= {STORM_CALLS * STORM_GAP_US} AND before IS NOT DISTINCT FROM log)
     OR (back > {STORM_GAP_US} AND behind IS NOT DISTINCT FROM log)
 """  # noqa: S608 -- our own numbers
-"""What makes the table `dense`: the logs in which so many calls come so fast."""
+
+
+def find_dense(kills: str) -> str:
+    """Return what makes the table `dense`, of a view of calls: the logs in which so many calls come so fast."""
+    return _FIND_DENSE.format(kills=kills)
+
 
 DENSE = f"SELECT {_OF_A_CALL} FROM kills WHERE coalesce(log, '') IN (FROM dense)"  # noqa: S608 -- likewise
 """The calls in these."""
@@ -24,12 +29,15 @@ DENSE = f"SELECT {_OF_A_CALL} FROM kills WHERE coalesce(log, '') IN (FROM dense)
 FIND_ASKED = f"""
 CREATE OR REPLACE TABLE both_sent AS
 SELECT coalesce(log, '') AS of_log, target FROM tallied WHERE ret = 0
-GROUP BY ALL HAVING bool_or(sig = 9) AND bool_or(sig IN {ASKING})
+GROUP BY ALL HAVING bool_or(sig = {KILL}) AND bool_or(sig IN {ASKING})
 """  # noqa: S608 -- likewise
 """What makes the table `both_sent`: the targets that got SIGKILL and something milder, out of the counts `tallied`."""
 
+ALONE = f"ret = 0 AND sig IN {(*ASKING, KILL)}"
+"""Which calls asked somebody to end, or killed, and reached their target."""
+
 ASKED = (
-    f"SELECT {_OF_A_CALL} FROM kills WHERE ret = 0 AND sig IN {(*ASKING, 9)}"  # noqa: S608 -- likewise
+    f"SELECT {_OF_A_CALL} FROM kills WHERE {ALONE}"  # noqa: S608 -- likewise
     " AND (coalesce(log, ''), target) IN (FROM both_sent)"
 )
 """The calls that named these, and reached them."""

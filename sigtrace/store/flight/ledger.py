@@ -1,7 +1,7 @@
-"""Ledger: the endings of a session, a table beside it, written when the session was whole.
+"""Ledger: the endings of a session and its counted calls, two tables beside it, written when the session was whole.
 
-That of `host=H/date=D/NAME.parquet` is `_endings/host=H/date=D/NAME.endings`: a file of Parquet under a name that who
-reads the sessions does not take for one.
+Those of `host=H/date=D/NAME.parquet` are `_endings/host=H/date=D/NAME.endings` and `_calls/host=H/date=D/NAME.calls`:
+files of Parquet under names that who reads the sessions does not take for one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace import __version__
 from sigtrace.errors import SessionError
+from sigtrace.store.flight import counts
 from sigtrace.store.trust import checksum, description, regular
 
 if TYPE_CHECKING:
@@ -21,13 +22,20 @@ if TYPE_CHECKING:
 
     from sigtrace.store.folder import Folder
 
-FOLDER = "_endings"
-"""The folder beside those of the hosts in which the ledgers are."""
+FOLDER, CALLS = "_endings", "_calls"
+"""The folders beside those of the hosts in which the ledgers are, and the counted calls."""
+
+FOLDERS = frozenset((FOLDER, CALLS))
+"""Both."""
 
 KEY = "sigtrace.endings"
 """The key of a ledger's metadata under which it says what it is, as JSON."""
 
-RULES = 1
+PAIRS = "sigtrace.endings.pairs"
+"""The key under which it counts its deaths by killer and victim, as JSON: rows of verdict, `killer_comm`, `source`,
+`victim_comm`, `sig` and how many. Empty if there are too many."""
+
+RULES = 2
 """The version of what a ledger holds, and of the rules by which it was decided."""
 
 Seal = tuple[int, int, str]
@@ -41,7 +49,9 @@ class Ledger(NamedTuple):
     `exits_told` and `signals`, as of `sigtrace.causes.feed.Parts`; `pending`, how many endings were open where the
     session ended, None if that is not known; `final`, whether they are among the rows; `pids`, the least and the
     largest; `verdicts`, how many of each in the order in which they came; `failed`, of those who exited; `told`,
-    the row groups that hold others than those who just exited.
+    the row groups that hold others than those who just exited; `pairs`, the checksum of what stands under `PAIRS`, None
+    if nothing does; `first`, when the first of these ended, in microseconds since 1970; `calls`, what
+    `sigtrace.store.flight.counts` says of the counted calls, None if they were not counted.
     """
 
     path: Path
@@ -58,15 +68,20 @@ def place(session: Path) -> Path | None:
     return host.parent / FOLDER / host.name / session.parent.name / name
 
 
+def calls(path: Path) -> Path:
+    """Return where the counted calls are that belong to a ledger."""
+    date, host = path.parent, path.parent.parent
+    return host.parent.parent / CALLS / host.name / date.name / path.with_suffix(".calls").name
+
+
 def temporary(path: Path) -> Path:
     """Return where a ledger is until it is whole; who writes it is alone, and replaces what one who was killed left."""
     return path.with_name(f".{path.name}")
 
 
 def remove(session: Path) -> None:
-    """Remove the ledger of a session that is gone, and its folders if they are empty."""
-    path = place(session)
-    if path is not None:
+    """Remove the ledger of a session that is gone and its counted calls, and their folders if they are empty."""
+    for path in _tables(session):
         with suppress(OSError):
             temporary(path).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
@@ -75,12 +90,12 @@ def remove(session: Path) -> None:
 
 
 def size(session: Path) -> int:
-    """Return the bytes of a session's ledger."""
-    path = place(session)
-    try:
-        return 0 if path is None else path.stat().st_size
-    except OSError:
-        return 0
+    """Return the bytes of a session's ledger and of its counted calls."""
+    found = 0
+    for path in _tables(session):
+        with suppress(OSError):
+            found += path.stat().st_size
+    return found
 
 
 def history(before: str, seals: Sequence[Seal]) -> str:
@@ -125,23 +140,18 @@ def opened(path: Path, folder: Folder) -> dict[str, Any]:
     """
     descriptor = regular.opened(path)
     try:
-        _refuse_a_strangers(path, descriptor, folder)
+        refuse_a_strangers(path, descriptor, folder.path)
         return header(path, descriptor)
     finally:
         os.close(descriptor)
 
 
-def header(path: Path, descriptor: int) -> dict[str, Any]:
-    """Return what an open ledger says of itself. Raises `SessionError` if it is none that this sigtrace wrote."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def header(path: Path, file: int | bytes) -> dict[str, Any]:
+    """Return what a ledger says of itself, open as a descriptor or as its bytes.
 
-    try:
-        with open(descriptor, "rb", closefd=False) as file:
-            said = (pq.read_metadata(file).metadata or {}).get(KEY.encode(), b"")
-        about = description.read(path, said)
-    except (OSError, pa.ArrowException) as error:
-        raise SessionError(f"{path}: damaged: {' '.join(str(error).split())}") from error
+    Raises `SessionError` if it is none that this sigtrace wrote.
+    """
+    about = description.read(path, checksum.stored(file, KEY) or b"")
     if (about.get("rules"), about.get("sigtrace")) != (RULES, __version__) or not _holds(about):
         raise SessionError(f"{path}: no ledger of this version")
     return about
@@ -162,19 +172,24 @@ def seals(folder: Folder) -> list[Seal] | None:
     return found
 
 
-def _refuse_a_strangers(path: Path, descriptor: int, folder: Folder) -> None:
-    # Who can write beside a session, and not into it, is not to tell what is in it.
-    itself, session = os.fstat(descriptor), folder.path.stat()
-    more = itself.st_mode & ~session.st_mode & 0o022
-    if itself.st_uid not in (session.st_uid, 0) or more:
+def refuse_a_strangers(path: Path, descriptor: int, session: Path) -> None:
+    """Raise `SessionError` if somebody can have written an open file who could not have written into the session."""
+    itself, own = os.fstat(descriptor), session.stat()
+    more = itself.st_mode & ~own.st_mode & 0o022
+    if itself.st_uid not in (own.st_uid, 0) or more:
         raise SessionError(f"{path}: it is another user's than the session")
 
 
+def _tables(session: Path) -> list[Path]:
+    path = place(session)
+    return [] if path is None else [path, calls(path)]
+
+
 def _holds(about: dict[str, Any]) -> bool:
-    counts = (about.get("failed"), *_values(about.get("verdicts")))
+    numbers = (about.get("failed"), *_values(about.get("verdicts")))
     pids = about.get("pids")
     return (
-        all(isinstance(one, int) and one >= 0 for one in counts)
+        all(isinstance(one, int) and one >= 0 for one in numbers)
         and isinstance(about.get("verdicts"), dict)
         and isinstance(about.get("told"), list)
         and all(isinstance(one, int) for one in about["told"])
@@ -182,7 +197,9 @@ def _holds(about: dict[str, Any]) -> bool:
         and (about.get("pending") is None or isinstance(about["pending"], int))
         and all(isinstance(about.get(name), bool) for name in ("witnessed", "exits_told", "final"))
         and (pids is None or (isinstance(pids, list) and len(pids) == 2 and all(isinstance(one, int) for one in pids)))
-        and {"log", "seals", "signals"} <= about.keys()
+        and (about.get("first") is None or isinstance(about["first"], int))
+        and {"log", "seals", "signals", "pairs"} <= about.keys()
+        and counts.hold(about.get("calls"))
     )
 
 

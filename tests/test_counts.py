@@ -1,0 +1,273 @@
+"""Counts: calls that were counted when a session was whole are those that counting its rows finds."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from sigtrace import analyze, read
+from sigtrace.output.summary import summary
+from sigtrace.questions.database import Database
+from sigtrace.store.flight import counts, flight, ledger, segments
+from sigtrace.store.flight.flight import Flight
+from sigtrace.store.recorder import Recorder
+from tests.booked import book, book_all
+from tests.story import call, fork, hit, kill, leave, witness
+from tests.test_flight import ALL, EVENTS, Source, nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
+
+STORM = "".join(call(7, 15, ts=3 + i / 1000, ret=-3) for i in range(150))
+LOG = "".join(
+    [
+        witness(),
+        fork(100, ts=1.0),
+        call(100, 0, ts=1.1),
+        call(100, 15, ts=1.2),
+        hit(100, 15, ts=1.2),
+        kill(100, 9, ts=2.0),
+        STORM,
+        fork(101, ts=4.0),
+        kill(101, 15, ts=4.1, by=60, name="other"),
+    ]
+)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_CHECK_SECONDS", "_TELL_SECONDS", "_KEEP_SECONDS", "_SEGMENT_SECONDS"):
+        monkeypatch.setattr(flight, name, -1.0)
+
+
+def recorded(root: Path, log: str = LOG, host: str = "a") -> Path:
+    path = root / f"host={host}" / "date=2026-11-22" / "000000.parquet"
+    with Recorder(path, {"events": EVENTS}, utc_offset_us=1_700_000_000_000_000) as recorder:
+        recorder.feed(log.encode())
+        recorder.finish({})
+    return path
+
+
+def reported(*sources: Path) -> str:
+    with Database(*sources) as database:
+        return json.dumps(summary(database, timeline=False), default=str)
+
+
+def without(root: Path) -> str:
+    """Return the report of sessions whose rows are counted."""
+    aside = root.with_name(f"{root.name}-aside")
+    (root / ledger.FOLDER).rename(aside)
+    try:
+        return reported(root)
+    finally:
+        aside.rename(root / ledger.FOLDER)
+
+
+def counted(root: Path) -> Path:
+    (path,) = (root / ledger.CALLS).rglob("*.calls")
+    return path
+
+
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+
+
+def flown(home: Path, log: str, lines: int = 1) -> Path:
+    """Record a log into a flight recorder's folder, so many lines as a segment."""
+    with Flight(home, {"events": EVENTS}, Source(), kept=ALL, look=nothing, whole=book_all) as recording:
+        cut = log.encode().splitlines(keepends=True)
+        for at in range(0, len(cut), lines):
+            recording.feed(b"".join(cut[at : at + lines]))
+        recording.finish({})
+    book_all(home)
+    return home
+
+
+def test_a_report_out_of_counted_calls_reads_no_part(tmp_path: Path) -> None:
+    session = recorded(tmp_path)
+    assert book(session)
+    before = without(tmp_path)
+    answer = json.loads(before)
+    assert answer["escalations"]
+    assert answer["failures"]
+    assert "worker (100)" in {row["means"] for row in answer["targets"]}
+    for part in session.glob("part-*.parquet"):
+        flipped(part)
+    # The storm is looked for among the rows, for which the files are looked at.
+    assert {**json.loads(reported(tmp_path)), "storms": 0, "unknown": 0, "counts": 0, "accounting": 0} == {
+        **answer,
+        "storms": 0,
+        "unknown": 0,
+        "counts": 0,
+        "accounting": 0,
+    }
+
+
+def test_a_report_without_a_storm_says_nothing_of_a_part_that_it_does_not_read(tmp_path: Path) -> None:
+    session = recorded(tmp_path, LOG.replace(STORM, ""))
+    assert book(session)
+    before = without(tmp_path)
+    for part in session.glob("part-*.parquet"):
+        flipped(part)
+    assert reported(tmp_path) == before
+
+
+@pytest.mark.parametrize("few", [10_000, -1])
+def test_calls_that_were_counted_are_told_as_those_of_the_rows(
+    tmp_path: Path, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sigtrace.questions.sql.counting.FEW", few)
+    for host in ("a", "b"):
+        assert book(recorded(tmp_path, LOG if host == "a" else LOG.replace("PID 50", "PID 51"), host))
+    assert reported(tmp_path) == without(tmp_path)
+
+
+def test_of_some_sessions_calls_were_counted_and_of_others_not(tmp_path: Path) -> None:
+    hosts = {host: recorded(tmp_path, LOG if host < "c" else LOG.replace(STORM, ""), host) for host in "abcd"}
+    for host in "ac":
+        assert book(hosts[host])
+    assert reported(tmp_path) == without(tmp_path)
+
+
+def test_what_two_segments_have_together_is_told(tmp_path: Path) -> None:
+    home = flown(tmp_path / "home", LOG.replace(STORM, ""))
+    assert len(segments.find(home)) > 15
+    assert reported(home) == without(home)
+    answer = json.loads(reported(home))
+    assert answer["escalations"]
+    assert "worker (100)" in {row["means"] for row in answer["targets"]}
+
+
+def test_a_storm_of_which_no_segment_has_enough_calls_is_found(tmp_path: Path) -> None:
+    home = flown(tmp_path / "home", STORM, lines=150)
+    assert [len(read(one.path)) for one in segments.find(home)] == [75, 75, 0]
+    assert reported(home) == without(home)
+    (storm,) = json.loads(reported(home))["storms"]
+    assert storm["calls"] == 150
+
+
+def without_it(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def of_others(path: Path) -> None:
+    other = recorded(path.parents[3] / "other", LOG[: len(LOG) // 2])
+    assert book(other)
+    path.write_bytes(counted(path.parents[3] / "other").read_bytes())
+    os.rename(path.parents[3] / "other", path.parents[4] / "gone")  # noqa: PTH104
+
+
+def a_link(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def anybodys(path: Path) -> None:
+    path.chmod(0o666)
+
+
+@pytest.mark.parametrize("spoil", [without_it, flipped, cut, of_others, a_link, anybodys])
+def test_counted_calls_that_are_not_those_of_the_ledger_are_passed_over(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    root = tmp_path / "root"
+    assert book(recorded(root))
+    before = without(root)
+    spoil(counted(root))
+    assert reported(root) == before
+
+
+def test_calls_of_which_hardly_two_are_alike_are_counted_by_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "_MOST_ROWS", 3)
+    session = recorded(tmp_path)
+    assert book(session)
+    assert not list(tmp_path.rglob("*.calls"))
+    with Database(tmp_path) as database:
+        assert [(one is not None and one.counted) for _, one in database.endings()] == [False]
+        killed = database.rows("SELECT * FROM deaths WHERE verdict = 'killed'")
+    assert killed
+    assert reported(tmp_path) == without(tmp_path)
+
+
+def test_calls_of_many_kinds_are_counted_as_one_frame_counts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "_WAITING_ROWS", 10)
+    dice = random.Random(7)  # noqa: S311
+    log = "".join(
+        call(
+            dice.choice([1, 7, -7, 100]),
+            dice.choice([0, 9, 10, 15]),
+            by=dice.choice([50, 51]),
+            ret=dice.choice([0, 0, -1, -3]),
+            ts=1 + n / 9,
+        )
+        for n in range(2_000)
+    )
+    session = recorded(tmp_path, log)
+    assert book(session)
+    rows = pq.read_table(counted(tmp_path))
+    alone = [row for row in rows.to_pylist() if row["ret"] == 0 and row["sig"] in counts.ALONE]
+    assert {row["calls"] for row in alone} == {1}
+    sums: dict[Any, list[int]] = {}
+    for row in rows.to_pylist():
+        key = tuple(row[name] for name in ("pid", "comm", "sig", "target", "ret"))
+        found = sums.setdefault(key, [0, row["first_ts"], row["last_ts"], row["first_line"]])
+        found[0] += row["calls"]
+        found[1:] = [
+            min(found[1], row["first_ts"]),
+            max(found[2], row["last_ts"]),
+            min(found[3], row["first_line"]),
+        ]
+    sent = analyze.sent(read(session).table).to_pylist()
+    assert sums == {
+        tuple(row[name] for name in ("pid", "comm", "sig", "target", "ret")): [
+            row[name] for name in ("calls", "first_ts", "last_ts", "first_line")
+        ]
+        for row in sent
+    }
+
+
+def test_a_child_that_ended_is_no_signal_that_its_caller_sent(tmp_path: Path) -> None:
+    # The kernel signals the parent in the name of the child: code 1, CLD_EXITED.
+    log = witness() + fork(100, ts=1.0) + hit(1, 17, code=1, by=100, ts=1.1) + call(1, 17, by=100, ts=1.2)
+    assert book(recorded(tmp_path, log + leave(100, ts=1.3)))
+    assert "worker" not in json.dumps(json.loads(reported(tmp_path))["targets"])
+    assert reported(tmp_path) == without(tmp_path)
+
+
+def test_the_counted_calls_of_a_fleet_are_one_table(tmp_path: Path) -> None:
+    for host in "ab":
+        assert book(recorded(tmp_path, host=host))
+    folder = tmp_path / ledger.CALLS
+    rows = duckdb.read_parquet(f"{folder}/**/*.calls", hive_partitioning=True).filter("host = 'b'")
+    assert rows.sum("calls").limit(1).fetchall() == [
+        (len(analyze.calls(read(next(tmp_path.glob("host=b/*/*.parquet"))).table)),)
+    ]
+    found = ds.dataset(folder, partitioning="hive").to_table()
+    assert set(found["host"].to_pylist()) == {"a", "b"}
+
+
+def test_spark_reads_the_counted_calls_as_a_table(spark: SparkSession, tmp_path: Path) -> None:
+    session = recorded(tmp_path)
+    assert book(session)
+    found = spark.read.parquet(str(tmp_path / ledger.CALLS))
+    assert found.agg({"calls": "sum"}).collect()[0][0] == len(analyze.calls(read(session).table))
