@@ -10,6 +10,8 @@ import pytest
 
 from sigtrace.cli import main
 from sigtrace.questions.witnesses.pairs import Call, pairs, witness
+from sigtrace.store.recorder import Recorder
+from tests.described import describe, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,3 +165,38 @@ def test_sessions_of_two_hosts_are_not_joined(tmp_path: Path, said: Callable[...
     answer = said(tmp_path / "one.parquet", tmp_path / "other.parquet")
     assert answer["witnesses"] == []
     assert answer["calls"] == 40
+
+
+HOURS = {"started": "2026-11-25T10:00:00+00:00", "ended": "2026-11-25T11:00:00+00:00"}
+LATER = {"started": "2026-11-25T11:00:01+00:00", "ended": "2026-11-25T12:00:00+00:00"}
+WITHIN = {"started": "2026-11-25T10:30:00+00:00", "ended": "2026-11-25T11:30:00+00:00"}
+SET_BACK = {"started": "2026-11-25T11:30:00+00:00", "ended": "2026-11-25T11:10:00+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "joined"),
+    [
+        ({**HOURS, "host": "a"}, {**LATER, "host": "a"}, 0),
+        ({**LATER, "host": "a"}, {**HOURS, "host": "a"}, 0),
+        ({**HOURS, "host": "a"}, {**WITHIN, "host": "a"}, 1),
+        ({**HOURS, "host": "a"}, {"started": LATER["started"], "host": "a"}, 1),  # it goes on
+        ({**HOURS, "host": "a"}, {**SET_BACK, "host": "a"}, 1),
+        (HOURS, LATER, 1),  # of whose clocks nothing is known
+    ],
+)
+def test_recordings_of_one_machine_are_of_one_moment_only_if_both_went_on_then(
+    tmp_path: Path, said: Callable[..., dict[str, Any]], one: dict[str, str], other: dict[str, str], joined: int
+) -> None:
+    paths = [tmp_path / name for name in ("a.parquet", "b.parquet")]
+    log = log_of(tmp_path / "a.txt", CALLS).read_bytes()
+    for path, about in zip(paths, (one, other), strict=True):
+        with Recorder(path, {}) as recorder:
+            recorder.feed(log)
+            recorder.finish({})
+        kept = {
+            key: value
+            for key, value in described(path).items()
+            if key not in {"started", "ended", "host", "boot_id", "crc32"}
+        }
+        describe(path, {**kept, **about})
+    assert len(said(*paths)["witnesses"]) == joined

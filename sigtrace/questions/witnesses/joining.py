@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any
 
@@ -59,4 +60,14 @@ def _call(row: dict[str, Any]) -> tuple[tuple[int | None, int, int], Call]:
 
 def _may_be(database: Database, log: str | None, other: str | None) -> bool:
     about, of_other = database.about_of(log), database.about_of(other)
-    return all(about[key] == of_other[key] for key in _MADE_BY_ONE_MACHINE if key in about and key in of_other)
+    same = all(about[key] == of_other[key] for key in _MADE_BY_ONE_MACHINE if key in about and key in of_other)
+    return same and not _is_before(about, of_other) and not _is_before(of_other, about)
+
+
+def _is_before(about: dict[str, Any], later: dict[str, Any]) -> bool:
+    # Both by the clock of one machine, unless that was set back while one of them was recorded.
+    times: list[Any] = [one.get(key) for one in (about, later) for key in ("started", "ended")]
+    if None in times or "host" not in about or about["host"] != later.get("host"):
+        return False
+    begin, end, later_begin, later_end = map(datetime.fromisoformat, times)
+    return begin <= end < later_begin <= later_end
