@@ -13,7 +13,7 @@ from unittest import mock
 import forge
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import sigtrace.trace.parser
@@ -51,7 +51,18 @@ def test_how_a_real_log_is_cut_into_blocks_changes_nothing(
     assert parse(log, cuts=cuts) == parse(log)
 
 
+# As the log ends, a loss has made a call of the kernel's ready, and another half is open.
+READY_AT_THE_END = b"""\
+            bash-1       [000] d..1.     1.000000: bpf_trace_printk: to PID 1, ret = 0
+            bash-1       [000] d..1.     2.000000: bpf_trace_printk: to PID 1, ret = 0
+            bash-3       [001] .....     3.000000: sys_kill(pid: 0x1, sig: 0xf)
+            bash-2       [002] d..1.     4.000000: bpf_trace_printk: PID 2 (bash) sent signal 9\x20
+CPU:1 [LOST 4 EVENTS]
+"""
+
+
 @given(cut=forge.cut(forge.anything), rows=st.integers(1, 9))
+@example(cut=(READY_AT_THE_END, []), rows=1)
 def test_how_any_bytes_are_cut_and_batched_changes_nothing(
     parse: Parse, cut: tuple[bytes, list[int]], rows: int
 ) -> None:
