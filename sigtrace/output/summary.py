@@ -66,6 +66,8 @@ def summary(
 def _summary(source: Database, processes: int, most_deaths: int, *, timeline: bool) -> dict[str, Any]:
     counts: dict[str, int] = {}
     witnesses = _witnesses(join(source), counts)
+    if source.told:
+        source.calls.counted()  # to read many small files, two threads would wait for each other
     # The tracker follows the deaths, while DuckDB counts.
     with ThreadPoolExecutor(1) as thread, death_counts.Stop() as stop, stop:
         # Stopped twice: where DuckDB was interrupted, the signal's handler may raise as the first time begins.

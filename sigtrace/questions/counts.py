@@ -89,7 +89,6 @@ def _whole(sums: FrameT) -> FrameT:
 
 _SUMS = tuple(nw.col(name).sum() for name in _COUNTS)
 _SENDERS, _TARGETS = nw.col("senders").n_unique(), nw.col("targets").n_unique()
-_SENDERS_OF_A_LOG = nw.col("pid").n_unique().alias("senders")
 _TARGETS_OF_A_LOG = nw.col("target").n_unique().alias("targets")
 
 
@@ -108,7 +107,10 @@ def by_sender(counts: FrameT) -> FrameT:
 @nw.narwhalify
 def by_target(counts: FrameT) -> FrameT:
     """Return log, target, calls, failed, probes, senders, first_ts, last_ts."""
-    return _whole(_summed(counts).group_by("log", "target").agg(*_SUMS, _SENDERS_OF_A_LOG, *_SPAN))
+    # By sender first: to count different ones in many groups takes DuckDB twice as long.
+    of_sender = _summed(counts).group_by("log", "target", "pid").agg(*_SUMS, *_SPAN)
+    found = _whole(of_sender.group_by("log", "target").agg(*_SUMS, nw.len().alias("senders"), *_SPAN))
+    return found.select("log", "target", "calls", "failed", "probes", "senders", "first_ts", "last_ts")
 
 
 @nw.narwhalify

@@ -94,8 +94,7 @@ class Counting:
             self._before = before
             return counts.merged(before)
         made = self._database.looked_at if self._rest else self._database.engine
-        made.register("given", before).execute("CREATE OR REPLACE TABLE before AS FROM given").unregister("given")
-        self._before = made.table("before")
+        self._before = made.register("before", before).table("before")
         merged = counts.merged(self._before)
         if self._rest:
             made.execute(f"CREATE OR REPLACE VIEW rest AS {self._database.rows_of(self._rest)}")
