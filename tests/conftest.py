@@ -36,6 +36,13 @@ settings.load_profile("default")
 
 FIXTURES = Path(__file__).with_name("fixtures")
 SCAN = Path(sigtrace.__file__).parent / "trace" / "scan.py"
+HERE = Path(__file__).parent
+ALONE = {
+    "the kernel's trace": (HERE / "live", HERE / "test_readme.py"),
+    "the checkout's build folder": (HERE / "test_install.py", HERE / "test_packaging.py", HERE / "test_site.py"),
+}
+"""Files of which one test runs at a time, by what they share."""
+
 BROWSER = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--window-size=1200,900"),
@@ -49,6 +56,15 @@ def _interpreted_scan() -> ModuleType:
     module = module_from_spec(spec)
     loader.exec_module(module)
     return module
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have `make test` run the files side by side, but for those that share the kernel's trace, or a build folder."""
+    for item in items:
+        group = next(
+            (name for name, shared in ALONE.items() if any(item.path.is_relative_to(one) for one in shared)), ""
+        )
+        item.add_marker(pytest.mark.xdist_group(group or str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)
