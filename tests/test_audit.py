@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Rows = list[dict[str, Any]]
 
 TEXTS = ("auditd", "ausearch", "ausearch_i")
+ENRICHED = ("auditd_enriched", "ausearch_enriched", "ausearch_enriched_raw", "ausearch_enriched_i")
 AT = 1795676400.117
 
 
@@ -57,10 +58,14 @@ def rows(log: str | bytes) -> Rows:
     return sorted(read(log if isinstance(log, bytes) else log.encode()).table.to_pylist(), key=lambda row: row["line"])
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_the_records_tell_each_call_and_each_abnormal_end_of_the_truth(fixtures: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "truth_of"), [*((name, "auditd") for name in TEXTS), *((name, "auditd_enriched") for name in ENRICHED)]
+)
+def test_the_records_tell_each_call_and_each_abnormal_end_of_the_truth(
+    fixtures: Path, name: str, truth_of: str
+) -> None:
     folder = fixtures / "witnesses"
-    truth = json.loads((folder / "auditd.truth.json").read_text())
+    truth = json.loads((folder / f"{truth_of}.truth.json").read_text())
     found = rows((folder / f"{name}.txt").read_bytes())
     assert [
         {"sender": row["pid"], "comm": row["comm"], "sig": row["sig"], "target": row["target"], "ret": row["ret"]}
@@ -86,6 +91,21 @@ def test_the_signals_are_those_of_calls_that_succeeded_and_named_one_process(fix
         (6, 3340, "faulty", -6, None),  # tgkill
         (12, 3341, "queued", None, None),  # rt_sigqueueinfo
         (15, 3342, "by its fd", None, None),  # pidfd_send_signal
+    ]
+
+
+@pytest.mark.parametrize("name", ENRICHED)
+def test_whom_auditd_saw_hit_has_a_signal_and_of_a_group_of_two_nobody_has(fixtures: Path, name: str) -> None:
+    found = [row for row in rows((fixtures / "witnesses" / f"{name}.txt").read_bytes()) if row["event"][:3] == "sig"]
+    assert [(row["sig"], row["target_comm"].rstrip()) for row in found] == [
+        *(
+            (9, "victim"),
+            (15, "x) sent"),
+            (15, "polite"),
+            (2, "nl\\012x-1 [000] 1" if name[-1] == "i" else "nl\nx-1 [000] 1"),
+        ),
+        *((10, "a: b-7"), (9, "a: b-7"), (3, "dumps core"), (9, "äö \\xff"), (6, "faulty")),
+        *((15, "alone"), (12, "queued"), (15, "by its fd")),
     ]
 
 
