@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -132,6 +134,20 @@ def test_calls_that_were_counted_are_told_as_those_of_the_rows(
     for host in ("a", "b"):
         assert book(recorded(tmp_path, LOG if host == "a" else LOG.replace("PID 50", "PID 51"), host))
     assert reported(tmp_path) == without(tmp_path)
+
+
+def test_times_are_in_utc_wherever_the_report_is_made(tmp_path: Path) -> None:
+    assert book(recorded(tmp_path))
+    code = (
+        "import sys; from sigtrace.questions.sql import counting; counting.FEW = -1;"
+        "from sigtrace.questions.database import Database; from sigtrace.output.summary import summary;"
+        "print(summary(Database(sys.argv[1]), timeline=False)['logs'][0]['time'])"
+    )
+    asked = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(
+        asked, env={**os.environ, "TZ": "America/New_York"}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "2023-11-14 22:13:21.100000+00:00\n"
 
 
 def test_of_some_sessions_calls_were_counted_and_of_others_not(tmp_path: Path) -> None:
