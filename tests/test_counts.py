@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -16,11 +17,13 @@ import pytest
 
 from sigtrace import analyze, read
 from sigtrace.output.summary import summary
+from sigtrace.questions import deaths
 from sigtrace.questions.database import Database
 from sigtrace.store.flight import counts, flight, ledger, segments
 from sigtrace.store.flight.flight import Flight
 from sigtrace.store.recorder import Recorder
 from tests.booked import book, book_all
+from tests.described import describe, described
 from tests.story import call, fork, hit, kill, leave, witness
 from tests.test_flight import ALL, EVENTS, Source, nothing
 
@@ -148,6 +151,36 @@ def test_times_are_in_utc_wherever_the_report_is_made(tmp_path: Path) -> None:
         asked, env={**os.environ, "TZ": "America/New_York"}, capture_output=True, text=True, check=True
     )
     assert done.stdout == "2023-11-14 22:13:21.100000+00:00\n"
+
+
+def test_what_is_damaged_is_not_found_while_the_deaths_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = recorded(tmp_path)
+    assert book(session)
+    at_once = deaths.counted
+
+    def later(*asked: Any) -> Any:
+        time.sleep(1)  # meanwhile the storm would be looked for among the rows
+        return at_once(*asked)
+
+    for part in session.glob("part-*.parquet"):
+        flipped(part)
+    before = reported(tmp_path)
+    monkeypatch.setattr(deaths, "counted", later)
+    assert reported(tmp_path) == before
+
+
+def test_two_logs_of_one_moment_are_told_though_a_ledger_is_damaged(tmp_path: Path) -> None:
+    sessions = [recorded(tmp_path, host=host) for host in "ab"]
+    for session in sessions:
+        describe(session, {key: of for key, of in described(session).items() if key not in {"started", "crc32"}})
+        assert book(session)
+    before = without(tmp_path)
+    assert json.loads(before)["witnesses"]
+    for path in (tmp_path / ledger.FOLDER).rglob("*.endings"):
+        flipped(path)
+    assert reported(tmp_path) == before
 
 
 def test_of_some_sessions_calls_were_counted_and_of_others_not(tmp_path: Path) -> None:
