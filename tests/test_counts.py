@@ -183,6 +183,16 @@ def test_two_logs_of_one_moment_are_told_though_a_ledger_is_damaged(tmp_path: Pa
     assert reported(tmp_path) == before
 
 
+@pytest.mark.parametrize("most", [0, 1, 3])
+def test_no_more_deaths_are_kept_than_are_asked_for(tmp_path: Path, most: int) -> None:
+    for host in "abc":
+        assert book(recorded(tmp_path, host=host))
+    with Database(tmp_path) as database:
+        every = summary(database, timeline=False)["deaths"]
+    with Database(tmp_path) as database:
+        assert summary(database, timeline=False, most_deaths=most)["deaths"] == every[:most]
+
+
 def test_of_some_sessions_calls_were_counted_and_of_others_not(tmp_path: Path) -> None:
     hosts = {host: recorded(tmp_path, LOG if host < "c" else LOG.replace(STORM, ""), host) for host in "abcd"}
     for host in "ac":
