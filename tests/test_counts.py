@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -250,6 +251,23 @@ def test_counted_calls_that_are_not_those_of_the_ledger_are_passed_over(
     before = without(root)
     spoil(counted(root))
     assert reported(root) == before
+
+
+def test_of_tables_that_the_disk_does_not_take_nothing_is_left(tmp_path: Path) -> None:
+    session = recorded(tmp_path)
+    before = reported(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for most in (100, 4_000):  # too few for either, and for the endings alone
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                book(session)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert [path for path in tmp_path.rglob(".*") if path.suffix in {".endings", ".calls"}] == []
+        assert reported(tmp_path) == before
+    assert book(session)
+    assert reported(tmp_path) == before
 
 
 def test_calls_of_which_hardly_two_are_alike_are_counted_by_the_report(
