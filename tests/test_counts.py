@@ -284,6 +284,23 @@ def test_calls_of_which_hardly_two_are_alike_are_counted_by_the_report(
     assert reported(tmp_path) == without(tmp_path)
 
 
+def test_calls_are_too_many_only_if_they_are_so_once_those_alike_are_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = recorded(tmp_path)
+    rows = [*read(session).table.to_batches(), *read(session).table.to_batches()]
+    once = tmp_path / "once.parquet"
+    with pq.ParquetWriter(once, rows[0].schema) as writer:
+        for batch in rows:
+            writer.write_batch(batch)
+    path = tmp_path / "once.calls"
+    kinds = 2 + 4  # of calls that do not stand alone, and of whom signals hit
+    for most, too_many in ((kinds + 2 * 3, False), (kinds + 2 * 3 - 1, True)):
+        monkeypatch.setattr(counts, "_MOST_ROWS", most)
+        assert (counts.written(path, ".once", None, [str(once)], 0o750) is None) == too_many
+        assert path.exists() != too_many
+
+
 def test_calls_of_many_kinds_are_counted_as_one_frame_counts_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
