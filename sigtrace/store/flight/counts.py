@@ -1,8 +1,8 @@
 """Counts: the calls of a session, counted when it was whole, so that a report need not count them again.
 
 A row is the calls by who sent what to whom with what result, as in `sigtrace.analyze.sent`. Those that asked a process
-to end or killed it, and reached it, stand alone, for a question about their order in time. Rows without calls say whom a
-signal of that sender hit, by `target_comm`: its call may be in another session.
+to end or killed it, and reached it, stand alone, for a question about their order in time. Rows without calls say whom
+a signal of that sender hit, by `target_comm`: its call may be in another session.
 """
 
 from __future__ import annotations
