@@ -130,12 +130,13 @@ def test_a_report_without_a_storm_says_nothing_of_a_part_that_it_does_not_read(t
     assert reported(tmp_path) == before
 
 
-@pytest.mark.parametrize("few", [10_000, -1])
+@pytest.mark.parametrize(("few", "many"), [(10_000, 1_000_000), (-1, 1_000_000), (-1, 1), (-1, 10)])
 def test_calls_that_were_counted_are_told_as_those_of_the_rows(
-    tmp_path: Path, few: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, few: int, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sigtrace.questions.sql.counting.FEW", few)
-    for host in ("a", "b"):
+    monkeypatch.setattr("sigtrace.questions.sql.counting._MANY", many)
+    for host in ("a", "b", "c"):
         assert book(recorded(tmp_path, LOG if host == "a" else LOG.replace("PID 50", "PID 51"), host))
     assert reported(tmp_path) == without(tmp_path)
 
