@@ -12,17 +12,20 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
 from sigtrace import analyze, read
+from sigtrace.causes import clerk
 from sigtrace.output.summary import summary
 from sigtrace.questions import deaths
 from sigtrace.questions.database import Database
-from sigtrace.store.flight import counts, flight, ledger, segments
+from sigtrace.store.flight import counts, flight, ledger, retention, segments
 from sigtrace.store.flight.flight import Flight
 from sigtrace.store.recorder import Recorder
+from sigtrace.store.sessions import Found, find
 from tests.booked import book, book_all
 from tests.described import describe, described
 from tests.story import call, fork, hit, kill, leave, witness
@@ -269,6 +272,52 @@ def test_of_tables_that_the_disk_does_not_take_nothing_is_left(tmp_path: Path) -
         assert reported(tmp_path) == before
     assert book(session)
     assert reported(tmp_path) == before
+
+
+def expire(root: Path) -> None:
+    retention.keep(root, retention.of("0s", "0", "0%"))
+
+
+def test_tables_of_a_segment_that_expires_while_they_are_written_go_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = recorded(tmp_path)
+    (one,) = find(session, tmp_path)
+    assert isinstance(one, Found)
+    recorded(tmp_path / "last", host="b").parents[1].rename(tmp_path / "host=b")
+    schema = counts.table_schema
+
+    def late() -> pa.Schema:
+        expire(tmp_path)
+        return schema()
+
+    monkeypatch.setattr(counts, "table_schema", late)
+    with pytest.raises(FileNotFoundError):
+        clerk.write([one], final=True)
+    assert not session.exists()
+    assert not (tmp_path / ledger.FOLDER).exists()
+    assert not (tmp_path / ledger.CALLS).exists()
+
+
+def test_a_recorder_that_begins_removes_the_tables_that_one_who_was_killed_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = recorded(tmp_path)
+    assert book(session)
+    recorded(tmp_path / "last", host="b").parents[1].rename(tmp_path / "host=b")
+
+    def killed(_: Path, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    remove = ledger.remove
+    monkeypatch.setattr(ledger, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        expire(tmp_path)
+    monkeypatch.setattr(ledger, "remove", remove)
+    assert not session.exists()
+    retention.sweep(tmp_path)
+    assert not (tmp_path / ledger.FOLDER).exists()
+    assert not (tmp_path / ledger.CALLS).exists()
 
 
 def test_calls_of_which_hardly_two_are_alike_are_counted_by_the_report(

@@ -124,9 +124,8 @@ class Counting:
 
     def _store(self, rows: pa.Table, *, first: bool) -> None:
         made = self._database.engine.register("piece", rows)
-        made.execute(
-            "CREATE OR REPLACE TABLE many_before AS FROM piece" if first else "INSERT INTO many_before FROM piece"
-        )
+        begins = "CREATE OR REPLACE TABLE many_before AS" if first else "INSERT INTO many_before"
+        made.execute(f"{begins} FROM piece")
         made.unregister("piece")
 
     def _with_rest(self, rows: Frame, chosen: str) -> Frame:
