@@ -257,6 +257,16 @@ def test_counted_calls_that_are_not_those_of_the_ledger_are_passed_over(
     assert reported(root) == before
 
 
+def test_endings_that_were_copied_without_the_counted_calls_are_read_all_the_same(tmp_path: Path) -> None:
+    for host in "ab":
+        assert book(recorded(tmp_path, host=host))
+    before = without(tmp_path)
+    next((tmp_path / ledger.CALLS).rglob("*.calls")).unlink()
+    with Database(tmp_path) as database:
+        assert json.dumps(summary(database, timeline=False), default=str) == before
+        assert None not in [one for _, one in database.endings()]
+
+
 def test_of_tables_that_the_disk_does_not_take_nothing_is_left(tmp_path: Path) -> None:
     session = recorded(tmp_path)
     before = reported(tmp_path)

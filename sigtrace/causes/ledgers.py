@@ -76,8 +76,8 @@ class Endings:
 
     @property
     def counted(self) -> bool:
-        """Whether its calls were counted."""
-        return all(one.about["calls"] is not None for one in self._ledgers)
+        """Whether its calls were counted, and lie there: who copied the endings alone has these at least."""
+        return all(one.about["calls"] is not None and ledger.calls(one.path).exists() for one in self._ledgers)
 
     @property
     def dense(self) -> bool:
