@@ -5,20 +5,29 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
 from sigtrace import analyze, read
+from sigtrace.causes import clerk
 from sigtrace.output.summary import summary
+from sigtrace.questions import deaths
 from sigtrace.questions.database import Database
-from sigtrace.store.flight import counts, flight, ledger, segments
+from sigtrace.store.flight import counts, flight, ledger, retention, segments
 from sigtrace.store.flight.flight import Flight
 from sigtrace.store.recorder import Recorder
+from sigtrace.store.sessions import Found, find
 from tests.booked import book, book_all
+from tests.described import describe, described
 from tests.story import call, fork, hit, kill, leave, witness
 from tests.test_flight import ALL, EVENTS, Source, nothing
 
@@ -124,14 +133,69 @@ def test_a_report_without_a_storm_says_nothing_of_a_part_that_it_does_not_read(t
     assert reported(tmp_path) == before
 
 
-@pytest.mark.parametrize("few", [10_000, -1])
+@pytest.mark.parametrize(("few", "many"), [(10_000, 1_000_000), (-1, 1_000_000), (-1, 1), (-1, 10)])
 def test_calls_that_were_counted_are_told_as_those_of_the_rows(
-    tmp_path: Path, few: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, few: int, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sigtrace.questions.sql.counting.FEW", few)
-    for host in ("a", "b"):
+    monkeypatch.setattr("sigtrace.questions.sql.counting._MANY", many)
+    for host in ("a", "b", "c"):
         assert book(recorded(tmp_path, LOG if host == "a" else LOG.replace("PID 50", "PID 51"), host))
     assert reported(tmp_path) == without(tmp_path)
+
+
+def test_times_are_in_utc_wherever_the_report_is_made(tmp_path: Path) -> None:
+    assert book(recorded(tmp_path))
+    code = (
+        "import sys; from sigtrace.questions.sql import counting; counting.FEW = -1;"
+        "from sigtrace.questions.database import Database; from sigtrace.output.summary import summary;"
+        "print(summary(Database(sys.argv[1]), timeline=False)['logs'][0]['time'])"
+    )
+    asked = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(
+        asked, env={**os.environ, "TZ": "America/New_York"}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "2023-11-14 22:13:21.100000+00:00\n"
+
+
+def test_what_is_damaged_is_not_found_while_the_deaths_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = recorded(tmp_path)
+    assert book(session)
+    at_once = deaths.counted
+
+    def later(*asked: Any) -> Any:
+        time.sleep(1)  # meanwhile the storm would be looked for among the rows
+        return at_once(*asked)
+
+    for part in session.glob("part-*.parquet"):
+        flipped(part)
+    before = reported(tmp_path)
+    monkeypatch.setattr(deaths, "counted", later)
+    assert reported(tmp_path) == before
+
+
+def test_two_logs_of_one_moment_are_told_though_a_ledger_is_damaged(tmp_path: Path) -> None:
+    sessions = [recorded(tmp_path, host=host) for host in "ab"]
+    for session in sessions:
+        describe(session, {key: of for key, of in described(session).items() if key not in {"started", "crc32"}})
+        assert book(session)
+    before = without(tmp_path)
+    assert json.loads(before)["witnesses"]
+    for path in (tmp_path / ledger.FOLDER).rglob("*.endings"):
+        flipped(path)
+    assert reported(tmp_path) == before
+
+
+@pytest.mark.parametrize("most", [0, 1, 3])
+def test_no_more_deaths_are_kept_than_are_asked_for(tmp_path: Path, most: int) -> None:
+    for host in "abc":
+        assert book(recorded(tmp_path, host=host))
+    with Database(tmp_path) as database:
+        every = summary(database, timeline=False)["deaths"]
+    with Database(tmp_path) as database:
+        assert summary(database, timeline=False, most_deaths=most)["deaths"] == every[:most]
 
 
 def test_of_some_sessions_calls_were_counted_and_of_others_not(tmp_path: Path) -> None:
@@ -193,6 +257,79 @@ def test_counted_calls_that_are_not_those_of_the_ledger_are_passed_over(
     assert reported(root) == before
 
 
+def test_endings_that_were_copied_without_the_counted_calls_are_read_all_the_same(tmp_path: Path) -> None:
+    for host in "ab":
+        assert book(recorded(tmp_path, host=host))
+    before = without(tmp_path)
+    next((tmp_path / ledger.CALLS).rglob("*.calls")).unlink()
+    with Database(tmp_path) as database:
+        assert json.dumps(summary(database, timeline=False), default=str) == before
+        assert None not in [one for _, one in database.endings()]
+
+
+def test_of_tables_that_the_disk_does_not_take_nothing_is_left(tmp_path: Path) -> None:
+    session = recorded(tmp_path)
+    before = reported(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for most in (100, 4_000):  # too few for either, and for the endings alone
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                book(session)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert [path for path in tmp_path.rglob(".*") if path.suffix in {".endings", ".calls"}] == []
+        assert reported(tmp_path) == before
+    assert book(session)
+    assert reported(tmp_path) == before
+
+
+def expire(root: Path) -> None:
+    retention.keep(root, retention.of("0s", "0", "0%"))
+
+
+def test_tables_of_a_segment_that_expires_while_they_are_written_go_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = recorded(tmp_path)
+    (one,) = find(session, tmp_path)
+    assert isinstance(one, Found)
+    recorded(tmp_path / "last", host="b").parents[1].rename(tmp_path / "host=b")
+    schema = counts.table_schema
+
+    def late() -> pa.Schema:
+        expire(tmp_path)
+        return schema()
+
+    monkeypatch.setattr(counts, "table_schema", late)
+    with pytest.raises(FileNotFoundError):
+        clerk.write([one], final=True)
+    assert not session.exists()
+    assert not (tmp_path / ledger.FOLDER).exists()
+    assert not (tmp_path / ledger.CALLS).exists()
+
+
+def test_a_recorder_that_begins_removes_the_tables_that_one_who_was_killed_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = recorded(tmp_path)
+    assert book(session)
+    recorded(tmp_path / "last", host="b").parents[1].rename(tmp_path / "host=b")
+
+    def killed(_: Path, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    remove = ledger.remove
+    monkeypatch.setattr(ledger, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        expire(tmp_path)
+    monkeypatch.setattr(ledger, "remove", remove)
+    assert not session.exists()
+    retention.sweep(tmp_path)
+    assert not (tmp_path / ledger.FOLDER).exists()
+    assert not (tmp_path / ledger.CALLS).exists()
+
+
 def test_calls_of_which_hardly_two_are_alike_are_counted_by_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +342,23 @@ def test_calls_of_which_hardly_two_are_alike_are_counted_by_the_report(
         killed = database.rows("SELECT * FROM deaths WHERE verdict = 'killed'")
     assert killed
     assert reported(tmp_path) == without(tmp_path)
+
+
+def test_calls_are_too_many_only_if_they_are_so_once_those_alike_are_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = recorded(tmp_path)
+    rows = [*read(session).table.to_batches(), *read(session).table.to_batches()]
+    once = tmp_path / "once.parquet"
+    with pq.ParquetWriter(once, rows[0].schema) as writer:
+        for batch in rows:
+            writer.write_batch(batch)
+    path = tmp_path / "once.calls"
+    kinds = 2 + 4  # of calls that do not stand alone, and of whom signals hit
+    for most, too_many in ((kinds + 2 * 3, False), (kinds + 2 * 3 - 1, True)):
+        monkeypatch.setattr(counts, "_MOST_ROWS", most)
+        assert (counts.written(path, ".once", None, [str(once)], 0o750) is None) == too_many
+        assert path.exists() != too_many
 
 
 def test_calls_of_many_kinds_are_counted_as_one_frame_counts_them(

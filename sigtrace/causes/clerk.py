@@ -165,7 +165,7 @@ class _Book:
         path = ledger.place(Path(session.path))
         if path is None:
             raise SessionError(f"{session.path}: its endings have no place: it is in no folder of a host and a date")
-        self._path = path
+        self._path, self._session = path, Path(session.path)
         self._files = session.files
         self._about = about
         self._verdicts: dict[str, int] = {}
@@ -183,6 +183,8 @@ class _Book:
 
     def __exit__(self, *error: object) -> None:
         self._file.__exit__(*error)
+        if not self._session.exists():  # it has expired meanwhile
+            ledger.remove(self._session)
 
     def add(self, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         """Add the ending of a process."""

@@ -76,8 +76,8 @@ class Endings:
 
     @property
     def counted(self) -> bool:
-        """Whether its calls were counted."""
-        return all(one.about["calls"] is not None for one in self._ledgers)
+        """Whether its calls were counted, and lie there: who copied the endings alone has these at least."""
+        return all(one.about["calls"] is not None and ledger.calls(one.path).exists() for one in self._ledgers)
 
     @property
     def dense(self) -> bool:
@@ -88,9 +88,10 @@ class Endings:
         near = any(later["first_ts"] - one["last_ts"] <= STORM_GAP_US for one, later in pairwise(timed))
         return near or any(one["dense"] for one in abouts)
 
-    def calls(self) -> pa.Table:
-        """Return its calls as they were counted, with the columns of `sigtrace.store.flight.counts`."""
-        return self._named(pa.concat_tables([_calls(one) for one in self._ledgers])).cast(counts.table_schema())
+    def calls(self) -> Iterator[pa.Table]:
+        """Yield its calls as they were counted, as tables with the columns of `sigtrace.store.flight.counts`."""
+        for one in self._ledgers:
+            yield self._named(_calls(one)).cast(counts.table_schema())
 
     def of_pid(self, pid: int) -> Iterator[dict[str, Any]]:
         """Yield the endings of the processes that had a pid, as rows of a ledger."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -55,25 +55,32 @@ def summary(
             return summary(database, timeline=timeline, processes=processes, most_deaths=most_deaths)
     if timeline or not source.told:
         source.look()  # what is damaged is not to be found while two threads ask
+    joined = join(source)
     try:
-        return _summary(source, processes, most_deaths, timeline=timeline)
+        return _summary(source, joined, processes, most_deaths, timeline=timeline)
     except SpoiltError:
         source.spoil()
         source.look()
-        return _summary(source, processes, most_deaths, timeline=timeline)
+        return _summary(source, joined, processes, most_deaths, timeline=timeline)
 
 
-def _summary(source: Database, processes: int, most_deaths: int, *, timeline: bool) -> dict[str, Any]:
+def _summary(
+    source: Database, joined: list[Pair], processes: int, most_deaths: int, *, timeline: bool
+) -> dict[str, Any]:
     counts: dict[str, int] = {}
-    witnesses = _witnesses(join(source), counts)
-    if source.told:
+    witnesses = _witnesses(joined, counts)
+    told = source.told
+    if told:
         source.calls.counted()  # to read many small files, two threads would wait for each other
     # The tracker follows the deaths, while DuckDB counts.
     with ThreadPoolExecutor(1) as thread, death_counts.Stop() as stop, stop:
         # Stopped twice: where DuckDB was interrupted, the signal's handler may raise as the first time begins.
         of_deaths = thread.submit(_of_deaths, source, counts, most_deaths, processes, stop)
         of_calls = _of_calls(source, counts)
-        counted = {**of_calls, **_of_both(source, counts, of_calls, timeline=timeline)}
+        if told:
+            wait([of_deaths])  # what follows may look at the files, and what is damaged is not to be found meanwhile
+        of_both = _of_both(source, counts, of_calls, timeline=timeline)
+        counted = {"logs": _logs(source, counts), **of_calls, **of_both}
         answer = {"session": source.name, **of_deaths.result(), **witnesses, **counted}
         # Two runs say the same, whichever of the two was done first.
         return {**answer, "counts": {key: counts[key] for key in answer if key in counts}}
@@ -184,7 +191,6 @@ def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
     found = _rows(call_counts.found(calls))[0]["found"] if total["probes"] else 0
     names = _target_names(database, rows["targets"])
     return {
-        "logs": _logs(database, counts),
         "calls": total["calls"],
         "failed": total["failed"],
         "probes": total["probes"],

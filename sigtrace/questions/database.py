@@ -104,7 +104,8 @@ class Database:
         import duckdb
 
         with self._refused():
-            return duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
+            made = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": self._scratch.name})
+            return made.execute("SET GLOBAL TimeZone = 'UTC'")
 
     @contextmanager
     def _refused(self) -> Iterator[None]:
@@ -114,7 +115,7 @@ class Database:
             raise SessionError(f"{self.name}: {reason(error)}") from error
 
     def _open(self, made: duckdb.DuckDBPyConnection) -> None:
-        made.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
+        made.execute("SET GLOBAL parquet_metadata_cache = true")
         for number, one in enumerate(self._sessions):
             if one.rows is not None:
                 made.register("rows", one.rows)

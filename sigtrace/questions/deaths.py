@@ -140,13 +140,14 @@ class Deaths:
             for verdict, killer, source, victim, sig, n in one.pairs():
                 (self.askers if verdict == "asked" else self.matrix)[killer, source, victim, sig] += n
         begins = [(first, number, book) for number, one in enumerate(sessions) for book, first in one.begins()]
-        times: list[int] = []
+        times: list[int] = []  # of the first
         tables = []
         for first, number, book in sorted(begins, key=lambda one: (one[0] is None, *one)):
-            if len(times) >= self.most and (first is None or first > sorted(times)[self.most - 1]):
+            if len(times) == self.most and (first is None or not times or first > times[-1]):
                 break  # all of the rest come later
             brief = sessions[number].brief(book)
-            times += (time for time in brief["time"].cast(pa.int64()).to_pylist() if time is not None)
+            more = (time for time in brief["time"].cast(pa.int64()).to_pylist() if time is not None)
+            times = sorted(chain(times, more))[: self.most]
             same = {"log": sessions[number].log or "", "session": number, "ledger": book}
             for name, value in same.items():
                 brief = brief.append_column(name, cast("Any", pa).repeat(value, len(brief)))
@@ -212,8 +213,9 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
         with Stop() as never:
             return counted(database, most, processes, never)
     within_us = database.asked_within_us
-    kept = [one for _, one in database.endings() if one is not None]
-    rest = [log for logs, one in database.endings() if one is None for log in logs]
+    known = database.endings()
+    kept = [one for _, one in known if one is not None]
+    rest = [log for logs, one in known if one is None for log in logs]
     found = Deaths(most, period=database.period)
     if kept:
         found.read(kept)

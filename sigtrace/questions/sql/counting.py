@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FEW = 10_000
 """So many rows are counted sooner than DuckDB is started."""
+
+_MANY = 1_000_000  # some 120 MB
 
 
 class Counting:
@@ -89,18 +92,41 @@ class Counting:
         if not self._kept:
             found = counts.of(self._database.frame)
             return found if isinstance(found, pa.Table) else self._database.keep("tallied", found)
-        before = pa.concat_tables([one.calls() for one in self._kept])
-        if not self._rest and len(before) <= FEW and hasattr(pa, "arange"):
+        made = self._database.looked_at if self._rest else None
+        before = self._read()
+        if made is None and isinstance(before, pa.Table) and len(before) <= FEW and hasattr(pa, "arange"):
             self._before = before
             return counts.merged(before)
-        made = self._database.looked_at if self._rest else self._database.engine
-        self._before = made.register("before", before).table("before")
+        made = made or self._database.engine
+        self._before = made.register("before", before).table("before") if isinstance(before, pa.Table) else before
         merged = counts.merged(self._before)
         if self._rest:
             made.execute(f"CREATE OR REPLACE VIEW rest AS {self._database.rows_of(self._rest)}")
             made.execute("CREATE OR REPLACE VIEW rest_kills AS FROM rest WHERE event = 'kill'")
             merged = merged.union(counts.of(made.table("rest")))
         return self._database.keep("tallied", merged)
+
+    def _read(self) -> Frame:
+        # In memory, or if these are many, in a table of DuckDB's, which goes to the disk if it is large.
+        stored = n = 0
+        waiting: list[pa.Table] = []
+        for one in chain.from_iterable(one.calls() for one in self._kept):
+            waiting.append(one)
+            n += len(one)
+            if n - stored > _MANY:
+                self._store(pa.concat_tables(waiting), first=stored == 0)
+                waiting, stored = [], n
+        if stored == 0:
+            return pa.concat_tables(waiting)
+        if waiting:
+            self._store(pa.concat_tables(waiting), first=False)
+        return self._database.engine.table("many_before")
+
+    def _store(self, rows: pa.Table, *, first: bool) -> None:
+        made = self._database.engine.register("piece", rows)
+        begins = "CREATE OR REPLACE TABLE many_before AS" if first else "INSERT INTO many_before"
+        made.execute(f"{begins} FROM piece")
+        made.unregister("piece")
 
     def _with_rest(self, rows: Frame, chosen: str) -> Frame:
         if isinstance(rows, pa.Table) or not self._rest:

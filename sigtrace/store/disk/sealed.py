@@ -38,10 +38,10 @@ class Sealed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError, pa.ArrowException):
-            self._writer.close()
-        self._file.close()
         with closing(self._place):
+            for one in (self._writer, self._file):
+                with suppress(OSError, pa.ArrowException):  # the disk may be full: then there is an error already
+                    one.close()
             self._place.unlink(self._temporary)
 
     def write(self, rows: pa.Table) -> None:

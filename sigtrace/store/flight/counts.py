@@ -1,8 +1,8 @@
 """Counts: the calls of a session, counted when it was whole, so that a report need not count them again.
 
 A row is the calls by who sent what to whom with what result, as in `sigtrace.analyze.sent`. Those that asked a process
-to end or killed it, and reached it, stand alone, for a question about their order in time. `target_comm` is whom the
-same signal of the same sender hit; if no call of theirs is in the session, such a row has no calls.
+to end or killed it, and reached it, stand alone, for a question about their order in time. Rows without calls say whom
+a signal of that sender hit, by `target_comm`: its call may be in another session.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class _Counter:
         self._kinds += _grouped([_counted(calls.filter(pc.invert(alone)), 1)]), _grouped([_hit(hits)])
         self.n += sum(map(len, (self._alone[-1], *self._kinds[-2:])))
         self._waiting += sum(map(len, self._kinds[-2:]))
-        if self._waiting > _WAITING_ROWS:
+        if self._waiting and (self._waiting > _WAITING_ROWS or self.n > _MOST_ROWS):
             self._group()
         return self
 

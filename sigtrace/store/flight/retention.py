@@ -59,6 +59,7 @@ def keep(home: Path, retention: Retention) -> None:
 def sweep(home: Path) -> None:
     """Remove what a recorder that was killed had begun to remove."""
     for path in home.glob(f"host=*/date=*/{_EXPIRED}*"):
+        ledger.remove(path.with_name(path.name.removeprefix(_EXPIRED)))
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -87,10 +88,11 @@ def share(text: str) -> float:
 
 
 def _remove(path: Path) -> None:
-    ledger.remove(path)
-    # First it loses its name: who finds it afterwards finds nothing, and not a half of it.
+    # First it loses its name: who finds it afterwards finds nothing, and not a half of it; and who writes its tables
+    # meanwhile sees that they are to go too.
     doomed = path.with_name(f"{_EXPIRED}{path.name}")
     path.rename(doomed)
+    ledger.remove(path)
     shutil.rmtree(doomed, ignore_errors=True)
     for folder in path.parents[:2]:  # date=, host=
         with suppress(OSError):
