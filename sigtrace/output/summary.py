@@ -55,17 +55,21 @@ def summary(
             return summary(database, timeline=timeline, processes=processes, most_deaths=most_deaths)
     if timeline or not source.told:
         source.look()  # what is damaged is not to be found while two threads ask
+    joined = join(source)
     try:
-        return _summary(source, processes, most_deaths, timeline=timeline)
+        return _summary(source, joined, processes, most_deaths, timeline=timeline)
     except SpoiltError:
         source.spoil()
         source.look()
-        return _summary(source, processes, most_deaths, timeline=timeline)
+        # Of those that are joined, calls are passed over already: they would be found to have none in common.
+        return _summary(source, joined or join(source), processes, most_deaths, timeline=timeline)
 
 
-def _summary(source: Database, processes: int, most_deaths: int, *, timeline: bool) -> dict[str, Any]:
+def _summary(
+    source: Database, joined: list[Pair], processes: int, most_deaths: int, *, timeline: bool
+) -> dict[str, Any]:
     counts: dict[str, int] = {}
-    witnesses = _witnesses(join(source), counts)
+    witnesses = _witnesses(joined, counts)
     if source.told:
         source.calls.counted()  # to read many small files, two threads would wait for each other
     # The tracker follows the deaths, while DuckDB counts.

@@ -33,6 +33,7 @@ _READ = ["event", "ts", "time", "line", "tid", "pid", "comm", "sig", "target", "
 _EVENTS = ("kill", "signal_generate")
 _MOST_ROWS = 1 << 18  # a session of which there are more has hardly two calls alike
 _WAITING_ROWS = 1 << 17
+_MOST_BYTES = 1 << 28  # so many rows have a tenth of that
 # A fleet has hundreds of these, small as they are: what is read soon is worth more than what is small.
 _HOW: dict[str, Any] = {"compression": "SNAPPY", "store_schema": False, "write_statistics": False}
 
@@ -54,9 +55,14 @@ def hold(about: object) -> bool:
         return True
     if not isinstance(about, dict):
         return False
-    whole = all(isinstance(about.get(name), int) for name in ("bytes", "dense"))
-    times = all(about.get(name) is None or isinstance(about[name], int) for name in ("first_ts", "last_ts"))
-    return whole and times and isinstance(about.get("crc32"), str)
+    size, times = about.get("bytes"), {type(about.get(name)) for name in ("first_ts", "last_ts")}
+    return (
+        isinstance(size, int)
+        and 0 <= size <= _MOST_BYTES
+        and isinstance(about.get("dense"), bool)
+        and times in ({int}, {type(None)})
+        and isinstance(about.get("crc32"), str)
+    )
 
 
 def written(path: Path, temporary: str, log: str | None, files: Sequence[str], mode: int) -> dict[str, Any] | None:
