@@ -22,11 +22,13 @@ from sigtrace.causes import clerk
 from sigtrace.output.summary import summary
 from sigtrace.questions import deaths
 from sigtrace.questions.database import Database
+from sigtrace.store.disk.sealed import Sealed
 from sigtrace.store.flight import counts, flight, ledger, retention, segments
 from sigtrace.store.flight.flight import Flight
 from sigtrace.store.recorder import Recorder
 from sigtrace.store.sessions import Found, find
-from tests.booked import book, book_all
+from sigtrace.store.trust import checksum
+from tests.booked import book, book_all, books, of_rows, written
 from tests.described import describe, described
 from tests.story import call, fork, hit, kill, leave, witness
 from tests.test_flight import ALL, EVENTS, Source, nothing
@@ -67,17 +69,17 @@ def recorded(root: Path, log: str = LOG, host: str = "a") -> Path:
     return path
 
 
-def reported(*sources: Path) -> str:
+def reported(*sources: Path, most: int = 1_000) -> str:
     with Database(*sources) as database:
-        return json.dumps(summary(database, timeline=False), default=str)
+        return json.dumps(summary(database, timeline=False, most_deaths=most), default=str)
 
 
-def without(root: Path) -> str:
+def without(root: Path, most: int = 1_000) -> str:
     """Return the report of sessions whose rows are counted."""
     aside = root.with_name(f"{root.name}-aside")
     (root / ledger.FOLDER).rename(aside)
     try:
-        return reported(root)
+        return reported(root, most=most)
     finally:
         aside.rename(root / ledger.FOLDER)
 
@@ -330,10 +332,117 @@ def test_a_recorder_that_begins_removes_the_tables_that_one_who_was_killed_left(
     assert not (tmp_path / ledger.CALLS).exists()
 
 
+def resealed(path: Path, pairs: str, **calls: Any) -> None:
+    """Have a ledger count its killers and victims otherwise, and say something else of its counted calls."""
+    file = pq.ParquetFile(path)
+    said = json.loads((file.metadata.metadata or {})[ledger.KEY.encode()])
+    said.pop("crc32")
+    said |= {"pairs": checksum.text(pairs.encode()), "calls": {**said["calls"], **calls}}
+    with Sealed(path, ".resealed", clerk.TABLE, {}, 0o700) as anew:
+        for number in range(file.num_row_groups):
+            anew.write(file.read_row_group(number).cast(clerk.TABLE))
+        anew.seal({ledger.PAIRS: pairs, ledger.KEY: ledger.sealed(said)})
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        "3",
+        "[3]",
+        "{}",
+        "[" * 100_000,
+        '[["killed", "a", "call", "b", 9]]',
+        '[["killed", "a", "call", "b", 9, "1"]]',
+        '[["killed", "a", "call", "b", 9, 1.5]]',
+        '[["killed", "a", "call", "b", 9, -1]]',
+        '[["killed", "a", "call", "b", "9", 1]]',
+        '[["killed", "a", "call", [], 9, 1]]',
+        '[["killed", "\\ud800", "call", "b", 9, 1]]',
+    ],
+    ids=range(11),
+)
+def test_killers_and_victims_that_are_not_counted_as_they_can_be_are_passed_over(tmp_path: Path, pairs: str) -> None:
+    assert book(recorded(tmp_path))
+    before = without(tmp_path)
+    resealed(books(tmp_path)[0], pairs)
+    assert reported(tmp_path) == before
+
+
+@pytest.mark.parametrize("about", [{"bytes": 1 << 50}, {"bytes": 10**30}, {"last_ts": None}], ids=str)
+def test_what_cannot_be_said_of_counted_calls_is_not_believed(tmp_path: Path, about: dict[str, Any]) -> None:
+    home = flown(tmp_path / "home", LOG, lines=len(LOG.splitlines()) // 2)
+    before = without(home)
+    for path in books(home):
+        resealed(path, "[]", **about)
+    assert reported(home) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows.drop_columns(["target_comm"]),
+        lambda rows: rows.set_column(6, "calls", pa.array(["many"] * len(rows))),
+        lambda rows: rows.set_column(9, "first_time", pa.array([1 << 62] * len(rows), pa.timestamp("us", "UTC"))),
+    ],
+    ids=["no names", "no numbers", "no dates"],
+)
+def test_counted_calls_of_other_columns_or_without_dates_are_passed_over(
+    tmp_path: Path, change: Callable[[pa.Table], pa.Table]
+) -> None:
+    assert book(recorded(tmp_path))
+    before = without(tmp_path)
+    path = counted(tmp_path)
+    rows = change(pq.ParquetFile(path).read())
+    with Sealed(path, ".other", rows.schema, {}, 0o700) as other:
+        other.write(rows)
+        size, crc = other.seal({})
+    resealed(books(tmp_path)[0], "[]", bytes=size, crc32=crc)
+    assert reported(tmp_path) == before
+
+
+def test_two_logs_of_one_moment_are_joined_also_if_what_was_counted_of_one_is_damaged(tmp_path: Path) -> None:
+    paths = [tmp_path / f"host={host}" / "date=2026-11-22" / "000000.parquet" for host in "ab"]
+    about = {"events": EVENTS, "host": "a", "boot_id": "a"}
+    with Recorder(paths[0], about) as one, Recorder(paths[1], about) as other:
+        for recorder in (one, other):
+            recorder.feed(LOG.encode())
+        for recorder in (one, other):
+            recorder.finish({})
+    assert all(map(book, paths))
+    before = without(tmp_path)
+    assert json.loads(before)["witnesses"]
+    assert reported(tmp_path) == before
+    flipped(books(tmp_path)[0])
+    assert reported(tmp_path) == before
+
+
+@pytest.mark.parametrize("most", [1_000, 2])
+def test_deaths_of_one_pid_in_one_microsecond_stay_in_order_where_lines_do_not(tmp_path: Path, most: int) -> None:
+    ends = [(100, 3.0, "first"), (101, 1.5, "early"), (100, 3.0, "second")]
+    first, early, second = (fork(pid, ts=1.0) + kill(pid, 9, ts=ts, name=name) for pid, ts, name in ends)
+    before = witness() + call(7, 0) + call(7, 0) + first
+    home = flown(tmp_path / "home", before + early + second, lines=len(before.splitlines()))
+    assert [pq.read_table(path)["killer_comm"].to_pylist() for path in books(home)] == [
+        ["first"],
+        ["early", "second"],
+        [],
+    ]
+    found = json.loads(reported(home, most=most))
+    assert [death["killer_comm"] for death in found["deaths"]] == ["early", "first", "second"][:most]
+    assert reported(home, most=most) == without(home, most=most)
+
+
+def test_the_first_deaths_of_a_table_without_times_are_those_of_its_first_lines(tmp_path: Path) -> None:
+    log = witness() + "".join(fork(pid, ts=1.0) + kill(pid, 9, ts=2.0) for pid in (300, 200, 100))
+    rows, about = of_rows([{**row, "ts": None, "time": None} for row in read(log.encode()).table.to_pylist()])
+    assert book(written(rows, {**about, "ts_unit": "none"}, tmp_path))
+    assert [death["victim_pid"] for death in json.loads(reported(tmp_path, most=2))["deaths"]] == [300, 200]
+
+
 def test_calls_of_which_hardly_two_are_alike_are_counted_by_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "_MOST_ROWS", 3)
+    monkeypatch.setattr(counts, "MOST_ROWS", 3)
     session = recorded(tmp_path)
     assert book(session)
     assert not list(tmp_path.rglob("*.calls"))
@@ -356,7 +465,7 @@ def test_calls_are_too_many_only_if_they_are_so_once_those_alike_are_one(
     path = tmp_path / "once.calls"
     kinds = 2 + 4  # of calls that do not stand alone, and of whom signals hit
     for most, too_many in ((kinds + 2 * 3, False), (kinds + 2 * 3 - 1, True)):
-        monkeypatch.setattr(counts, "_MOST_ROWS", most)
+        monkeypatch.setattr(counts, "MOST_ROWS", most)
         assert (counts.written(path, ".once", None, [str(once)], 0o750) is None) == too_many
         assert path.exists() != too_many
 

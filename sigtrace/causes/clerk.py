@@ -131,7 +131,8 @@ def main(home: str) -> None:
         for segments, final in due(Path(home), Path(scratch)):
             try:
                 write(segments, final=final)
-            except (OSError, SessionError) as error:  # a segment has expired, or the disk is full: they can be found
+            # A segment has expired, the disk is full, or a part holds what no recorder wrote: they can be found.
+            except (OSError, LookupError, ValueError, SessionError, pa.ArrowException) as error:
                 print(f"sigtrace: endings are not written: {error}", file=sys.stderr)
 
 

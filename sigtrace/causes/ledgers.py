@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from sigtrace.causes import feed
 from sigtrace.causes.clerk import ENDING, PAIR, TABLE, can_be_told
 from sigtrace.errors import SessionError
-from sigtrace.facts.rules import STORM_GAP_US
+from sigtrace.facts.rules import FIRST_TIME, LAST_TIME, STORM_GAP_US
 from sigtrace.store.flight import counts, ledger
 from sigtrace.store.trust import checksum, regular
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _OF_BRIEF = [*PAIR, "time", "ts", "victim_pid"]
 _LONGEST = 1 << 30
+_REFUSED = (SessionError, pa.ArrowException)
 
 
 def hold(one: Found) -> bool:
@@ -91,7 +92,7 @@ class Endings:
     def calls(self) -> Iterator[pa.Table]:
         """Yield its calls as they were counted, as tables with the columns of `sigtrace.store.flight.counts`."""
         for one in self._ledgers:
-            yield self._named(_calls(one)).cast(counts.table_schema())
+            yield self._named(_calls(one))
 
     def of_pid(self, pid: int) -> Iterator[dict[str, Any]]:
         """Yield the endings of the processes that had a pid, as rows of a ledger."""
@@ -208,7 +209,13 @@ def _calls(one: Ledger) -> pa.Table:
         if (len(data), checksum.found(data)) != (about["bytes"], about["crc32"]):
             raise SessionError("another one lies there now")
         checksum.verify(path, data)
-        return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+        parquet = pq.ParquetFile(pa.BufferReader(data))
+        if parquet.metadata.num_rows > counts.MOST_ROWS:
+            raise SessionError("it has more rows than it can have")
+        found = parquet.read(use_threads=False).cast(counts.table_schema())
+        if not _has_dates(found["first_time"]):
+            raise SessionError("its times lead beyond the years 1 to 9999")
+        return found
 
 
 def _pairs(one: Ledger) -> list[list[Any]]:
@@ -220,15 +227,30 @@ def _pairs(one: Ledger) -> list[list[Any]]:
             os.close(descriptor)
         if checksum.text(said) != one.about["pairs"]:
             raise SessionError("another one lies there now")
-        found: list[list[Any]] = json.loads(said)
-        return found
+        found: Any = json.loads(said)
+        if not isinstance(found, list) or not all(map(_is_pair, found)):
+            raise SessionError("its killers and victims are not counted as sigtrace counts them")
+        return cast("list[list[Any]]", found)
+
+
+def _is_pair(row: object) -> bool:
+    if not isinstance(row, list) or len(row) != len(PAIR) + 1:
+        return False
+    *names, sig, n = row
+    "".join(name for name in names if name is not None).encode()  # raises for what cannot be printed
+    return (sig is None or isinstance(sig, int)) and type(n) is int and n > 0
+
+
+def _has_dates(times: pa.ChunkedArray[Any]) -> bool:
+    around: Any = pc.min_max(times.cast(pa.int64())).as_py()
+    return around["min"] is None or FIRST_TIME <= around["min"] <= around["max"] <= LAST_TIME
 
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, LookupError, ValueError, SessionError, pa.ArrowException) as error:
+    except (OSError, LookupError, OverflowError, RecursionError, TypeError, ValueError, *_REFUSED) as error:
         raise SpoiltError(f"{path}: it cannot be read: {error}") from error
 
 

@@ -141,7 +141,7 @@ class Deaths:
                 (self.askers if verdict == "asked" else self.matrix)[killer, source, victim, sig] += n
         begins = [(first, number, book) for number, one in enumerate(sessions) for book, first in one.begins()]
         times: list[int] = []  # of the first
-        tables = []
+        briefs = []
         for first, number, book in sorted(begins, key=lambda one: (one[0] is None, *one)):
             if len(times) == self.most and (first is None or not times or first > times[-1]):
                 break  # all of the rest come later
@@ -151,9 +151,11 @@ class Deaths:
             same = {"log": sessions[number].log or "", "session": number, "ledger": book}
             for name, value in same.items():
                 brief = brief.append_column(name, cast("Any", pa).repeat(value, len(brief)))
-            tables.append(brief)
-        if tables:
-            self._keep_first(sessions, pa.concat_tables(tables))
+            briefs.append((number, book, brief))
+        if briefs:
+            # Ties in the order in which they were decided.
+            told = [brief for *_, brief in sorted(briefs, key=lambda one: one[:2])]
+            self._keep_first(sessions, pa.concat_tables(told))
         return self
 
     def _keep_first(self, sessions: Sequence[ledgers.Endings], told: pa.Table) -> None:
@@ -161,11 +163,14 @@ class Deaths:
         number = told.schema.get_field_index("victim_pid")
         pids: Any = pc.fill_null(told["victim_pid"], pa.scalar(0, pa.int64()))
         told = told.set_column(number, "victim_pid", pids)
-        order = pc.sort_indices(told, [(name, "ascending") for name in ("time", "ts", "log", "victim_pid")])
+        timed = told.filter(pc.is_valid(told["ts"]))
+        order = pc.sort_indices(timed, [(name, "ascending") for name in ("time", "ts", "log", "victim_pid")])
+        # Where the order is that of the lines, which are read with the rest, it is too early to leave out any.
+        first = pa.concat_tables([timed.take(order[: self.most]), told.filter(pc.is_null(told["ts"]))])
         chosen: dict[tuple[int, int], list[int]] = {}
-        for row in told.take(order[: self.most]).select(["session", "ledger", "row"]).to_pylist():
+        for row in first.select(["session", "ledger", "row"]).to_pylist():
             chosen.setdefault((row["session"], row["ledger"]), []).append(row["row"])
-        for (session, book), rows in chosen.items():
+        for (session, book), rows in sorted(chosen.items()):
             self._kept += ((in_time(row), _death(row)) for row in sessions[session].rows(book, rows))
         self._sort()
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ALONE = (*ASKING, KILL)
 """The signals whose calls stand alone, if they reached their target."""
 
+MOST_ROWS = 1 << 18
+"""So many rows there are at most: a session of which there are more has hardly two calls alike."""
+
 _KEY = ("pid", "comm", "sig", "target", "ret")
 _SUMMED = {
     "calls": "sum",
@@ -31,8 +34,8 @@ _SUMMED = {
 }
 _READ = ["event", "ts", "time", "line", "tid", "pid", "comm", "sig", "target", "ret", "code", "target_comm"]
 _EVENTS = ("kill", "signal_generate")
-_MOST_ROWS = 1 << 18  # a session of which there are more has hardly two calls alike
 _WAITING_ROWS = 1 << 17
+_MOST_BYTES = 1 << 28  # so many rows have a tenth of that
 # A fleet has hundreds of these, small as they are: what is read soon is worth more than what is small.
 _HOW: dict[str, Any] = {"compression": "SNAPPY", "store_schema": False, "write_statistics": False}
 
@@ -54,9 +57,14 @@ def hold(about: object) -> bool:
         return True
     if not isinstance(about, dict):
         return False
-    whole = all(isinstance(about.get(name), int) for name in ("bytes", "dense"))
-    times = all(about.get(name) is None or isinstance(about[name], int) for name in ("first_ts", "last_ts"))
-    return whole and times and isinstance(about.get("crc32"), str)
+    size, times = about.get("bytes"), {type(about.get(name)) for name in ("first_ts", "last_ts")}
+    return (
+        isinstance(size, int)
+        and 0 <= size <= _MOST_BYTES
+        and isinstance(about.get("dense"), bool)
+        and times in ({int}, {type(None)})
+        and isinstance(about.get("crc32"), str)
+    )
 
 
 def written(path: Path, temporary: str, log: str | None, files: Sequence[str], mode: int) -> dict[str, Any] | None:
@@ -73,7 +81,7 @@ def written(path: Path, temporary: str, log: str | None, files: Sequence[str], m
     for file in files:
         for rows in _rows(file):
             counter.add(rows)
-            if counter.n > _MOST_ROWS:
+            if counter.n > MOST_ROWS:
                 path.unlink(missing_ok=True)
                 return None
     schema = table_schema()
@@ -112,7 +120,7 @@ class _Counter:
         self._kinds += _grouped([_counted(calls.filter(pc.invert(alone)), 1)]), _grouped([_hit(hits)])
         self.n += sum(map(len, (self._alone[-1], *self._kinds[-2:])))
         self._waiting += sum(map(len, self._kinds[-2:]))
-        if self._waiting and (self._waiting > _WAITING_ROWS or self.n > _MOST_ROWS):
+        if self._waiting and (self._waiting > _WAITING_ROWS or self.n > MOST_ROWS):
             self._group()
         return self
 
