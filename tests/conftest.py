@@ -58,6 +58,7 @@ def _interpreted_scan() -> ModuleType:
     return module
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own asks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have `make test` run the files side by side, but for those that share the kernel's trace, or a build folder."""
     for item in items:
