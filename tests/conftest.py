@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
     from selenium.webdriver import Chrome
+    from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("default", deadline=None, max_examples=100)
 settings.register_profile("hunt", deadline=None, max_examples=2000)
@@ -58,14 +59,18 @@ def _interpreted_scan() -> ModuleType:
     return module
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist's own asks for the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have `make test` run the files side by side, but for those that share the kernel's trace, or a build folder."""
-    for item in items:
-        group = next(
-            (name for name, shared in ALONE.items() if any(item.path.is_relative_to(one) for one in shared)), ""
-        )
-        item.add_marker(pytest.mark.xdist_group(group or str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Have `make test` run files side by side, but for those that share the kernel's trace, or a build folder."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            path = config.rootpath / file
+            return next((name for name, shared in ALONE.items() if any(map(path.is_relative_to, shared))), file)
+
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
