@@ -17,7 +17,7 @@ demo: $(VENV)/ready live
 
 test: $(VENV)/ready live
 	@sh tools/install.sh tests
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
 
 zoo: $(VENV)/ready live
 	@rm -rf build/zoo

@@ -385,7 +385,8 @@ def test_a_long_session_rolls_its_parts_and_keeps_memory_flat(tmp_path: Path) ->
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     fed, memory = zip(*(map(int, line.split()) for line in done.stdout.splitlines()), strict=True)
     assert sum(fed) > 500e6
-    assert max(memory[18:]) < max(memory[:18]) + 5e6
+    # What waits to be encoded is some MB more or less: the second half is 250 MB.
+    assert max(memory[18:]) < max(memory[:18]) + 20e6
     assert len(list(path.glob("part-*"))) >= 4
     assert pq.read_metadata(path / "part-00000.parquet").num_rows < 1.5 * (1 << 18)
     assert ds.dataset(path).count_rows() == 36 * read(FIXTURES / "lossy.txt.gz").table.num_rows
