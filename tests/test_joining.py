@@ -167,6 +167,13 @@ def test_sessions_of_two_hosts_are_not_joined(tmp_path: Path, said: Callable[...
     assert answer["calls"] == 40
 
 
+def test_a_storm_that_two_logs_saw_is_one_storm(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    storm: list[Made] = [(200 + n / 1000, 50, 7, 10, 0) for n in range(150)]
+    answer = said(log_of(tmp_path / "a.txt", CALLS + storm), log_of(tmp_path / "b.txt", CALLS + storm))
+    assert len(answer["witnesses"]) == 1
+    assert [one["calls"] for one in answer["storms"]] == [150]
+
+
 HOURS = {"started": "2026-11-25T10:00:00+00:00", "ended": "2026-11-25T11:00:00+00:00"}
 LATER = {"started": "2026-11-25T11:00:01+00:00", "ended": "2026-11-25T12:00:00+00:00"}
 WITHIN = {"started": "2026-11-25T10:30:00+00:00", "ended": "2026-11-25T11:30:00+00:00"}

@@ -60,10 +60,10 @@ class Counting:
         if self._kept and not dense and not self._rest:
             return None
         made = self._database.looked_at
-        if self._rest:
-            made.execute(sift.find_dense("rest_kills" if self._kept else "kills"))
-        else:
+        if self._kept and not self._rest:
             made.execute("CREATE OR REPLACE TABLE dense (log VARCHAR)")
+        else:
+            made.execute(sift.find_dense("rest_kills" if self._kept else "kills"))
         made.execute("INSERT INTO dense SELECT unnest(?::VARCHAR[])", [dense])
         return calls.storms(self._database.keep("stormy", made.sql(sift.DENSE)))
 
