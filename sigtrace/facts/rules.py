@@ -40,6 +40,9 @@ ASKING = (1, 2, 3, 15)
 KILL = 9
 """SIGKILL, which nobody who gets it can refuse."""
 
+ASKING_OR_KILLING = (*ASKING, KILL)
+"""The signals of an escalation: its calls, if they reached their target, are looked at in the order of time."""
+
 STORM_GAP_US = 10_000
 """In a storm, unless told otherwise, a call comes no later than this after the one before."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from sigtrace.facts.rules import ASKING, KILL, STORM_CALLS, STORM_GAP_US, ends_process_expression
+from sigtrace.facts.rules import ASKING_OR_KILLING, KILL, STORM_CALLS, STORM_GAP_US, ends_process_expression
 from sigtrace.questions import counts
 from sigtrace.questions.windows import over, with_since
 
@@ -217,7 +217,7 @@ def escalations(events: FrameT, within_us: int = 600_000_000) -> FrameT:
     too; whether the process ended of it, `deaths` knows. Of target 0, each caller's own group, there is none.
     """
     reached = counts.calls(events).filter(
-        nw.col("ret") == 0, nw.col("target") != 0, nw.col("sig").is_in([*ASKING, KILL])
+        nw.col("ret") == 0, nw.col("target") != 0, nw.col("sig").is_in(ASKING_OR_KILLING)
     )
     placed = reached.with_columns(_killed=(nw.col("sig") == KILL).cast(nw.Int64))
     # A SIGKILL ends a run of askings, and the next run begins after it. Joins leave out null keys.

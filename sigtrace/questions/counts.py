@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from sigtrace.facts.rules import ASKING_OR_KILLING
 from sigtrace.facts.signals import ERRORS
-from sigtrace.store.flight.counts import ALONE
 
 if TYPE_CHECKING:
     from narwhals.typing import FrameT
 
 _SPAN = (nw.col("first_ts").min(), nw.col("last_ts").max())
 _COUNTS = ("calls", "failed", "probes")
+_KEY = ("log", "pid", "comm", "sig", "target", "ret")
 
 
 def calls(events: FrameT) -> FrameT:
@@ -30,7 +31,7 @@ def of(events: FrameT) -> FrameT:
     """Return the counts of the calls in a session: the columns of `sigtrace.analyze.sent`."""
     return (
         calls(events)
-        .group_by("log", "pid", "comm", "sig", "target", "ret")
+        .group_by(*_KEY)
         .agg(
             nw.len().alias("calls"),
             nw.col("ts").min().alias("first_ts"),
@@ -45,16 +46,15 @@ def of(events: FrameT) -> FrameT:
 def merged(before: FrameT) -> FrameT:
     """Return the counts, as `of` does, out of rows of `sigtrace.store.flight.counts`."""
     times = (*_SPAN, nw.col("first_time", "first_line").min())
-    found = before.filter(nw.col("calls") > 0).group_by("log", "pid", "comm", "sig", "target", "ret")
+    found = before.filter(nw.col("calls") > 0).group_by(*_KEY)
     return found.agg(nw.col("calls").sum(), *times).with_columns(nw.col("calls").cast(nw.Int64))
 
 
 @nw.narwhalify
 def alone(before: FrameT) -> FrameT:
     """Return the calls that stand alone among such rows, as rows of a session."""
-    found = before.filter(nw.col("calls") == 1, nw.col("ret") == 0, nw.col("sig").is_in(ALONE))
-    columns = ("log", "pid", "comm", "sig", "target", "ret")
-    return found.select(*columns, tid="pid", ts="first_ts", line="first_line", event=nw.lit("kill"))
+    found = before.filter(nw.col("calls") == 1, nw.col("ret") == 0, nw.col("sig").is_in(ASKING_OR_KILLING))
+    return found.select(*_KEY, tid="pid", ts="first_ts", line="first_line", event=nw.lit("kill"))
 
 
 @nw.narwhalify

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sigtrace.facts.rules import ASKING, KILL, STORM_CALLS, STORM_GAP_US
+from sigtrace.facts.rules import ASKING, ASKING_OR_KILLING, KILL, STORM_CALLS, STORM_GAP_US
 
 _OF_A_CALL = "event, ts, line, log, pid, tid, comm, sig, target, ret"  # what analyze asks of one
 
@@ -33,7 +33,7 @@ GROUP BY ALL HAVING bool_or(sig = {KILL}) AND bool_or(sig IN {ASKING})
 """  # noqa: S608 -- likewise
 """What makes the table `both_sent`: the targets that got SIGKILL and something milder, out of the counts `tallied`."""
 
-ALONE = f"ret = 0 AND sig IN {(*ASKING, KILL)}"
+ALONE = f"ret = 0 AND sig IN {ASKING_OR_KILLING}"
 """Which calls asked somebody to end, or killed, and reached their target."""
 
 ASKED = (

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from sigtrace.facts.rules import ASKING, KILL, STORM_CALLS, STORM_GAP_US
+from sigtrace.facts.rules import ASKING_OR_KILLING, STORM_CALLS, STORM_GAP_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
-
-ALONE = (*ASKING, KILL)
-"""The signals whose calls stand alone, if they reached their target."""
 
 MOST_ROWS = 1 << 18
 """So many rows there are at most: a session of which there are more has hardly two calls alike."""
@@ -114,7 +111,7 @@ class _Counter:
         calls = rows.filter(pc.equal(rows["event"], "kill"))
         hits = rows.filter(pc.equal(rows["event"], "signal_generate"))
         self._time(calls["ts"].drop_null().combine_chunks())
-        alone = pc.and_(pc.equal(calls["ret"], 0), pc.is_in(calls["sig"], _numbers(ALONE)))
+        alone = pc.and_(pc.equal(calls["ret"], 0), pc.is_in(calls["sig"], _numbers(ASKING_OR_KILLING)))
         alone = pc.fill_null(alone, fill_value=False)
         self._alone.append(_counted(calls.filter(alone), 1))
         self._kinds += _grouped([_counted(calls.filter(pc.invert(alone)), 1)]), _grouped([_hit(hits)])
