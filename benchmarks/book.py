@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from sigtrace.causes import clerk
+from sigtrace.causes.ledgers import clerk
 from sigtrace.store.sessions import Found, find
 
 

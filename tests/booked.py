@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sigtrace import read
-from sigtrace.causes import clerk
+from sigtrace.causes.ledgers import clerk
 from sigtrace.facts.schema import PLAIN, SCHEMA
 from sigtrace.output.summary import summary
 from sigtrace.questions.database import Database

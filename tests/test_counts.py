@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sigtrace import analyze, read
-from sigtrace.causes import clerk
+from sigtrace.causes.ledgers import clerk
+from sigtrace.causes.ledgers.book import TABLE
 from sigtrace.facts.rules import ASKING_OR_KILLING
 from sigtrace.output.summary import summary
 from sigtrace.questions import deaths
@@ -339,9 +340,9 @@ def resealed(path: Path, pairs: str, **calls: Any) -> None:
     said = json.loads((file.metadata.metadata or {})[ledger.KEY.encode()])
     said.pop("crc32")
     said |= {"pairs": checksum.text(pairs.encode()), "calls": {**said["calls"], **calls}}
-    with Sealed(path, ".resealed", clerk.TABLE, {}, 0o700) as anew:
+    with Sealed(path, ".resealed", TABLE, {}, 0o700) as anew:
         for number in range(file.num_row_groups):
-            anew.write(file.read_row_group(number).cast(clerk.TABLE))
+            anew.write(file.read_row_group(number).cast(TABLE))
         anew.seal({ledger.PAIRS: pairs, ledger.KEY: ledger.sealed(said)})
 
 

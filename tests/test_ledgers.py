@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zlib
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ import pytest
 from made_up_lives import Lives
 
 from sigtrace import read
-from sigtrace.causes import clerk, ledgers
+from sigtrace.causes.ledgers import kept
+from sigtrace.causes.ledgers.book import TABLE
+from sigtrace.causes.ledgers.following import Following
 from sigtrace.commands.flight.beside import Beside
 from sigtrace.commands.flight.status import status
 from sigtrace.output.summary import summary
@@ -34,6 +37,8 @@ from tests.story import call, fork, hit, leave, take
 from tests.test_flight import ALL, EVENTS, LOG, Source, flown, nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyspark.sql import SparkSession
 
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -118,11 +123,39 @@ def test_the_endings_of_segments_are_those_of_the_log_from_its_beginning(tmp_pat
     flown(tmp_path / "home", (FIXTURES / name).read_bytes(), whole=book_all)
     home = tmp_path / "home"
     assert len(books(home)) == len(segments.find(home)) - 1 > 1
-    assert holding(home) == [False]  # the last one, which ended with the recorder, has none
+    assert holding(home) == [True]  # the last one, which ended with the recorder, is followed from there on
     assert answers(home) == without_ledgers(home)
     book_all(home)
     assert holding(home) == [True]
     assert answers(home) == without_ledgers(home)
+
+
+def test_the_answers_are_the_same_at_each_moment_of_a_recording(tmp_path: Path) -> None:
+    seen: list[tuple[bool, str]] = []
+
+    def compare(home: Path) -> None:
+        book_all(home)
+        n = len(segments.find(home))
+        if n % 5 == 0:
+            (holds,) = holding(home)
+            with_ledgers = deaths(home)
+            seen.append((holds, str(len(with_ledgers))))
+            if holds:
+                (home / ledger.FOLDER).rename(home / "_aside")
+                assert holding(home) == [False]
+                assert with_ledgers == deaths(home)
+                (home / "_aside").rename(home / ledger.FOLDER)
+
+    log = (FIXTURES / "evidence_events.txt").read_bytes()
+    flown(tmp_path / "home", log, size=len(log) // 30, whole=compare)
+    assert [holds for holds, _ in seen].count(True) > 3
+    assert len({n for _, n in seen}) > 3
+
+
+def deaths(home: Path) -> list[dict[str, Any]]:
+    with Database(home) as database:
+        found: list[dict[str, Any]] = database.answer("FROM deaths ORDER BY ts, victim_pid").to_pylist()
+    return found
 
 
 BORDERS = "".join(
@@ -173,14 +206,49 @@ def test_a_copy_of_the_first_segments_answers_out_of_its_endings_if_none_was_lef
     assert held == {True, False}
 
 
-def test_a_log_whose_beginning_has_expired_is_followed(tmp_path: Path) -> None:
-    home = flown(tmp_path / "home", whole=book_all)
+def test_a_log_whose_beginning_has_expired_is_still_told_by_what_was_known_then(tmp_path: Path) -> None:
+    home = flown(tmp_path / "home", (FIXTURES / "evidence_events.txt").read_bytes(), whole=book_all)
     book_all(home)
+    before = deaths(home)
     retention.keep(home, ALL._replace(size=sum(one.size for one in segments.find(home)[2:])))
     assert len(books(home)) == len(segments.find(home))
-    assert holding(home) == [False]
-    assert answers(home) == without_ledgers(home)
+    assert holding(home) == [True]
+    after = deaths(home)
+    assert 0 < len(after) < len(before)
+    assert [one for one in before if one in after] == after
     assert book_all(home) == []
+    # Who follows the rows that are left does not know all of the ancestors any more.
+    (home / ledger.FOLDER).rename(tmp_path / "aside")
+    assert deaths(home) != after
+
+
+def test_each_segment_is_followed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed: list[str] = []
+    follow = Following.follow
+
+    def noted(self: Following, files: Sequence[str]) -> None:
+        followed.extend(files)
+        follow(self, files)
+
+    monkeypatch.setattr(Following, "follow", noted)
+    home = flown(tmp_path / "home", whole=book_all)
+    book_all(home)
+    assert len(followed) == len(set(followed)) == sum(len(list(one.path.glob("part-*"))) for one in segments.find(home))
+
+
+def test_what_is_known_at_the_end_of_a_segment_is_kept_as_long_as_somebody_may_go_on_from_it(tmp_path: Path) -> None:
+    kept: set[int] = set()
+
+    def write(home: Path) -> None:
+        book_all(home)
+        found = sorted(path.name for path in (home / ledger.FOLDER).rglob("*.memory"))
+        assert found == [f"_{path.stem}.memory" for path in books(home)[-2:]]
+        kept.add(len(found))
+
+    home = flown(tmp_path / "home", whole=write)
+    assert kept == {0, 1, 2}
+    book_all(home)
+    assert list((home / ledger.FOLDER).rglob("*.memory")) == []  # the log has ended
 
 
 def test_the_endings_of_a_segment_go_with_it_and_count_among_its_bytes(tmp_path: Path) -> None:
@@ -227,8 +295,8 @@ def rewritten(path: Path, change: Any, about: Any = lambda said: said) -> None:
     rows = [change(row) for row in pq.read_table(path).to_pylist()]
     said = about({**ledger_about(path), "told": [0], "pairs": None})
     said.pop("crc32")
-    with pq.ParquetWriter(path, clerk.TABLE) as writer:
-        writer.write_table(pa.Table.from_pylist(rows, clerk.TABLE))
+    with pq.ParquetWriter(path, TABLE) as writer:
+        writer.write_table(pa.Table.from_pylist(rows, TABLE))
         writer.add_key_value_metadata({ledger.KEY: ledger.sealed(said), checksum.KEY: checksum.UNKNOWN})
     descriptor = os.open(path, os.O_RDWR)
     checksum.seal(path, descriptor)
@@ -330,6 +398,50 @@ def test_a_ledger_that_is_not_the_sessions_own_or_not_whole_is_passed_over(tmp_p
     assert answers(tmp_path) == without_ledgers(tmp_path)
 
 
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def with_a_byte_changed(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def repacked(path: Path, **changed: Any) -> None:
+    said = json.loads(zlib.decompress(path.read_bytes()))
+    path.write_bytes(zlib.compress(json.dumps({**said, **changed}).encode()))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        Path.unlink,
+        cut_short,
+        with_a_byte_changed,
+        anybodys,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(zlib.compress(b"7")),
+        lambda path: path.write_bytes(zlib.compress(b"[" * 100_000)),
+        lambda path: repacked(path, sigtrace="0.0"),
+        lambda path: repacked(path, history="another"),
+        lambda path: repacked(path, told={}),
+        lambda path: repacked(path, known={}),
+        lambda path: repacked(path, known=None),
+    ],
+)
+def test_a_log_goes_on_from_nothing_that_is_not_its_own_or_not_whole(tmp_path: Path, spoil: Any) -> None:
+    home = flown(tmp_path / "home", whole=book_all)
+    assert holding(home) == [True]
+    for path in (home / ledger.FOLDER).rglob("*.memory"):
+        spoil(path)
+    assert holding(home) == [False]
+    assert answers(home) == without_ledgers(home)
+    book_all(home)  # follows it from its beginning
+    assert holding(home) == [True]
+    assert answers(home) == without_ledgers(home)
+
+
 def test_a_ledger_is_passed_over_once_the_session_has_other_parts(tmp_path: Path) -> None:
     session = recorded(tmp_path)
     book(session)
@@ -415,4 +527,4 @@ def test_one_that_just_exited_has_the_columns_that_judging_it_would_fill(tmp_pat
     (path,) = books(tmp_path)
     groups = ledger_about(path)["told"]
     assert pq.read_metadata(path).num_row_groups > len(groups)
-    assert ledgers.evidence({"evidence": None}) == []
+    assert kept.evidence({"evidence": None}) == []

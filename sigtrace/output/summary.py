@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from sigtrace.causes.ledgers import SpoiltError
+from sigtrace.causes.ledgers.kept import SpoiltError
 from sigtrace.facts.rules import ASKING, KILL, STORM_CALLS
 from sigtrace.facts.signals import ERRORS, error_name, signal_name, target_name
 from sigtrace.output.sentence import sentence, source_text, unknown

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sigtrace.causes import feed
 from sigtrace.causes.endings import SCHEMA, Exits, follow
-from sigtrace.causes.ledgers import Endings, SpoiltError
+from sigtrace.causes.ledgers.kept import Endings, SpoiltError
 from sigtrace.errors import Error, SessionError
 from sigtrace.facts.rules import ASKED_WITHIN_US
 from sigtrace.facts.schema import VERSION
@@ -181,11 +181,9 @@ class Database:
     def endings(self) -> list[tuple[Sequence[str | None], Endings | None]]:
         """Return the logs of each session, and its endings, if they are in ledgers as they would be found anew."""
         usual = self.asked_within_us == ASKED_WITHIN_US and self.period is None
-        return [
-            (logs, Endings(logs[0], one.ledgers) if usual and holds else None)
-            for number, (one, holds) in enumerate(self._opened.held())
-            for logs in [self._logs(number)]
-        ]
+        found = self._opened.ledgers() if usual else [None] * len(self._sessions)
+        every = [(self._logs(number), ledgers) for number, ledgers in enumerate(found)]
+        return [(logs, None if ledgers is None else Endings(logs[0], ledgers)) for logs, ledgers in every]
 
     @property
     def told(self) -> bool:

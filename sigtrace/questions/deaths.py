@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sigtrace.causes import endings, ledgers
+from sigtrace.causes import endings
 from sigtrace.causes.feed import Parts
+from sigtrace.causes.ledgers import kept
 from sigtrace.causes.tracking.rows import NO_TIME
 from sigtrace.errors import Error
 from sigtrace.facts.rules import NO_TS
@@ -132,7 +133,7 @@ class Deaths:
             self.failed += failed
         return self
 
-    def read(self, sessions: Sequence[ledgers.Endings]) -> Self:
+    def read(self, sessions: Sequence[kept.Endings]) -> Self:
         """Count the deaths of sessions out of their ledgers. Raises `SpoiltError` if one of these is damaged."""
         for one in sessions:
             self.verdicts.update(one.verdicts)
@@ -158,7 +159,7 @@ class Deaths:
             self._keep_first(sessions, pa.concat_tables(told))
         return self
 
-    def _keep_first(self, sessions: Sequence[ledgers.Endings], told: pa.Table) -> None:
+    def _keep_first(self, sessions: Sequence[kept.Endings], told: pa.Table) -> None:
         # In the order of `in_time`: a time that is not known comes last.
         number = told.schema.get_field_index("victim_pid")
         pids: Any = pc.fill_null(told["victim_pid"], pa.scalar(0, pa.int64()))
@@ -219,11 +220,11 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
             return counted(database, most, processes, never)
     within_us = database.asked_within_us
     known = database.endings()
-    kept = [one for _, one in known if one is not None]
+    written = [one for _, one in known if one is not None]
     rest = [log for logs, one in known if one is None for log in logs]
     found = Deaths(most, period=database.period)
-    if kept:
-        found.read(kept)
+    if written:
+        found.read(written)
     if not rest:
         return found
     logged = database.logged(rest)
@@ -274,12 +275,12 @@ def insert_all(database: Database, insert: Callable[[pa.Table], object]) -> None
         if len(found) == _PIECE:
             flush()
 
-    for logs, kept in database.endings():
-        if kept is None:
+    for logs, one in database.endings():
+        if one is None:
             database.follow(ended, among=logs)
             continue
         flush()
-        for rows in kept.tables():
+        for rows in one.tables():
             insert(rows.select(endings.SCHEMA.names))
     flush()
 
@@ -340,7 +341,7 @@ def _key(kept: tuple[Key, Death]) -> Key:
 
 
 def _death(row: dict[str, Any]) -> Death:
-    return {**answered(ledgers.ending(row)), "evidence": [_fact(one) for one in ledgers.evidence(row)]}
+    return {**answered(kept.ending(row)), "evidence": [_fact(one) for one in kept.evidence(row)]}
 
 
 def _fact(row: dict[str, Any]) -> dict[str, Any]:

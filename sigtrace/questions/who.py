@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sigtrace.causes.endings import Exits
 from sigtrace.causes.judging.asking import fate
 from sigtrace.causes.judging.verdict import Brief
-from sigtrace.causes.ledgers import SpoiltError, ending
+from sigtrace.causes.ledgers.kept import SpoiltError, ending
 from sigtrace.causes.tracking.rows import NO_TIME, NONE
 from sigtrace.causes.victims import victim
 from sigtrace.errors import SessionError

@@ -36,7 +36,8 @@ _DESCRIPTIONS = frozenset((DESCRIPTION, OLDER_DESCRIPTION))
 class Found:
     """A session as files of Parquet, or as rows where they are in no file; and what it says of itself.
 
-    If there are `ledgers`, those of its segments, its files were not looked at: see `looked_at`.
+    If there are `ledgers`, those of its segments, these ones' files were not looked at: see `looked_at`. `behind` are
+    the files of the segments after the last that has one.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Found:
     files: list[str] = field(default_factory=list)
     rows: pa.Table | None = None
     ledgers: list[Ledger] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
 
     def table(self) -> pa.Table:
         """Return all its rows."""

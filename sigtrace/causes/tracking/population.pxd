@@ -20,6 +20,8 @@ cdef class Pids:
     @cython.locals(i=Py_ssize_t, k=Py_ssize_t, own=Py_ssize_t)
     cpdef remove(self, int pid)
     cpdef list all(self)
+    @cython.locals(i=Py_ssize_t, process=Process)
+    cpdef place(self, Py_ssize_t size, list placed)
     @cython.locals(spread="unsigned int")
     cdef inline Py_ssize_t _own(self, int pid) noexcept
     @cython.locals(i=Py_ssize_t)
@@ -32,11 +34,11 @@ cdef class Population(Follower):
     cdef public list processes
     cdef bint _lossy
     cdef int _kept_pid
-    cdef Pids _known
-    cdef dict _pid_of, _cgroups
-    cdef set _were_there
-    cdef list _zombies
-    cdef Py_ssize_t _died
+    cdef public Pids _known
+    cdef public dict _pid_of, _cgroups
+    cdef public set _were_there
+    cdef public list _zombies
+    cdef public Py_ssize_t _died
 
     @cython.locals(process=Process, known=Process, of=int)
     cdef Process _living(self, int tid, int pid, int kind)

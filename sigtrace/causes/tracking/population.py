@@ -73,6 +73,23 @@ class Pids:
         """Return all processes."""
         return [process for process in self._processes if process is not None]
 
+    def placed(self) -> tuple[int, list[tuple[int, Process]]]:
+        """Return how many places there are, and who stands where."""
+        return self._size, [(i, process) for i, process in enumerate(self._processes) if process is not None]
+
+    def place(self, size: int, placed: list[tuple[int, Process]]) -> None:
+        """Have all stand where they stood when `placed` was asked: who comes first there is judged first."""
+        if size < _LEAST or size & (size - 1) or 2 * len(placed) > size + 2:
+            raise ValueError(f"{len(placed)} processes do not stand on {size} places")
+        self._size = self._count = 0
+        self._grow(size)
+        for i, process in placed:
+            if not 0 <= i < size or self._keys[i] != _FREE:
+                raise ValueError(f"two processes stand on place {i}")
+            self._keys[i] = process.pid
+            self._processes[i] = process
+            self._count += 1
+
     def _own(self, pid: int) -> int:
         spread = (pid * _GOLDEN) & _BITS  # in C it has 32 bits anyway
         return spread >> self._shift

@@ -16,9 +16,9 @@ cdef class Tracker(Population):
     cdef object _ended, _settled
     cdef Gaps _gaps
     cdef bint _all_endings, _live, _exits_told
-    cdef dict _parents_to_come, _unsettled
-    cdef object _waiting
-    cdef long long _line
+    cdef public dict _parents_to_come, _unsettled
+    cdef public object _waiting
+    cdef public long long _line
 
     cpdef settle(self)
     @cython.locals(process=Process, signal=Signal)

@@ -24,7 +24,7 @@ class Beside:
             return  # it writes the rest the next time
         with suppress(OSError):  # no memory, or too many processes
             self._running = subprocess.Popen(
-                helper.command("sigtrace.causes", "clerk.main(sys.argv[1])", str(home)),
+                helper.command("sigtrace.causes.ledgers", "clerk.main(sys.argv[1])", str(home)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 process_group=0,  # out of reach of ^C

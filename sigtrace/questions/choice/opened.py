@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.causes import ledgers
+from sigtrace.causes.ledgers import kept
 from sigtrace.store.flight.segments import joined
 from sigtrace.store.sessions import Damaged, Found, find, looked_at
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from sigtrace.store.flight.ledger import Ledger
     from sigtrace.store.session import Session
 
 
@@ -35,6 +36,7 @@ class Opened:
         self._found = list({_place(one) or n: one for n, one in enumerate(found)}.values())
         self._looking = Lock()
         self._spoilt = False
+        self._rests: dict[str | None, Ledger | None] = {}
         self._looked = not any(isinstance(one, Found) and one.ledgers for one in self._found)
         self._take()
 
@@ -52,10 +54,23 @@ class Opened:
             self._looked = True
             return True
 
-    def held(self) -> list[tuple[Found, bool]]:
-        """Return the sessions, and whether the ledgers of each have its endings."""
+    def ledgers(self) -> list[Sequence[Ledger] | None]:
+        """Return of each session the ledgers that have its endings, None if there are not all of them.
+
+        Of a log that goes on, the last of them is made here.
+        """
         with self._looking:
-            return list(zip(self.sessions, self.holding, strict=True))
+            return [self._ledgers(number) if holds else None for number, holds in enumerate(self.holding)]
+
+    def _ledgers(self, number: int) -> Sequence[Ledger] | None:
+        one = self.sessions[number]
+        if not kept.goes_on(one):
+            return one.ledgers
+        log = one.logs[0]
+        if log not in self._rests:
+            self._rests[log] = kept.rest(one, self._scratch)
+        rest = self._rests[log]
+        return None if rest is None else [*one.ledgers, rest]
 
     def spoil(self) -> None:
         """Have all endings be found by following the sessions."""
@@ -64,7 +79,7 @@ class Opened:
 
     def _take(self) -> None:
         self.sessions = joined(one for one in self._found if not isinstance(one, Damaged))
-        self.holding = [not self._spoilt and ledgers.hold(one) for one in self.sessions]
+        self.holding = [not self._spoilt and kept.hold(one) for one in self.sessions]
         damaged = [one for one in self._found if isinstance(one, Damaged)]
         self.left_out = _left_out(damaged, self._sources, others=bool(self.sessions))
         self.shared = Counter(log for one in self.sessions for log in one.logs)

@@ -13,7 +13,7 @@ from sigtrace.questions.sql import sift
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sigtrace.causes.ledgers import Endings
+    from sigtrace.causes.ledgers.kept import Endings
     from sigtrace.questions.database import Database
 
     Frame = Any  # of any engine

@@ -35,7 +35,7 @@ PAIRS = "sigtrace.endings.pairs"
 """The key under which it counts its deaths by killer and victim, as JSON: rows of verdict, `killer_comm`, `source`,
 `victim_comm`, `sig` and how many. Empty if there are too many."""
 
-RULES = 2
+RULES = 3
 """The version of what a ledger holds, and of the rules by which it was decided."""
 
 Seal = tuple[int, int, str]
@@ -45,12 +45,12 @@ Seal = tuple[int, int, str]
 class Ledger(NamedTuple):
     """A ledger, and what it says of itself.
 
-    `about` has: `log` and `segment` of the session; `history`, of all parts that were followed for it; `witnessed`,
-    `exits_told` and `signals`, as of `sigtrace.causes.feed.Parts`; `pending`, how many endings were open where the
-    session ended, None if that is not known; `final`, whether they are among the rows; `pids`, the least and the
-    largest; `verdicts`, how many of each in the order in which they came; `failed`, of those who exited; `told`,
-    the row groups that hold others than those who just exited; `pairs`, the checksum of what stands under `PAIRS`, None
-    if nothing does; `first`, when the first of these ended, in microseconds since 1970; `calls`, what
+    `about` has: `log` and `segment` of the session; `history`, of all parts that were followed for it, and `after`, of
+    those of the segments before; `witnessed`, `exits_told` and `signals`, as of `sigtrace.causes.feed.Parts`;
+    `pending`, how many endings were open where the session ended; `final`, whether they are among the rows; `pids`, the
+    least and the largest; `verdicts`, how many of each in the order in which they came; `failed`, of those who exited;
+    `told`, the row groups that hold others than those who just exited; `pairs`, the checksum of what stands under
+    `PAIRS`, None if nothing does; `first`, when the first of these ended, in microseconds since 1970; `calls`, what
     `sigtrace.store.flight.counts` says of the counted calls, None if they were not counted.
     """
 
@@ -72,6 +72,11 @@ def calls(path: Path) -> Path:
     """Return where the counted calls are that belong to a ledger."""
     date, host = path.parent, path.parent.parent
     return host.parent.parent / CALLS / host.name / date.name / path.with_suffix(".calls").name
+
+
+def memory(path: Path) -> Path:
+    """Return where it is written what was known at the end of a ledger's segment, for the next one of its log."""
+    return path.with_name(f"_{path.stem}.memory")
 
 
 def temporary(path: Path) -> Path:
@@ -182,7 +187,7 @@ def refuse_a_strangers(path: Path, descriptor: int, session: Path) -> None:
 
 def _tables(session: Path) -> list[Path]:
     path = place(session)
-    return [] if path is None else [path, calls(path)]
+    return [] if path is None else [path, calls(path), memory(path)]
 
 
 def _holds(about: dict[str, Any]) -> bool:
@@ -193,8 +198,8 @@ def _holds(about: dict[str, Any]) -> bool:
         and isinstance(about.get("verdicts"), dict)
         and isinstance(about.get("told"), list)
         and all(isinstance(one, int) for one in about["told"])
-        and isinstance(about.get("history"), str)
-        and (about.get("pending") is None or isinstance(about["pending"], int))
+        and all(isinstance(about.get(name), str) for name in ("after", "history"))
+        and isinstance(about.get("pending"), int)
         and all(isinstance(about.get(name), bool) for name in ("witnessed", "exits_told", "final"))
         and (pids is None or (isinstance(pids, list) and len(pids) == 2 and all(isinstance(one, int) for one in pids)))
         and (about.get("first") is None or isinstance(about["first"], int))

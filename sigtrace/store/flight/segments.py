@@ -96,13 +96,20 @@ def _both(earlier: Found, later: Found) -> Found:
         about=about,
         files=[*earlier.files, *later.files],
         rows=_rows(earlier, later),
-        ledgers=[*earlier.ledgers, *later.ledgers] if earlier.ledgers and later.ledgers else [],
+        **_told(earlier, later),
     )
 
 
 def _rows(earlier: Found, later: Found) -> Any:  # noqa: ANN401 -- a table of pyarrow, or None
     # Only one that holds nothing has a table in place of files.
     return earlier.rows if not earlier.files and not later.files else None
+
+
+def _told(earlier: Found, later: Found) -> dict[str, Any]:
+    # The ledgers of the first segments, and the files of those behind.
+    if earlier.ledgers and later.ledgers and not earlier.behind:
+        return {"ledgers": [*earlier.ledgers, *later.ledgers]}
+    return {"behind": [*earlier.behind, *later.files] if earlier.ledgers else []}
 
 
 def _between(earlier: Found, later: Found) -> Iterator[dict[str, Any]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
@@ -13,42 +15,88 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sigtrace.causes import feed
-from sigtrace.causes.clerk import ENDING, PAIR, TABLE, can_be_told
+from sigtrace.causes.ledgers.book import ENDING, PAIR, TABLE, Book
+from sigtrace.causes.ledgers.following import Following
 from sigtrace.errors import SessionError
 from sigtrace.facts.rules import FIRST_TIME, LAST_TIME, STORM_GAP_US
 from sigtrace.store.flight import counts, ledger
+from sigtrace.store.flight.ledger import Ledger
 from sigtrace.store.trust import checksum, regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from sigtrace.store.flight.ledger import Ledger
     from sigtrace.store.sessions import Found
 
 _OF_BRIEF = [*PAIR, "time", "ts", "victim_pid"]
 _LONGEST = 1 << 30
-_REFUSED = (SessionError, pa.ArrowException)
+_WORTH = 4  # times as many rows are followed while a ledger is written
+REFUSED = (
+    *(OSError, AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError, zlib.error),
+    *(SessionError, pa.ArrowException),
+)
+"""What is raised if what lies beside a session cannot be read, or is nonsense."""
+
+
+def can_be_told(whole: Found) -> bool:
+    """Tell whether the endings of a log can be decided as its rows come: nothing of it was lost, or is missing."""
+    return whole.rows is None and len(whole.logs) == 1 and "damaged" not in whole.about and not feed.lossy(whole)
+
+
+def linked(ledgers: Sequence[Ledger], told: dict[str, Any]) -> int:
+    """Return how many ledgers of a log, from the first, go on from one another, and were decided as it is `told` of.
+
+    The first may go on from one that has expired. `told` is as of `sigtrace.causes.feed.told`.
+    """
+    before, segment = None, 0
+    for number, one in enumerate(ledgers):
+        about = one.about
+        if number == 0:
+            before, segment = about["after"], about.get("segment", 0)
+        follows = (about["after"], about.get("segment", 0)) == (before, segment + number)
+        if not follows or about["history"] != ledger.history(about["after"], one.seals):
+            return number
+        if any(about[name] != value for name, value in told.items()):
+            return number
+        before = None if about["final"] else about["history"]  # nothing comes after the end of a log
+    return len(ledgers)
 
 
 def hold(one: Found) -> bool:
-    """Tell whether the ledgers of a session have its endings, each as it would be found by following its rows."""
-    books = [book.about for book in one.ledgers]
-    if not books or not can_be_told(one):
-        return False
-    before = ""
-    for number, (book, kept) in enumerate(zip(books, one.ledgers, strict=True)):
-        before = ledger.history(before, kept.seals)
-        last = number == len(books) - 1
-        # What was open where a segment ended was decided in the next one, or by the end of the log.
-        whole = book["pending"] == 0 or book["final"] == last
-        if last and book["pending"] is None:
-            return False
-        if not whole or book["history"] != before or book.get("segment", number) != number:
-            return False
-        if any(book[name] != value for name, value in feed.told(one).items()):
-            return False
-    return True
+    """Tell whether the ledgers of a session have its endings, up to where it `goes_on`."""
+    return bool(one.ledgers) and can_be_told(one) and linked(one.ledgers, feed.told(one)) == len(one.ledgers)
+
+
+def goes_on(one: Found) -> bool:
+    """Tell whether a session has endings that are in no ledger of it: of later rows, or as its log has ended."""
+    last = one.ledgers[-1].about
+    return bool(one.behind) or not (last["final"] or last["pending"] == 0)
+
+
+def rest(one: Found, scratch: Path) -> Ledger | None:
+    """Return a ledger, in the folder `scratch`, of the endings that are in no ledger of a session that `goes_on`.
+
+    None if it is not known what went on at the end of the last ledger, or if it takes as long to follow all rows.
+    """
+    number = len(list(scratch.rglob("*.endings")))
+    path = ledger.place(scratch / "host=-" / "date=-" / f"{number}.parquet")
+    if path is None or _size(one.behind) * _WORTH > _size(one.files):
+        return None
+    last, told = one.ledgers[-1], feed.told(one)
+    about = {**last.about, "after": last.about["history"], "final": True, "seals": []}
+    try:
+        following = Following.recalled(told, last)
+        with Book(path, about, one.behind) as following.book:
+            following.follow(one.behind)
+            following.end()
+            following.book.close(0)
+        return Ledger(path, ledger.header(path, path.read_bytes()), [])
+    except REFUSED:
+        return None
+
+
+def _size(files: Sequence[str]) -> int:
+    return sum(Path(file).stat().st_size for file in files)
 
 
 class Endings:
@@ -125,7 +173,7 @@ class Endings:
             yield self._named(rows)
 
     def pairs(self) -> Iterator[list[Any]]:
-        """Yield how many did more than exit, by `sigtrace.causes.clerk.PAIR`: the values of these, and the number."""
+        """Yield how many did more than exit, by `sigtrace.causes.ledgers.book.PAIR`: these values, and the number."""
         for number, one in enumerate(self._ledgers):
             if one.about["pairs"] is not None:
                 yield from _pairs(one)
@@ -250,7 +298,7 @@ def _has_dates(times: pa.ChunkedArray[Any]) -> bool:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, LookupError, OverflowError, RecursionError, TypeError, ValueError, *_REFUSED) as error:
+    except REFUSED as error:
         raise SpoiltError(f"{path}: it cannot be read: {error}") from error
 
 

@@ -1,0 +1,121 @@
+"""A tracker goes on from what another one knew, as if it had followed all rows itself."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+import twins
+from made_up_lives import Lives
+
+from sigtrace.causes import feed
+from sigtrace.causes.ledgers import following
+from sigtrace.facts.schema import PLAIN
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+WAYS = {"compiled": following, "interpreted": twins.interpreted("sigtrace.causes.ledgers.following")}
+
+
+def rows(number: int) -> pa.Table:
+    found = [row for row in Lives(number).rows if row["event"] != "lost"]
+    return pa.Table.from_pylist(found, PLAIN).sort_by("line")
+
+
+def endings(way: ModuleType, table: pa.Table, cuts: list[int]) -> list[dict[str, Any]]:
+    """Follow rows, and at each cut leave the rest to a new tracker; return the endings and what they rest on."""
+    found: list[dict[str, Any]] = []
+    judge = way.Judge()
+
+    def tracker() -> Any:
+        return way.Tracker(
+            lambda process, lost: found.append(
+                {**judge.ending(process, lost), "evidence": judge.evidence(process, lost)}
+            ),
+            exits_told=True,
+        )
+
+    follower = tracker()
+    for start, end in zip([0, *cuts], [*cuts, len(table)], strict=True):
+        if start in cuts:
+            known = json.loads(json.dumps(way.memory.of(follower)))
+            follower = tracker()
+            way.memory.recall(follower, known)
+            assert json.loads(json.dumps(way.memory.of(follower))) == known
+        feed.Table(table.slice(start, end - start)).feed(follower)
+    follower.end()
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_log_that_is_left_to_another_tracker_has_the_same_endings(way: ModuleType) -> None:
+    told = 0
+    for number in range(0, 10_000, 250):
+        table = rows(number)
+        dice = random.Random(number)  # noqa: S311 -- the same cuts each time
+        cuts = sorted(dice.sample(range(1, len(table)), min(len(table) - 1, dice.choice([1, 3, 7]))))
+        whole = endings(way, table, [])
+        assert endings(way, table, cuts) == whole, (number, cuts)
+        told += any(one["verdict"] == "killed" for one in whole)
+    assert told > 20
+
+
+def test_a_log_that_is_left_to_another_tracker_at_each_row_has_the_same_endings() -> None:
+    table = rows(17)
+    for name, way in WAYS.items():
+        assert endings(way, table, list(range(1, len(table)))) == endings(way, table, []), name
+
+
+def test_all_that_is_known_of_processes_and_signals_is_remembered() -> None:
+    way = WAYS["interpreted"]
+    memory = way.memory
+    process = memory.Process()
+    process.begin(1, 0, None)
+    row = memory.Row()
+    row.fill(feed.chunk(pa.RecordBatch.from_pylist([{"event": "kill", "ts": 1, "line": 1, "tid": 2}], PLAIN)), 0)
+    signal = memory.Signal(row, process, process, in_exit=False)
+    assert set(vars(row)) == set(memory.ROW)
+    for one in (process, signal):
+        kind = type(one)
+        known = {*memory.PLAIN[kind], *memory.ROWS[kind], *memory.PROCESSES[kind]}
+        assert set(vars(one)) == known | ({*memory.SETS, "signals", "ended_by"} if one is process else set())
+
+
+def test_all_that_a_tracker_without_gaps_knows_is_remembered() -> None:
+    way = WAYS["interpreted"]
+    tracker = way.Tracker(print)
+    told = {"_ended", "_settled", "_gaps", "_all_endings", "_live", "_exits_told", "_lossy", "_kept_pid", "processes"}
+    apart = {"_known", "_zombies", "_pid_of", "_were_there", "_cgroups", "_parents_to_come", "_unsettled", "_waiting"}
+    assert set(vars(tracker)) == told | apart | set(way.memory.COUNTS)
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"_died": 1 << 20},
+        {"_died": -1},
+        {"pids": [3, []]},
+        {"pids": [4096, [[5000, 0]]]},
+        {"pids": [4096, [[7, 0], [7, 0]]]},
+        {"pids": [4096, [[7, 12345]]]},
+        {"zombies": [[1 << 20, 0]]},
+        {"waiting": [12345]},
+        {"signals": [[[9, 1, False, True, False, False, False, "pending"], [None, None, None], [0, 0]]]},
+        {"signals": [[[9, 1, False, True, False, False, False, "pending"], [0, None, None], [0, None]]]},
+        {"rows": [[1]]},
+        {"processes": None},
+    ],
+    ids=str,
+)
+def test_what_no_tracker_can_know_is_refused(way: ModuleType, nonsense: dict[str, Any]) -> None:
+    table = rows(17)
+    tracker = way.Tracker(lambda *_: None)
+    feed.Table(table).feed(tracker)
+    known = json.loads(json.dumps({**way.memory.of(tracker), **nonsense}))
+    with pytest.raises((LookupError, TypeError, ValueError, AttributeError)):
+        way.memory.recall(way.Tracker(lambda *_: None), known)
