@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sigtrace.cli import main
+from sigtrace.questions.witnesses import ends
 from sigtrace.questions.witnesses.pairs import Call, pairs, witness
 from sigtrace.store.recorder import Recorder
 from tests.described import describe, described
+from tests.story import fork, kill, leave, lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,3 +209,85 @@ def test_recordings_of_one_machine_are_of_one_moment_only_if_both_went_on_then(
         }
         describe(path, {**kept, **about})
     assert len(said(*paths)["witnesses"]) == joined
+
+
+KILLED = "".join(fork(1000 + n, ts=100 + n) + kill(1000 + n, 9, ts=101 + n) for n in range(5))
+EXITED = "".join(fork(2000 + n, ts=120 + n) + leave(2000 + n, ts=121 + n) for n in range(3))
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_death_that_two_logs_tell_is_one_death(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    one = said(WITNESSES / "trace_cmd.txt")
+    answer = said(WITNESSES / "trace_cmd.txt", WITNESSES / "trace_cmd.trace_pipe.txt")
+    assert answer["verdicts"] == one["verdicts"]
+    assert len(answer["deaths"]) == len(one["deaths"]) == 6
+    assert answer["matrix"] == one["matrix"]
+    (pair,) = answer["witnesses"]
+    assert (pair["deaths"], pair["deaths_apart"]) == (sum(one["verdicts"].values()), 0)
+    late = (KILLED + EXITED).replace("[000]", "[001]")
+    logs = [
+        written(tmp_path / f"{name}.txt", text) for name, text in {"a": KILLED + EXITED, "b": late, "c": late}.items()
+    ]
+    of_three = said(*logs)
+    assert len(of_three["witnesses"]) == 3
+    assert of_three["verdicts"] == {"exited": 3, "killed": 5}
+
+
+def test_deaths_that_one_log_alone_tells_are_counted_too(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    more = fork(3000, ts=130) + kill(3000, 15, ts=131)
+    answer = said(written(tmp_path / "a.txt", KILLED + more), written(tmp_path / "b.txt", KILLED + EXITED))
+    assert answer["verdicts"] == {"exited": 3, "killed": 6}
+
+
+def test_the_log_that_knows_how_a_death_came_about_tells_it(
+    tmp_path: Path, said: Callable[..., dict[str, Any]]
+) -> None:
+    lines = KILLED.splitlines(keepends=True)
+    lossy = "".join([*lines[:-1], lost(cpu=0), lines[-1]])  # who else sent a signal to the last one is unknown
+    assert said(written(tmp_path / "a.txt", lossy + EXITED))["unknown"]
+    quiet = "".join(one for one in KILLED.splitlines(keepends=True) if "signal_" not in one)
+    for text in (quiet, lossy):
+        answer = said(written(tmp_path / "a.txt", text), written(tmp_path / "b.txt", KILLED))
+        assert answer["verdicts"] == {"killed": 5}
+        assert answer["verdicts_apart"] == []
+    assert said(written(tmp_path / "a.txt", quiet))["verdicts"] == {"unknown": 5}
+
+
+def test_deaths_that_two_logs_tell_differently_are_listed(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    other = KILLED.replace("sig=9 errno=0 code=0 comm=worker pid=1003", "sig=15 errno=0 code=0 comm=worker pid=1003")
+    assert other != KILLED
+    logs = written(tmp_path / "a.txt", KILLED), written(tmp_path / "b.txt", other)
+    answer = said(*logs)
+    assert answer["verdicts"] == {"killed": 5}
+    (apart,) = answer["verdicts_apart"]
+    assert (apart["pid"], apart["signal"], apart["of_signal"]) == (1003, "SIGKILL", "SIGTERM")
+    assert (apart["log"], apart["of_log"]) == tuple(map(str, logs))
+    assert answer["witnesses"][0]["deaths_apart"] == 1
+
+
+def test_a_pid_that_died_twice_died_twice(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    once = fork(4000, ts=150) + kill(4000, 9, ts=151)  # says how far apart the clocks are
+    again = KILLED + once + "".join(fork(1000 + n, ts=200 + n) + kill(1000 + n, 9, ts=200.05 + n) for n in range(5))
+    answer = said(written(tmp_path / "a.txt", again), written(tmp_path / "b.txt", again))
+    assert answer["verdicts"] == {"killed": 11}
+    answer = said(written(tmp_path / "a.txt", KILLED + once), written(tmp_path / "b.txt", again))
+    assert answer["verdicts"] == {"killed": 11}
+
+
+def test_of_too_many_deaths_none_are_joined(
+    tmp_path: Path, said: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ends, "_MOST_ENDS", 9)
+    answer = said(written(tmp_path / "a.txt", KILLED), written(tmp_path / "b.txt", KILLED))
+    assert answer["verdicts"] == {"killed": 10}
+    assert answer["calls"] == 5
+
+
+def test_a_report_says_how_many_deaths_both_tell(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(WITNESSES / "trace_cmd.txt"), str(WITNESSES / "trace_cmd.trace_pipe.txt")]) == 0
+    over = "Witnesses: 2 logs are of one moment; 10 calls stand in both, and so do 8 deaths, counted once."
+    assert over in capsys.readouterr().out.splitlines()

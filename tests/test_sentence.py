@@ -8,8 +8,8 @@ import pytest
 
 import sigtrace
 from sigtrace.output.html.markup import rendered
-from sigtrace.output.sections import details
 from sigtrace.output.sentence import Piece, death_pieces, error_text, plain, sentence, source_text
+from sigtrace.output.sentence.details import details
 
 HOSTILE = "<b>\x1b[31m) (1\n"
 

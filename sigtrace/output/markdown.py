@@ -11,13 +11,12 @@ from sigtrace.output.sections import (
     absent,
     after_deaths,
     cell,
-    details,
-    facts,
     headline,
     json_holds,
     numeric,
 )
 from sigtrace.output.sentence import Piece, death_pieces, process
+from sigtrace.output.sentence.details import details, facts
 from sigtrace.output.terminal import count, escaped
 
 if TYPE_CHECKING:

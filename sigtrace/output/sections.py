@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.facts.signals import signal_name
 from sigtrace.output.clock import Clock, duration_text
-from sigtrace.output.sentence import Piece, error_text, joined, name, process
+from sigtrace.output.sentence import Piece, joined, name, process
 from sigtrace.output.terminal import count, escaped, listed
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ _SPANS = frozenset({"grace_us"})
 _NUMBERS = frozenset(
     {
         *("calls", "failed", "probes", "signals", "exits", "targets", "senders", "found", "asks", "deaths"),
-        *("per_second", "losses", "lost", "lines", "both", "only", "of_only", "disagree"),
+        *("per_second", "losses", "lost", "lines", "both", "only", "of_only", "disagree", "deaths_apart"),
     }
 )
 _PLAIN = frozenset({"pid", "target", "cpu", "first_line", "last_line", "line", "of_line", "ret", "of_ret"})
@@ -63,43 +62,6 @@ def headline(answer: Row) -> str:
 def json_holds(section: Section) -> str:
     """Return which of a section's rows the answer as JSON holds: `all`, or `the first 1,000`."""
     return "all" if section.n == len(section.rows) else f"the first {len(section.rows):,}"
-
-
-def facts(row: Row) -> list[tuple[str, str]]:
-    """Return what a row of the log says besides when, where and who: names of columns, and values, escaped."""
-    found = {key: value for key, value in row.items() if key not in _HEAD_OF_A_ROW}
-    if "sig" in found:
-        found["sig"] = f"{found['sig']} {signal_name(found['sig'])}"
-    if found.get("ret", 0) < 0:
-        found["ret"] = f"{found['ret']} {error_text(found['ret'])}"
-    return [
-        (key, str(value).lower() if isinstance(value, bool) else escaped(str(value))) for key, value in found.items()
-    ]
-
-
-def details(death: Row) -> list[tuple[str, str]]:
-    """Return who the victim and its killer are, as far as the log says: labels, and values, escaped."""
-    itself = death["killer_pid"] == death["victim_pid"]
-    found = [(label, death.get(key)) for key, label in _DETAILS.items() if not (itself and key.startswith("killer"))]
-    if death.get("ns_pid") not in (None, death["victim_pid"]):
-        found.append(("pid in its namespace", death["ns_pid"]))
-    return [(label, escaped(str(value))) for label, value in found if value is not None]
-
-
-_DETAILS = {
-    "command": "command",
-    "victim_user": "user",
-    "victim_unit": "unit",
-    "victim_container": "container",
-    "victim_pod": "pod",
-    "cgroup": "cgroup",
-    "killer_command": "killer's command",
-    "killer_user": "killer's user",
-    "killer_unit": "killer's unit",
-    "killer_container": "killer's container",
-    "killer_pod": "killer's pod",
-}
-_HEAD_OF_A_ROW = frozenset({"line", "ts", "time", "cpu", "event", "comm", "pid", "tid", "signal", "log"})
 
 
 def cell(key: str, row: Row, clock: Clock, *, short: bool = False) -> tuple[str, float | None]:
@@ -272,12 +234,20 @@ def _witnesses(answer: Row, rows: list[Row]) -> list[Piece]:
     two = "2 logs are" if len(rows) == 1 else f"{count(len(rows), 'pair')} of logs are"
     differ = f"; of {n:,} they differ" if n else ""
     both = count(most["both"], "call")
-    return joined(f"{two} of one moment; {both} stand{'s' * (most['both'] == 1)} in both, counted once{differ}.")
+    n_deaths = most["deaths"]
+    deaths = f", and so do{'es' * (n_deaths == 1)} {count(n_deaths, 'death')}" if n_deaths else ""
+    stand = f"{both} stand{'s' * (most['both'] == 1)} in both{deaths}, counted once"
+    return joined(f"{two} of one moment; {stand}{differ}.")
 
 
 def _disagreements(answer: Row, _: list[Row]) -> list[Piece]:
     calls = count(answer["counts"]["disagreements"], "call that two logs saw is", "calls that two logs saw are")
     return joined(f"{calls} told differently.")
+
+
+def _verdicts_apart(answer: Row, _: list[Row]) -> list[Piece]:
+    deaths = count(answer["counts"]["verdicts_apart"], "death that two logs tell is", "deaths that two logs tell are")
+    return joined(f"{deaths} told differently.")
 
 
 def _losses(answer: Row, _: list[Row]) -> list[Piece]:
@@ -291,7 +261,7 @@ def _account(answer: Row, _: list[Row]) -> list[Piece]:
     return joined(f"{lines} read; each is counted once, by its kind.")
 
 
-_OF_ALL_LOGS = frozenset({"matrix", "askers", "signals", "accounting", "witnesses", "disagreements"})
+_OF_ALL_LOGS = frozenset({"matrix", "askers", "signals", "accounting", "witnesses", "disagreements", "verdicts_apart"})
 _EACH = {"matrix": "deaths", "askers": "asks", "senders": "calls", "targets": "calls", "signals": "calls"}
 _HEADS = {
     "comm": "process",
@@ -315,6 +285,9 @@ _HEADS = {
     "of_line": "its line",
     "of_comm": "its process",
     "of_ret": "its result",
+    "deaths_apart": "deaths differ",
+    "of_verdict": "its verdict",
+    "of_signal": "its signal",
     "ret": "result",
     "lost": "events",
     "first_line": "first line",
@@ -368,12 +341,23 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Row, list[Row]], list[Piece]], tuple[
         _most_by("signals", "kind of signal", "sent", "kinds of signal"),
         ("calls", "signal", "failed", "senders", "targets"),
     ),
-    ("witnesses", "Witnesses", _witnesses, ("log", "of_log", "both", "only", "of_only", "disagree")),
+    (
+        "witnesses",
+        "Witnesses",
+        _witnesses,
+        ("log", "of_log", "both", "only", "of_only", "disagree", "deaths", "deaths_apart"),
+    ),
     (
         "disagreements",
         "Disagreements",
         _disagreements,
         ("pid", "signal", "target", "log", "line", "comm", "ret", "of_log", "of_line", "of_comm", "of_ret"),
+    ),
+    (
+        "verdicts_apart",
+        "Verdicts apart",
+        _verdicts_apart,
+        ("pid", "log", "line", "verdict", "signal", "of_log", "of_line", "of_verdict", "of_signal"),
     ),
     ("losses", "Losses", _losses, ("cpu", "losses", "lost", "first_line", "last_line")),
     ("accounting", "Lines read", _account, ("lines", "kind", "what")),

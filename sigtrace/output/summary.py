@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from sigtrace.questions.deaths import Pair as Killing
-    from sigtrace.questions.witnesses.pairs import Pair
+    from sigtrace.questions.witnesses.pairs import End, Pair
     from sigtrace.store.session import Session
 
 _MOST = 1_000
@@ -42,7 +42,8 @@ def summary(
     deaths of each); exits_that_failed (how many exited with a status other than 0 though nobody asked them); deaths (a
     list of the objects of `sigtrace.who`, each with a `sentence`, and with the rows that it rests on as `evidence`);
     witnesses (which two logs are of one moment, and how many calls both saw, which are counted once, or one alone in
-    the time of both), disagreements (what they say differently of a call);
+    the time of both; and how many deaths), disagreements (what they say differently of a call), verdicts_apart (of a
+    death);
     calls, failed, probes; found (of the probes); seconds (null for a clock of bare ticks, and for several logs);
     senders, targets, signals, failures, probed, storms, escalations, matrix, askers, losses (each a list of objects,
     the most first); timeline (`step_us`, and `rows`: none without); halves, lost; unknown (in sentences, or null if
@@ -80,7 +81,7 @@ def _summary(
         if told:
             wait([of_deaths])  # what follows may look at the files, and what is damaged is not to be found meanwhile
         of_both = _of_both(source, counts, of_calls, timeline=timeline)
-        counted = {"logs": _logs(source, counts), **of_calls, **of_both}
+        counted = {"logs": _logs(source, counts, joined), **of_calls, **of_both}
         answer = {"session": source.name, **of_deaths.result(), **witnesses, **counted}
         # Two runs say the same, whichever of the two was done first.
         return {**answer, "counts": {key: counts[key] for key in answer if key in counts}}
@@ -88,7 +89,8 @@ def _summary(
 
 def _witnesses(joined: list[Pair], counts: dict[str, int]) -> dict[str, Any]:
     differ = [(pair, *found) for pair in joined for found in pair.disagreements]
-    counts["witnesses"], counts["disagreements"] = len(joined), len(differ)
+    apart = [(pair, *found) for pair in joined for found in pair.verdicts_apart]
+    counts |= {"witnesses": len(joined), "disagreements": len(differ), "verdicts_apart": len(apart)}
     return {
         "witnesses": [
             {
@@ -98,6 +100,8 @@ def _witnesses(joined: list[Pair], counts: dict[str, int]) -> dict[str, Any]:
                 "only": pair.only,
                 "of_only": pair.of_only,
                 "disagree": len(pair.disagreements),
+                "deaths": len(pair.deaths),
+                "deaths_apart": len(pair.verdicts_apart),
             }
             for pair in joined[:_MOST]
         ],
@@ -118,7 +122,17 @@ def _witnesses(joined: list[Pair], counts: dict[str, int]) -> dict[str, Any]:
             }
             for pair, (pid, target, sig), one, other in differ[:_MOST]
         ],
+        "verdicts_apart": [
+            {"pid": pid, "log": pair.log, **_end(one), "of_log": pair.of_log, **_end(other, "of_")}
+            for pair, pid, one, other in apart[:_MOST]
+        ],
     }
+
+
+def _end(one: End, who: str = "") -> dict[str, Any]:
+    signal = None if one.sig is None else signal_name(one.sig)
+    said = {"line": one.line, "verdict": one.verdict, "signal": signal, "killer_pid": one.killer_pid}
+    return {f"{who}{key}": value for key, value in said.items()}
 
 
 def _of_both(database: Database, counts: dict[str, int], of_calls: dict[str, Any], *, timeline: bool) -> dict[str, Any]:
@@ -200,11 +214,14 @@ def _of_calls(database: Database, counts: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _logs(database: Database, counts: dict[str, int]) -> list[dict[str, Any]]:
+def _logs(database: Database, counts: dict[str, int], joined: list[Pair]) -> list[dict[str, Any]]:
     counts["logs"] = len(database.logs)
     found = {row["log"]: row for row in _rows(call_counts.began(database.calls.counted()))}
     if not found and counts["logs"] == 1:
         found = {row["log"]: row for row in _rows(call_questions.dated(database.frame))}
+    for pair in joined:  # whose calls may all be counted for the other log
+        _, _, call = pair.both[0]
+        found.setdefault(pair.of_log, {"log": pair.of_log, "ts": call.ts, "time": death_counts.time(call.utc)})
     return [found.get(log, {"log": log, "ts": None, "time": None}) for log in database.logs[:_MOST]]
 
 

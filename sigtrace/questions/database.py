@@ -73,6 +73,7 @@ class Database:
         self._frame: duckdb.DuckDBPyRelation | pa.Table | None = None
         self.calls = Counting(self)
         self.passes_over = False
+        self.passed_deaths: Collection[tuple[str | None, int]] = ()  # by log and line: another log tells them
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
         try:
             self._opened = Opened(sources, Path(self._scratch.name), since)
@@ -180,7 +181,7 @@ class Database:
 
     def endings(self) -> list[tuple[Sequence[str | None], Endings | None]]:
         """Return the logs of each session, and its endings, if they are in ledgers as they would be found anew."""
-        usual = self.asked_within_us == ASKED_WITHIN_US and self.period is None
+        usual = self.asked_within_us == ASKED_WITHIN_US and self.period is None and not self.passes_over
         found = self._opened.ledgers() if usual else [None] * len(self._sessions)
         every = [(self._logs(number), ledgers) for number, ledgers in enumerate(found)]
         return [(logs, None if ledgers is None else Endings(logs[0], ledgers)) for logs, ledgers in every]

@@ -24,7 +24,7 @@ from sigtrace.facts.signals import signal_name
 from sigtrace.questions.choice.lines import in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from multiprocessing.connection import Connection
 
@@ -98,10 +98,17 @@ class Deaths:
     nobody asked them. Of the others, `matrix` counts how often by `killer_comm`, `source`, `victim_comm` and `sig`, and
     `askers` the same of those who were asked to end. `first` are the first `most` in the order of time: objects with
     the columns of `sigtrace.analyze.deaths`, `signal` by name, and as `evidence` the rows that each rests on. Of those
-    that come behind `last` in that order, none is kept. With a `period`, all this is of those who ended in it.
+    that come behind `last` in that order, none is kept. With a `period`, all this is of those who ended in it. Those
+    that are `passed`, by log and line, are not counted.
     """
 
-    def __init__(self, most: int, last: Key | None = None, period: Period | None = None) -> None:
+    def __init__(
+        self,
+        most: int,
+        last: Key | None = None,
+        period: Period | None = None,
+        passed: Collection[tuple[str | None, int]] = (),
+    ) -> None:
         self.verdicts: Counter[str] = Counter()
         self.failed = 0
         self.matrix: Counter[Pair] = Counter()
@@ -109,6 +116,7 @@ class Deaths:
         self.last = last
         self.most = most
         self.period = period
+        self.passed = passed
         self._kept: list[tuple[Key, Death]] = []
 
     @property
@@ -124,7 +132,7 @@ class Deaths:
                 log,
                 rows,
                 ended,
-                all_endings=self.period is not None,
+                all_endings=self.period is not None or bool(self.passed),
                 asked_within_us=asked_within_us,
                 stop=stop,
             )
@@ -186,7 +194,7 @@ class Deaths:
 
     def _ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         died = process.died
-        if died is None:
+        if died is None or (log, died.line) in self.passed:
             return
         brief = judge.brief(process, lost)
         self.verdicts[brief.verdict] += 1
@@ -222,7 +230,7 @@ def counted(database: Database, most: int, processes: int = 1, stop: Stop | None
     known = database.endings()
     written = [one for _, one in known if one is not None]
     rest = [log for logs, one in known if one is None for log in logs]
-    found = Deaths(most, period=database.period)
+    found = Deaths(most, period=database.period, passed=database.passed_deaths)
     if written:
         found.read(written)
     if not rest:
@@ -298,7 +306,7 @@ def _add_shares(found: Deaths, shares: Sequence[Share], within_us: int, processe
 
     def begin(n: int) -> set[Future[Deaths]]:
         return {
-            pool.submit(_of_share, share, within_us, found.most, found.last, found.period)
+            pool.submit(_of_share, share, within_us, found.most, found.last, found.period, found.passed)
             for share in islice(waiting, n)
         }
 
@@ -332,8 +340,8 @@ def _help(line: Connection) -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _of_share(share: Share, within_us: int, most: int, last: Key | None, period: Period | None) -> Deaths:
-    return Deaths(most, last, period).follow(share, within_us)
+def _of_share(share: Share, within_us: int, *counting: Any) -> Deaths:  # noqa: ANN401 -- as `Deaths` takes them
+    return Deaths(*counting).follow(share, within_us)
 
 
 def _key(kept: tuple[Key, Death]) -> Key:

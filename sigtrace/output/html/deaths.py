@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.output.html.markup import name, rendered, text, titled
-from sigtrace.output.sections import details, facts
 from sigtrace.output.sentence import death_pieces, process
+from sigtrace.output.sentence.details import details, facts
 from sigtrace.output.terminal import count
 
 if TYPE_CHECKING:

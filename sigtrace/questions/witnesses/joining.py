@@ -1,4 +1,4 @@
-"""Joining: a call that two logs of one moment saw is one call with two witnesses."""
+"""Joining: a call or a death that two logs of one moment saw is one, with two witnesses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sigtrace.facts.witness import missing
+from sigtrace.questions.witnesses import ends
 from sigtrace.questions.witnesses.pairs import Call, Pair, Witness, pairs, witness
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _MADE_BY_ONE_MACHINE = ("boot_id", "host")
 
 
 def join(database: Database) -> list[Pair]:
-    """Return which logs are of one moment, and have the database pass over the calls that an earlier one has already.
+    """Return which logs are of one moment, and have the database pass over what an earlier one has already.
 
     First comes the log that shows more. Of more than eight logs, or a million calls, none are joined.
     """
@@ -45,7 +46,7 @@ def join(database: Database) -> list[Pair]:
         logs, lines = zip(*sorted(twins, key=str), strict=True)
         columns = {"log": pa.array([log or "" for log in logs]), "line": pa.array(lines, pa.int64())}
         database.pass_over(pa.table(columns))
-    return found
+    return ends.join(database, found) if found else []
 
 
 def _witnesses(database: Database) -> Iterator[Witness]:
