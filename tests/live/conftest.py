@@ -21,6 +21,8 @@ def _global_state() -> dict[str, str]:
         *("trace_clock", "trace_options", "tracing_cpumask", "tracing_on"),
     ]
     state = {name: (root / name).read_text() for name in files if (root / name).exists()}
+    if "expanded" in state.get("buffer_size_kb", ""):
+        del state["buffer_size_kb"]  # as large as the kernel makes it once the first program that prints is loaded
     for stats in root.glob("per_cpu/cpu*/stats"):
         state[str(stats)] = next(line for line in stats.read_text().splitlines() if "read events" in line)
     return state
