@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sigtrace.cli import main
+from sigtrace.output.summary import summary
+from sigtrace.questions.database import Database
 from sigtrace.questions.witnesses import ends
 from sigtrace.questions.witnesses.pairs import Call, pairs, witness
 from sigtrace.store.recorder import Recorder
@@ -276,6 +278,13 @@ def test_a_pid_that_died_twice_died_twice(tmp_path: Path, said: Callable[..., di
     assert answer["verdicts"] == {"killed": 11}
     answer = said(written(tmp_path / "a.txt", KILLED + once), written(tmp_path / "b.txt", again))
     assert answer["verdicts"] == {"killed": 11}
+
+
+def test_a_database_that_is_asked_twice_says_the_same_twice() -> None:
+    with Database(WITNESSES / "trace_cmd.txt", WITNESSES / "trace_cmd.trace_pipe.txt") as database:
+        first = summary(database)
+        assert len(first["witnesses"]) == 1
+        assert summary(database) == first
 
 
 def test_of_too_many_deaths_none_are_joined(

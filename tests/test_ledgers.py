@@ -26,7 +26,7 @@ from sigtrace.commands.flight.beside import Beside
 from sigtrace.commands.flight.status import status
 from sigtrace.output.summary import summary
 from sigtrace.questions.database import Database
-from sigtrace.questions.who import who
+from sigtrace.questions.who import Question, ask, who
 from sigtrace.store.flight import flight, ledger, retention, segments
 from sigtrace.store.flight.flight import Flight
 from sigtrace.store.flight.retention import Retention
@@ -37,7 +37,7 @@ from tests.story import call, fork, hit, leave, take
 from tests.test_flight import ALL, EVENTS, LOG, Source, flown, nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pyspark.sql import SparkSession
 
@@ -440,6 +440,38 @@ def test_a_log_goes_on_from_nothing_that_is_not_its_own_or_not_whole(tmp_path: P
     book_all(home)  # follows it from its beginning
     assert holding(home) == [True]
     assert answers(home) == without_ledgers(home)
+
+
+def test_a_ledger_that_is_damaged_has_its_own_session_followed_and_no_other(tmp_path: Path) -> None:
+    for n, path in enumerate(RECORDINGS):
+        assert book(placed(path, tmp_path, f"web-{n}"))
+    untouched = answers(tmp_path)
+    flipped(books(tmp_path)[1])
+    asked: list[Callable[[Database], object]] = [
+        lambda database: summary(database, timeline=False),
+        lambda database: database.answer("FROM deaths"),
+        lambda database: ask(database, Question("all"), each=True, exits=True),
+    ]
+    for question in asked:
+        with Database(tmp_path) as database:
+            question(database)
+            assert [one is None for _, one in database.endings()].count(True) == 1
+    assert answers(tmp_path) == untouched
+    for path in books(tmp_path):
+        if path != books(tmp_path)[1]:
+            flipped(path)
+    assert answers(tmp_path) == untouched
+
+
+def test_evidence_that_is_no_row_is_passed_over(tmp_path: Path) -> None:
+    session = recorded(tmp_path)
+    book(session)
+    untouched = without_ledgers(tmp_path)
+    (path,) = books(tmp_path)
+    for nonsense in ("[1]", '{"line": 1}', "7", "[" * 100_000):
+        rewritten(path, lambda row, nonsense=nonsense: {**row, "evidence": row["evidence"] and nonsense})
+        with Database(tmp_path) as database:
+            assert json.dumps(summary(database), default=str) == untouched["report"]
 
 
 def test_a_ledger_is_passed_over_once_the_session_has_other_parts(tmp_path: Path) -> None:

@@ -57,12 +57,12 @@ def summary(
     if timeline or not source.told:
         source.look()  # what is damaged is not to be found while two threads ask
     joined = join(source)
-    try:
-        return _summary(source, joined, processes, most_deaths, timeline=timeline)
-    except SpoiltError:
-        source.spoil()
-        source.look()
-        return _summary(source, joined, processes, most_deaths, timeline=timeline)
+    while True:
+        try:
+            return _summary(source, joined, processes, most_deaths, timeline=timeline)
+        except SpoiltError as error:
+            source.spoil(error)
+            source.look()
 
 
 def _summary(

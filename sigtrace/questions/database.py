@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from sigtrace.causes.endings import Ended, Logged, Settled
+    from sigtrace.questions.witnesses.pairs import Pair
     from sigtrace.store.session import Session
     from sigtrace.store.sessions import Found
 
@@ -73,6 +74,7 @@ class Database:
         self._frame: duckdb.DuckDBPyRelation | pa.Table | None = None
         self.calls = Counting(self)
         self.passes_over = False
+        self.joined: list[Pair] | None = None  # once they were looked for
         self.passed_deaths: Collection[tuple[str | None, int]] = ()  # by log and line: another log tells them
         self._scratch = tempfile.TemporaryDirectory(prefix="sigtrace-")
         try:
@@ -191,9 +193,9 @@ class Database:
         """Whether the endings and the calls of all sessions come out of ledgers, so that no row is read for them."""
         return not self.passes_over and all(one is not None and one.counted for _, one in self.endings())
 
-    def spoil(self) -> None:
-        """Take no endings out of ledgers: one of them is damaged."""
-        self._opened.spoil()
+    def spoil(self, error: SpoiltError) -> None:
+        """Take no endings out of a ledger that is damaged."""
+        self._opened.spoil(error.path)
         self.calls = Counting(self)
 
     @cached_property
@@ -345,12 +347,13 @@ class Database:
             self.looked_at.register("found", rows)
             self.looked_at.execute("INSERT INTO deaths FROM found")
 
-        try:
-            deaths.insert_all(self, insert)
-        except SpoiltError:
-            self.spoil()
-            self.looked_at.execute("DELETE FROM deaths")
-            deaths.insert_all(self, insert)
+        while True:
+            try:
+                deaths.insert_all(self, insert)
+                break
+            except SpoiltError as error:
+                self.spoil(error)
+                self.looked_at.execute("DELETE FROM deaths")
         self.looked_at.unregister("found")
         self._made.add("deaths")
 

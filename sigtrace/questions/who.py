@@ -124,13 +124,13 @@ def _of_ledgers(
     database: Database, matcher: Matcher | None, period: Period, *, each: bool, exits: bool
 ) -> Answer | None:
     # Who died is not asked for what it survived: so the endings alone answer, if there are any.
-    try:
-        if matcher is None:
-            return _all_of_ledgers(database, period, each=each, exits=exits)
-        return None if matcher.pid is None else _pid_of_ledgers(database, matcher, period, each=each)
-    except SpoiltError:
-        database.spoil()
-        return None
+    while True:
+        try:
+            if matcher is None:
+                return _all_of_ledgers(database, period, each=each, exits=exits)
+            return None if matcher.pid is None else _pid_of_ledgers(database, matcher, period, each=each)
+        except SpoiltError as error:
+            database.spoil(error)
 
 
 def _all_of_ledgers(database: Database, period: Period, *, each: bool, exits: bool) -> Answer | None:

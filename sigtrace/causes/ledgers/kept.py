@@ -226,14 +226,20 @@ def ending(row: dict[str, Any]) -> dict[str, Any]:
 def evidence(row: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows that an ending rests on, as `Judge.evidence` does."""
     try:
-        found: list[dict[str, Any]] = json.loads(row["evidence"] or "[]")
-    except ValueError as error:
+        found = json.loads(row["evidence"] or "[]")
+    except (ValueError, RecursionError) as error:
         raise SpoiltError("the evidence of an ending is not JSON") from error
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise SpoiltError("the evidence of an ending are no rows")
     return found
 
 
 class SpoiltError(SessionError):
-    """A ledger is damaged, or another one lies there now."""
+    """A ledger is damaged, or another one lies there now: that at `path`, if it is known which."""
+
+    def __init__(self, why: str, path: Path | None = None) -> None:
+        super().__init__(why)
+        self.path = path
 
 
 @contextmanager
@@ -299,7 +305,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except REFUSED as error:
-        raise SpoiltError(f"{path}: it cannot be read: {error}") from error
+        raise SpoiltError(f"{path}: it cannot be read: {error}", path) from error
 
 
 def _repeated(value: int | str | None, type_: pa.DataType, n: int) -> pa.Array[Any]:

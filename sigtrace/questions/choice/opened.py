@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.causes.ledgers import kept
+from sigtrace.store.flight import ledger
 from sigtrace.store.flight.segments import joined
 from sigtrace.store.sessions import Damaged, Found, find, looked_at
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from sigtrace.store.flight.ledger import Ledger
     from sigtrace.store.session import Session
+
+
+_MOST_SPOILT = 3
 
 
 class Opened:
@@ -35,7 +39,7 @@ class Opened:
         found = (one for source in sources for one in find(source, scratch, since))
         self._found = list({_place(one) or n: one for n, one in enumerate(found)}.values())
         self._looking = Lock()
-        self._spoilt = False
+        self._spoilt: list[Path | None] = []
         self._rests: dict[str | None, Ledger | None] = {}
         self._looked = not any(isinstance(one, Found) and one.ledgers for one in self._found)
         self._take()
@@ -72,14 +76,23 @@ class Opened:
         rest = self._rests[log]
         return None if rest is None else [*one.ledgers, rest]
 
-    def spoil(self) -> None:
-        """Have all endings be found by following the sessions."""
-        self._spoilt = True
-        self.holding = [False] * len(self.sessions)
+    def spoil(self, path: Path | None) -> None:
+        """Have the endings of a session be found by following it, whose ledger or calls are at a path; if None, of all.
+
+        Once it was said of more than three, it is for all: each time, all is asked anew.
+        """
+        self._spoilt.append(path)
+        self.holding = list(map(self._holds, self.sessions))
+
+    def _holds(self, one: Found) -> bool:
+        if None in self._spoilt or len(self._spoilt) > _MOST_SPOILT:
+            return False
+        lying = {path for book in one.ledgers for path in (book.path, ledger.calls(book.path))}
+        return lying.isdisjoint(self._spoilt) and kept.hold(one)
 
     def _take(self) -> None:
         self.sessions = joined(one for one in self._found if not isinstance(one, Damaged))
-        self.holding = [not self._spoilt and kept.hold(one) for one in self.sessions]
+        self.holding = list(map(self._holds, self.sessions))
         damaged = [one for one in self._found if isinstance(one, Damaged)]
         self.left_out = _left_out(damaged, self._sources, others=bool(self.sessions))
         self.shared = Counter(log for one in self.sessions for log in one.logs)

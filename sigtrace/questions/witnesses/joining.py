@@ -32,6 +32,12 @@ def join(database: Database) -> list[Pair]:
 
     First comes the log that shows more. Of more than eight logs, or a million calls, none are joined.
     """
+    if database.joined is None:
+        database.joined = _joined(database)
+    return database.joined
+
+
+def _joined(database: Database) -> list[Pair]:
     if not 1 < len(database.logs) <= _MOST_LOGS:
         return []
     if not any(_may_be(database, *logs) for logs in combinations(database.logs, 2)):
