@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _KERNEL = KERNELS["bookworm-cloud"]
 _REFUSED = 75  # sysexits.h: EX_TEMPFAIL
+_IDLE_WAKES = 1.25  # a second: one, and for the call every ten seconds by which a recorder sees that it hears
 _PACKAGES = ("systemd", "systemd-sysv", "passwd", "dbus")
 _MASKED = (
     *("getty.target", "systemd-logind.service", "systemd-udevd.service", "systemd-udev-trigger.service"),
@@ -106,6 +107,10 @@ def _faults_of_restart(again: dict[str, Any]) -> list[str]:
     faults = [] if gaps == ["rebooted"] else [f"gaps: {gaps}"]
     if "the machine was restarted" not in again["nobody"]["err"]:
         faults.append(f"of nobody: {again['nobody']}")
+    idle = again["idle"]
+    print(f"  with nothing to do it woke {idle['wakes']:.2f} times and read {idle['lines']:.2f} lines a second")
+    if idle["wakes"] > _IDLE_WAKES + idle["lines"]:
+        faults.append(f"with nothing to do: {idle}")
     if again["uninstall"]["code"] != 0 or again["stopped"]["code"] != 1:
         faults.append(f"uninstall: {again['uninstall']}, then status: {again['stopped']}")
     return faults

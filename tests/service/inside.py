@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import lzma
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ PACKAGE = Path("/work")
 """Where sigtrace's Debian package is, if it is to be installed."""
 
 _SECONDS = 200
+_IDLE_SECONDS = 60
 _SLEEP = "/usr/bin/sleep 100000"
 UNITS = {
     "polite": "ExecStart=/bin/sh -c 'trap \"exit 0\" TERM; while :; do sleep 0.2; done'",
@@ -86,8 +88,23 @@ def _again(findings: dict[str, Any]) -> None:
     findings["who"] = {name: _sigtrace("who", f"{name}.service") for name in UNITS}
     findings["nobody"] = _sigtrace("who", "4194301")
     findings["status"] = _sigtrace("status", "--json")
+    findings["idle"] = _idle()
     findings["uninstall"] = _sigtrace("service", "uninstall")
     findings["stopped"] = _sigtrace("status")
+
+
+def _idle() -> dict[str, float]:
+    # What the recorder does in a minute in which nobody asks for anything.
+    before = _woken()
+    time.sleep(_IDLE_SECONDS)
+    return {name: (n - before[name]) / _IDLE_SECONDS for name, n in _woken().items()}
+
+
+def _woken() -> dict[str, int]:
+    told = json.loads((HOME / "_status.json").read_text())
+    tasks = Path(f"/proc/{told['pid']}/task").glob("*/status")
+    switches = (line.split()[1] for task in tasks for line in task.read_text().splitlines() if "voluntary" in line[:9])
+    return {"wakes": sum(map(int, switches)), "lines": told["lines"]}
 
 
 def _packaged(findings: dict[str, Any], package: str) -> None:
