@@ -14,8 +14,9 @@ from sigtrace.questions.database import Database
 from sigtrace.questions.witnesses import ends
 from sigtrace.questions.witnesses.pairs import Call, pairs, witness
 from sigtrace.store.recorder import Recorder
+from tests import story
 from tests.described import describe, described
-from tests.story import fork, kill, leave, lost
+from tests.story import fork, hit, kill, leave, line, lost, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -287,6 +288,49 @@ def test_a_database_that_is_asked_twice_says_the_same_twice() -> None:
         assert summary(database) == first
 
 
+def dying(pid: int, ts: float) -> str:
+    return fork(pid, ts=ts - 0.01) + hit(pid, 9, code=128, ts=ts) + take(pid, 9, ts=ts) + leave(pid, ts=ts)
+
+
+def test_two_deaths_that_one_log_tells_are_two_whatever_the_others_say(
+    tmp_path: Path, said: Callable[..., dict[str, Any]]
+) -> None:
+    a = written(tmp_path / "a.txt", KILLED + dying(5000, 200.0) + dying(5000, 200.09))
+    b = written(tmp_path / "b.txt", KILLED + dying(5000, 200.05))
+    c = written(tmp_path / "c.txt", KILLED + dying(5000, 200.12))
+    for logs in ((a,), (a, b), (a, c), (a, b, c), (c, b, a), (b, c, a)):
+        assert said(*logs)["verdicts"] == {"killed": 7}
+
+
+def test_the_log_that_knows_the_status_of_an_exit_tells_it(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    failed = "".join(
+        fork(6000 + n, ts=150.0 + n)
+        + line("sys_exit_group(error_code: 1)", of=6000 + n, ts=150.0 + n)
+        + leave(6000 + n, ts=150.0 + n)
+        for n in range(4)
+    )
+    whole = story.witness(ts=90) + KILLED + failed
+    one = written(tmp_path / "a.txt", whole)
+    other = written(tmp_path / "b.txt", "".join(row for row in whole.splitlines(keepends=True) if "exit_g" not in row))
+    assert said(other)["exits_that_failed"] == 0
+    for logs in ((one,), (one, other), (other, one)):
+        assert said(*logs)["exits_that_failed"] == 4
+
+
+def test_the_timeline_has_what_two_recordings_saw_once(tmp_path: Path, said: Callable[..., dict[str, Any]]) -> None:
+    text = KILLED + dying(5000, 200.0)
+    paths = [tmp_path / name for name in ("a.parquet", "b.parquet")]
+    one, other = (Recorder(path, {}, utc_offset_us=1_700_000_000_000_000) for path in paths)
+    with one, other:
+        one.feed(text.encode())
+        other.feed(text.replace("[000]", "[001]").encode())
+        one.finish({})
+        other.finish({})
+    of_one, of_both = (said(*some)["timeline"]["rows"] for some in (paths[:1], paths))
+    for what in ("calls", "signals", "exits"):
+        assert sum(row[what] for row in of_one) == sum(row[what] for row in of_both) > 4
+
+
 def test_of_too_many_deaths_none_are_joined(
     tmp_path: Path, said: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +338,14 @@ def test_of_too_many_deaths_none_are_joined(
     answer = said(written(tmp_path / "a.txt", KILLED), written(tmp_path / "b.txt", KILLED))
     assert answer["verdicts"] == {"killed": 10}
     assert answer["calls"] == 5
+
+
+def test_a_death_that_two_logs_tell_is_one_row_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    logs = [str(WITNESSES / name) for name in ("trace_cmd.txt", "trace_cmd.trace_pipe.txt")]
+    assert main(["report", logs[0], "--csv"]) == 0
+    of_one = capsys.readouterr().out
+    assert main(["report", *logs, "--csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(of_one.splitlines()) == 7
 
 
 def test_a_report_says_how_many_deaths_both_tell(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ from sigtrace.store.flight.retention import Retention
 from sigtrace.store.recorder import Recorder
 from sigtrace.store.trust import checksum
 from tests.booked import answers, book, book_all, books, holding, of_rows, placed, written
-from tests.story import call, fork, hit, leave, take
+from tests.story import call, execute, fork, hit, leave, take
 from tests.test_flight import ALL, EVENTS, LOG, Source, flown, nothing
 
 if TYPE_CHECKING:
@@ -220,6 +220,30 @@ def test_a_log_whose_beginning_has_expired_is_still_told_by_what_was_known_then(
     # Who follows the rows that are left does not know all of the ancestors any more.
     (home / ledger.FOLDER).rename(tmp_path / "aside")
     assert deaths(home) != after
+
+
+def test_a_log_whose_beginning_has_expired_goes_on_from_what_was_known_however_much_came_since(tmp_path: Path) -> None:
+    asked = fork(50, comm="cron", ts=1.0) + execute(50, "/usr/sbin/reaper", ts=1.1) + fork(100, ts=1.2)
+    asked += hit(100, 15, name="reaper", ts=1.9) + call(100, 15, name="reaper", ts=1.9)
+    ended = take(100, 15, ts=2.0) + leave(100, ts=2.2)
+    later = "".join(fork(3000 + n, ts=5.0) + leave(3000 + n, ts=5.0) for n in range(3000))
+    home = tmp_path / "home"
+
+    def write(home: Path) -> None:
+        if len(segments.find(home)) < 4:
+            book_all(home)
+
+    with Flight(home, {"events": EVENTS}, Source(), kept=ALL, look=nothing, whole=write) as recording:
+        for text in (asked, ended, later):
+            recording.feed(text.encode())
+        recording.finish({})
+    first, second, *behind = segments.find(home)
+    assert second.size < sum(one.size for one in behind)
+    shutil.rmtree(first.path)
+    ledger.remove(first.path)
+    with Database(home) as database:
+        (told,) = who(database, "100")
+    assert (told["verdict"], told["killer_comm"]) == ("killed", "reaper")
 
 
 def test_each_segment_is_followed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -468,7 +492,7 @@ def test_evidence_that_is_no_row_is_passed_over(tmp_path: Path) -> None:
     book(session)
     untouched = without_ledgers(tmp_path)
     (path,) = books(tmp_path)
-    for nonsense in ("[1]", '{"line": 1}', "7", "[" * 100_000):
+    for nonsense in ("[1]", '{"line": 1}', "7", "[" * 100_000, f'[{{"time": {1 << 62}}}]', '[{"time": "x"}]'):
         rewritten(path, lambda row, nonsense=nonsense: {**row, "evidence": row["evidence"] and nonsense})
         with Database(tmp_path) as database:
             assert json.dumps(summary(database), default=str) == untouched["report"]

@@ -93,6 +93,36 @@ def test_all_that_a_tracker_without_gaps_knows_is_remembered() -> None:
     assert set(vars(tracker)) == told | apart | set(way.memory.COUNTS)
 
 
+def test_the_open_endings_are_those_that_the_end_of_the_log_would_tell() -> None:
+    way: ModuleType = following
+    found = set()
+    for number in range(0, 10_000, 250):
+        table = rows(number)
+        for length in range(0, len(table), 3):
+            told: list[bool] = []
+            tracker = way.Tracker(lambda *_, told=told: told.append(True))
+            feed.Table(table.slice(0, length)).feed(tracker)
+            pending = way.memory.pending(tracker)
+            told.clear()
+            tracker.end()
+            assert pending == len(told), (number, length)
+            found.add(pending)
+    assert len(found) > 2
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_line_of_parents_that_is_too_long_for_the_stack_is_refused(way: ModuleType) -> None:
+    tracker = way.Tracker(lambda *_: None)
+    feed.Table(rows(17)).feed(tracker)
+    known = json.loads(json.dumps(way.memory.of(tracker)))
+    first, n = len(known["processes"]), 20_000
+    plain = known["processes"][0][0]
+    for above in [*range(first + 1, first + n), None]:
+        known["processes"].append([plain, [None] * 4, [above, None], [None] * 3, None, None])
+    with pytest.raises(ValueError, match="above one another"):
+        way.memory.recall(way.Tracker(lambda *_: None), known)
+
+
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(
     "nonsense",
@@ -109,6 +139,8 @@ def test_all_that_a_tracker_without_gaps_knows_is_remembered() -> None:
         {"signals": [[[9, 1, False, True, False, False, False, "pending"], [0, None, None], [0, None]]]},
         {"rows": [[1]]},
         {"processes": None},
+        {"pids": [1 << 31, []]},
+        {"pids": [1 << 60, []]},
     ],
     ids=str,
 )

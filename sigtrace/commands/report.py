@@ -50,8 +50,10 @@ def run(asked: Asked, form: str | None, html: str | None, perfetto: str | None, 
 def _print_table(database: Database, form: str) -> Callable[[], None]:
     from sigtrace.commands import table
     from sigtrace.questions.who import who
+    from sigtrace.questions.witnesses.joining import join
     from sigtrace.store.trust import damage
 
+    join(database)
     answers = who(database, exits=False)
 
     def finish() -> None:
@@ -80,7 +82,9 @@ def _send(database: Database) -> Callable[[], None]:
     import logging
 
     from sigtrace.output.export import opentelemetry
+    from sigtrace.questions.witnesses.joining import join
 
+    join(database)
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # what fails is said once
     return partial(tell, f"{count(opentelemetry.send(database), 'log record was', 'log records were')} sent.")
 

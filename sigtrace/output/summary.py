@@ -17,6 +17,7 @@ from sigtrace.questions import counts as call_counts
 from sigtrace.questions import deaths as death_counts
 from sigtrace.questions import losses
 from sigtrace.questions.database import Database
+from sigtrace.questions.sql.lock import quoted
 from sigtrace.questions.witnesses.joining import join
 
 if TYPE_CHECKING:
@@ -245,6 +246,15 @@ def _explained(row: dict[str, Any], names: dict[tuple[str | None, int], str]) ->
     return explained
 
 
+def _but_signals_told_twice(database: Database) -> str:
+    # Of two logs of one moment, the signals that the one shows are among those of the other.
+    showing = [
+        pair for pair in database.joined or () if "signal_generate" in database.about_of(pair.log)["lines_by_kind"]
+    ]
+    logs = ", ".join(quoted(pair.of_log) for pair in showing if pair.of_log is not None)
+    return f" AND NOT (event = 'signal_generate' AND log IN ({logs}))" if logs else ""
+
+
 def _most(
     database: Database, counts: dict[str, int], key: str, order: list[str], question: Callable[[], Any] | None
 ) -> list[dict[str, Any]]:
@@ -284,7 +294,7 @@ def _timeline(database: Database) -> dict[str, Any]:
     if len(database.logs) > 1:
         # Clocks of several logs have nothing in common but UTC.
         columns = "* REPLACE (epoch_us(time) AS ts, NULL::VARCHAR AS log)"
-        events = database.sql(f"SELECT {columns} FROM events WHERE time IS NOT NULL")
+        events = database.sql(f"SELECT {columns} FROM events WHERE time IS NOT NULL{_but_signals_told_twice(database)}")
     shown = events.filter("event IN ('kill', 'signal_generate', 'sched_process_exit')")
     span = shown.aggregate("min(ts) AS first, max(ts) AS last").to_arrow_table().to_pylist()[0]
     if span["first"] is None:

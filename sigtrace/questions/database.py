@@ -236,10 +236,10 @@ class Database:
             self.looked_at.execute(f"CREATE OR REPLACE VIEW events AS FROM all_events WHERE {chosen}")
 
     def pass_over(self, calls: pa.Table) -> None:
-        """Have `events` and `kills` lack calls, of which the table says the `log` and the `line`."""
+        """Have `events` and `kills` lack calls and ends, of which the table says the `log` and the `line`."""
         self.passes_over = True
         self.looked_at.register("given", calls).execute("CREATE OR REPLACE TABLE passed AS FROM given")
-        left = "event <> 'kill' OR (coalesce(log, ''), line) NOT IN (FROM passed)"
+        left = "event NOT IN ('kill', 'sched_process_exit') OR (coalesce(log, ''), line) NOT IN (FROM passed)"
         self.looked_at.execute(
             f"CREATE OR REPLACE VIEW all_events AS FROM ({self.rows_of(range(len(self._sessions)))}) WHERE {left}"
         )

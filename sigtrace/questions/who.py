@@ -183,7 +183,7 @@ class _Found:
 
     def ended(self, log: str | None, judge: Judge, process: Process, lost: bool) -> None:  # noqa: FBT001
         died = process.died
-        if died is None or not self._period.holds(log, died.ts):
+        if died is None or not self._period.holds(log, died.ts) or (log, died.line) in self._database.passed_deaths:
             return
         if self._matcher is not None:
             fatal = process.fatal

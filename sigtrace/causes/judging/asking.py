@@ -122,7 +122,9 @@ def _passed_on(found: list[tuple[Process, Signal]], sender: Process, sent: Signa
         return cause(sender, within_us)
     got = asked(sender, sent.row, within_us)
     may_go_up = True
-    while got is None and may_go_up and sender.parent is not None and sender.start != UNKNOWN:
+    for _ in range(_HOPS):  # a log can say that a process is above itself
+        if got is not None or not may_go_up or sender.parent is None or sender.start == UNKNOWN:
+            break
         born, sender = sender.start, sender.parent
         may_go_up = is_messenger(sender)
         signals = [one for one in sender.signals or () if asks(one) and 0 <= born - one.row.ts <= within_us]

@@ -8,10 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from sigtrace.capture import rights
-from sigtrace.causes import feed
 from sigtrace.causes.ledgers import kept
 from sigtrace.causes.ledgers.book import Book
 from sigtrace.causes.ledgers.following import Following
@@ -39,7 +36,7 @@ def write(segments: Sequence[Found], *, final: bool) -> bool:
     (whole,) = joined(segments)
     if not kept.can_be_told(whole):
         return False
-    told = feed.told(whole)
+    told = kept.told(whole)
     if kept.linked(whole.ledgers, told) == len(segments):
         return False
     following, done = _begun(whole, told)
@@ -82,7 +79,7 @@ def main(home: str) -> None:
             try:
                 write(segments, final=final)
             # A segment has expired, the disk is full, or a part holds what no recorder wrote: they can be found.
-            except (OSError, LookupError, ValueError, SessionError, pa.ArrowException) as error:
+            except kept.REFUSED as error:
                 print(f"sigtrace: endings are not written: {error}", file=sys.stderr)
 
 

@@ -66,21 +66,20 @@ class Following:
 
     def pending(self) -> int:
         """Return how many endings are open, which the rows of the next segment decide, or the end of the log."""
-        found: list[Process] = []
-        other = Tracker(lambda process, _: found.append(process), None)
-        memory.recall(other, memory.of(self._tracker))
-        other.end()
-        return len(found)
+        return memory.pending(self._tracker)
 
     def keep(self, path: Path, history: str) -> None:
-        """Write beside a ledger what is known where its segment ends. Raises `OSError`."""
+        """Write beside a ledger what is known where its segment ends, unless it is too much. Raises `OSError`."""
         known = {**self._said(self._told, history), "known": memory.of(self._tracker)}
+        text = json.dumps(known, separators=(",", ":")).encode()
+        if len(text) > _LONGEST:
+            return
         path = ledger.memory(path)
         temporary = ledger.temporary(path).name
         with closing(Place(path.parent, private=True)) as place:
             try:
                 with open(place.create(temporary), "wb") as file:  # noqa: PTH123 -- a descriptor
-                    file.write(zlib.compress(json.dumps(known, separators=(",", ":")).encode(), 1))
+                    file.write(zlib.compress(text, 1))
                     file.flush()
                     os.fsync(file.fileno())
                 place.replace(temporary, path.name)

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
 _OF_BRIEF = [*PAIR, "time", "ts", "victim_pid"]
 _LONGEST = 1 << 30
+_BEYOND = "its times lead beyond the years 1 to 9999"
 _WORTH = 4  # times as many rows are followed while a ledger is written
 REFUSED = (
-    *(OSError, AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError, zlib.error),
+    *(OSError, AttributeError, LookupError, MemoryError, OverflowError, RecursionError, TypeError, ValueError),
+    zlib.error,
     *(SessionError, pa.ArrowException),
 )
 """What is raised if what lies beside a session cannot be read, or is nonsense."""
@@ -43,10 +45,10 @@ def can_be_told(whole: Found) -> bool:
     return whole.rows is None and len(whole.logs) == 1 and "damaged" not in whole.about and not feed.lossy(whole)
 
 
-def linked(ledgers: Sequence[Ledger], told: dict[str, Any]) -> int:
-    """Return how many ledgers of a log, from the first, go on from one another, and were decided as it is `told` of.
+def linked(ledgers: Sequence[Ledger], known: dict[str, Any]) -> int:
+    """Return how many ledgers of a log, from the first, go on from one another, and were decided as is `known` of it.
 
-    The first may go on from one that has expired. `told` is as of `sigtrace.causes.feed.told`.
+    The first may go on from one that has expired. `known` is as of `told`.
     """
     before, segment = None, 0
     for number, one in enumerate(ledgers):
@@ -56,15 +58,23 @@ def linked(ledgers: Sequence[Ledger], told: dict[str, Any]) -> int:
         follows = (about["after"], about.get("segment", 0)) == (before, segment + number)
         if not follows or about["history"] != ledger.history(about["after"], one.seals):
             return number
-        if any(about[name] != value for name, value in told.items()):
+        if any(about[name] != value for name, value in known.items()):
             return number
         before = None if about["final"] else about["history"]  # nothing comes after the end of a log
     return len(ledgers)
 
 
+def told(one: Found) -> dict[str, Any]:
+    """Return what `sigtrace.causes.feed.told` does; of a log whose beginning has expired, what was told of it then."""
+    of_rows = feed.told(one)
+    if not one.ledgers or one.ledgers[0].about["after"] == "":
+        return of_rows
+    return {name: one.ledgers[0].about[name] for name in of_rows}
+
+
 def hold(one: Found) -> bool:
     """Tell whether the ledgers of a session have its endings, up to where it `goes_on`."""
-    return bool(one.ledgers) and can_be_told(one) and linked(one.ledgers, feed.told(one)) == len(one.ledgers)
+    return bool(one.ledgers) and can_be_told(one) and linked(one.ledgers, told(one)) == len(one.ledgers)
 
 
 def goes_on(one: Found) -> bool:
@@ -76,16 +86,18 @@ def goes_on(one: Found) -> bool:
 def rest(one: Found, scratch: Path) -> Ledger | None:
     """Return a ledger, in the folder `scratch`, of the endings that are in no ledger of a session that `goes_on`.
 
-    None if it is not known what went on at the end of the last ledger, or if it takes as long to follow all rows.
+    None if it is not known what went on at the end of the last ledger. And if it takes as long to follow all rows,
+    unless these say less: if the log's beginning has expired.
     """
     number = len(list(scratch.rglob("*.endings")))
     path = ledger.place(scratch / "host=-" / "date=-" / f"{number}.parquet")
-    if path is None or _size(one.behind) * _WORTH > _size(one.files):
+    is_whole = one.ledgers[0].about["after"] == ""
+    if path is None or (is_whole and _size(one.behind) * _WORTH > _size(one.files)):
         return None
-    last, told = one.ledgers[-1], feed.told(one)
+    last = one.ledgers[-1]
     about = {**last.about, "after": last.about["history"], "final": True, "seals": []}
     try:
-        following = Following.recalled(told, last)
+        following = Following.recalled(told(one), last)
         with Book(path, about, one.behind) as following.book:
             following.follow(one.behind)
             following.end()
@@ -207,6 +219,8 @@ class Endings:
         yield from self._told(found.take(pa.array(rows, pa.int64())))
 
     def _told(self, rows: pa.Table) -> Iterator[dict[str, Any]]:
+        if not _has_dates(rows["time"]):
+            raise SpoiltError(_BEYOND)
         times = rows.column("time").cast(pa.int64())
         rows = rows.set_column(rows.schema.get_field_index("time"), "time", times)
         yield from self._named(rows.sort_by("nth")).to_pylist()
@@ -231,6 +245,9 @@ def evidence(row: dict[str, Any]) -> list[dict[str, Any]]:
         raise SpoiltError("the evidence of an ending is not JSON") from error
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise SpoiltError("the evidence of an ending are no rows")
+    times = [one.get("time", 0) for one in found]
+    if not all(isinstance(time, int) and FIRST_TIME <= time <= LAST_TIME for time in times):
+        raise SpoiltError(_BEYOND)
     return found
 
 
@@ -268,7 +285,7 @@ def _calls(one: Ledger) -> pa.Table:
             raise SessionError("it has more rows than it can have")
         found = parquet.read(use_threads=False).cast(counts.table_schema())
         if not _has_dates(found["first_time"]):
-            raise SessionError("its times lead beyond the years 1 to 9999")
+            raise SessionError(_BEYOND)
         return found
 
 

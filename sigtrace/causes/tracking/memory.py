@@ -47,6 +47,9 @@ COUNTS = ("exited", "failed", "_line", "_died")
 """The numbers of a tracker."""
 
 
+_LONGEST_LINE = 10_000  # of parents: /proc shows fewer
+
+
 def of(tracker: Tracker) -> Known:
     """Return what a tracker without gaps knows."""
     graph = _Graph()
@@ -65,8 +68,17 @@ def of(tracker: Tracker) -> Known:
     return {**known, **graph.told()}
 
 
+def pending(tracker: Tracker) -> int:
+    """Return how many endings a tracker would tell, if its log ended now."""
+    living = (process for process in tracker._known.all() if not process.dead)
+    unseen = (one for one in living if one.fatal is not None and one.fatal_signal(one.fatal) is not None)
+    return len(tracker._waiting) + len(list(unseen))
+
+
 def recall(tracker: Tracker, known: Known) -> None:
     """Have a new tracker know what another one knew. Raises what Python does for values that no tracker has."""
+    for number in range(len(PROCESSES[Process])):
+        _refuse_long_lines([of_processes[number] for _, _, of_processes, *_ in known["processes"]])
     rows = [_row(values) for values in known["rows"]]
     processes = [_blank() for _ in known["processes"]]
     signals = [Signal.__new__(Signal) for _ in known["signals"]]
@@ -139,6 +151,23 @@ class _Graph:
         if number == len(among):
             among.append(one)
         return number
+
+
+def _refuse_long_lines(above: Sequence[int | None]) -> None:
+    # Compiled, whoever is let go of lets go of who is above, and so on, on the stack of C.
+    depths: dict[int | None, int] = {None: 0}
+    for first in range(len(above)):
+        line: dict[int, None] = {}
+        one: int | None = first
+        while one is not None and one not in depths and one not in line:
+            line[one] = None
+            one = above[one]
+        depth = depths.get(one, 0)  # a log can say that one is above itself: nobody lets go of that
+        for below in reversed(line):
+            depth += 1
+            depths[below] = depth
+        if depth > _LONGEST_LINE:
+            raise ValueError(f"{depth} processes are above one another")
 
 
 def _blank() -> Process:

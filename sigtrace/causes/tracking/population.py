@@ -20,6 +20,7 @@ _FREE = -(1 << 31)
 _GOLDEN = 2654435769  # 2**32 by the golden ratio, which spreads neighbours (Knuth, 6.4)
 _BITS = (1 << 32) - 1
 _LEAST = 1 << 12
+_MOST = 1 << 24  # twice as many as the kernel has pids
 
 
 class Pids:
@@ -79,7 +80,7 @@ class Pids:
 
     def place(self, size: int, placed: list[tuple[int, Process]]) -> None:
         """Have all stand where they stood when `placed` was asked: who comes first there is judged first."""
-        if size < _LEAST or size & (size - 1) or 2 * len(placed) > size + 2:
+        if not _LEAST <= size <= _MOST or size & (size - 1) or 2 * len(placed) > size + 2:
             raise ValueError(f"{len(placed)} processes do not stand on {size} places")
         self._size = self._count = 0
         self._grow(size)

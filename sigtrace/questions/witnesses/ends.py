@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from sigtrace.causes.tracking.rows import NO_TIME
+from sigtrace.causes.tracking.rows import NO_TIME, NONE
 from sigtrace.facts.rules import NO_TS
 from sigtrace.questions.witnesses.pairs import End
 
@@ -55,10 +55,15 @@ def _ends(database: Database, logs: set[str | None]) -> dict[str | None, dict[in
             raise _TooManyError
         brief = judge.brief(process, lost)
         utc = None if died.time == NO_TIME else died.time
-        end = End(died.line, died.ts, utc, brief.verdict, brief.sig, brief.killer_pid)
+        status = None if process.status == NONE else process.status
+        end = End(died.line, died.ts, utc, brief.verdict, brief.sig, brief.killer_pid, status)
         found[log][process.pid].append(end)
 
-    database.follow(ended, among=logs)
+    fed, database.fed = database.fed, None  # they are followed again
+    try:
+        database.follow(ended, among=logs)
+    finally:
+        database.fed = fed
     return found
 
 
@@ -76,21 +81,17 @@ def _when(end: End) -> tuple[int, int]:
 
 
 def _passed(pairs: Sequence[Pair]) -> set[Told]:
-    # Of several that tell one death, the first that knows how it came about stays.
-    stays: dict[Told, Told] = {}
-    known: dict[Told, bool] = {}
+    # Of several that tell one death, that one stays that knows how it came about, or with which status.
+    groups: dict[Told, dict[str | None, Told]] = {}  # the deaths that are one, of each log one at most
+    known: dict[Told, tuple[bool, bool]] = {}
     for pair in pairs:
-        for _, one, other in pair.deaths:
-            told, of_told = (pair.log, one.line), (pair.of_log, other.line)
-            known[told], known[of_told] = one.verdict != "unknown", other.verdict != "unknown"
-            first, second = _last(stays, told), _last(stays, of_told)
-            if first != second:
-                better, other_one = (second, first) if known[second] and not known[first] else (first, second)
-                stays[other_one] = better
-    return set(stays)
-
-
-def _last(stays: Mapping[Told, Told], told: Told) -> Told:
-    while told in stays:
-        told = stays[told]
-    return told
+        for _, *ends in pair.deaths:
+            two = [(log, end.line) for log, end in zip((pair.log, pair.of_log), ends, strict=True)]
+            for told, end in zip(two, ends, strict=True):
+                known[told] = end.verdict != "unknown", end.status is not None
+            first, second = (groups.setdefault(told, {told[0]: told}) for told in two)
+            if first.keys().isdisjoint(second):
+                first |= second
+                groups.update(dict.fromkeys(second.values(), first))
+    stay = {max(group.values(), key=lambda told: known[told]) for group in groups.values()}
+    return groups.keys() - stay

@@ -44,15 +44,22 @@ def _joined(database: Database) -> list[Pair]:
         return []
     if database.rows("SELECT count(*) AS n FROM kills")[0]["n"] > _MOST_CALLS:
         return []
-    order = sorted(database.logs, key=lambda log: len(missing(database.about_of(log))))
+    order = sorted(database.logs, key=lambda log: _shows(database.about_of(log)))
     seen = {one.log: one for one in _witnesses(database)}
     found = pairs([seen[log] for log in order if log in seen], lambda *logs: _may_be(database, *logs))
     twins = {(pair.of_log, other.line) for pair in found for _, _, other in pair.both}
-    if twins:
-        logs, lines = zip(*sorted(twins, key=str), strict=True)
-        columns = {"log": pa.array([log or "" for log in logs]), "line": pa.array(lines, pa.int64())}
-        database.pass_over(pa.table(columns))
-    return ends.join(database, found) if found else []
+    if not twins:
+        return found
+    found = ends.join(database, found)
+    logs, lines = zip(*sorted(twins | set(database.passed_deaths), key=str), strict=True)
+    columns = {"log": pa.array([log or "" for log in logs]), "line": pa.array(lines, pa.int64())}
+    database.pass_over(pa.table(columns))
+    return found
+
+
+def _shows(about: dict[str, Any]) -> tuple[int, int]:
+    # The less, the more a log shows.
+    return len(missing(about)), -len(about["lines_by_kind"])
 
 
 def _witnesses(database: Database) -> Iterator[Witness]:

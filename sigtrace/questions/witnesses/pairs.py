@@ -51,6 +51,7 @@ class End(NamedTuple):
     verdict: str
     sig: int | None
     killer_pid: int | None
+    status: int | None
 
 
 class Clocks(NamedTuple):
