@@ -8,6 +8,7 @@ import pytest
 
 import sigtrace
 from sigtrace import Database, analyze
+from sigtrace.causes import endings
 from sigtrace.commands.watch import Endings, Stream, Wanted
 from sigtrace.output.sentence import sentence
 from sigtrace.store.recorder import Recorder
@@ -15,6 +16,7 @@ from tests.story import call, execute, fork, hit, leave, line, lost, take, witne
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
 HANDLER = "55b94a72ee40"
 SILENT = ("unknown", "no exit call")
@@ -157,3 +159,44 @@ def test_watch_tells_who_ended_without_a_call_to_exit() -> None:
     said = list(view.settled())
     assert [one.split()[1:3] for one in said] == [["worker", "(100)"], ["worker", "(102)"]]
     assert all("ended, and the cause is unknown: no call to exit is told" in one for one in said)
+
+
+# Before a thread was switched once, its header has no process, or that of the tid's life before.
+BORN = fork(100) + fork(101, parent=100, comm="worker")
+LEADER_GONE = thread_calls_exit(100) + thread_leaves(100, last=False)
+LAST_OF_ITS_OWN = of_thread(101, "sys_exit_group(error_code: 0x4)", pid=101) + thread_leaves(101, last=True, pid=101)
+
+
+def ended(log: str) -> dict[int, tuple[str, int | None]]:
+    rows = analyze.deaths(sigtrace.read(log.encode()).table).to_pylist()
+    return {row["victim_pid"]: (row["verdict"], row["exit_status"]) for row in rows if row["victim_pid"] < 200}
+
+
+def test_the_last_thread_ends_its_process_though_its_header_does_not_say_whose_it_is() -> None:
+    assert ended(CALLERS + BORN + LEADER_GONE + LAST_OF_ITS_OWN) == {100: ("exited", 4)}
+    taken = of_thread(101, "signal_deliver: sig=9 errno=0 code=0 sa_handler=0 sa_flags=0", pid=101)
+    end = hit(101, 9) + call(101, 9) + taken + thread_leaves(101, last=True, pid=101)
+    assert ended(CALLERS + BORN + LEADER_GONE + end) == {100: ("killed", None)}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        fork(102, parent=100, comm="worker"),  # may be the thread, and 101 a process
+        fork(102, parent=100, comm="worker") + of_thread(102, "sys_nothing()"),  # is one that goes on
+        lost(),
+    ],
+)
+def test_a_child_whose_parent_may_have_other_threads_is_a_process(more: str) -> None:
+    told = ended(CALLERS + BORN + more + LEADER_GONE + LAST_OF_ITS_OWN)
+    assert told[101] in {("exited", 4), ("unknown", 4), ("unknown", None)}
+    assert 100 not in told
+
+
+def test_a_child_of_a_process_whose_first_thread_lives_is_a_process() -> None:
+    assert ended(CALLERS + BORN + LAST_OF_ITS_OWN) == {101: ("exited", 4)}
+
+
+def test_both_forms_of_the_tracker_find_whose_last_thread_it_was(interpreted: ModuleType) -> None:
+    table = sigtrace.read((CALLERS + BORN + LEADER_GONE + LAST_OF_ITS_OWN).encode()).table
+    assert interpreted.endings(table) == endings.endings(table)

@@ -45,6 +45,8 @@ cdef class Population(Follower):
     cdef Process _new(self, int pid, long long start, Process parent)
     @cython.locals(thread=Process, process=Process, signal=Signal)
     cdef _was_a_thread(self, int tid, int pid)
+    @cython.locals(process=Process, other=Process)
+    cdef Process _owner_of_last(self, Process thread)
     cdef _keep(self, Process victim, Signal signal)
     cdef _is_no_thread(self, int tid)
     @cython.locals(process=Process, pid=int)

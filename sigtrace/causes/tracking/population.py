@@ -195,6 +195,23 @@ class Population(Follower):
             if process.signals is not None:
                 process.signals.sort(key=_line_of)  # which came last decides
 
+    def _owner_of_last(self, thread: Process) -> Process:
+        # Of one that ends as a process would, by its header: the kernel notes whose thread it is at a switch after a
+        # line, and may not have yet. If its parent's first thread is gone and others live, and no other child of the
+        # parent's does, it is the last of these.
+        process = thread.parent
+        if self._lossy or process is None or process.dead or process.exited is None:
+            return thread
+        if process.pid not in process.exited or process.pid in self._pid_of.values():
+            return thread
+        for other in self._known.all():
+            if other.parent is process and other is not thread and not other.dead:
+                return thread
+        self._was_a_thread(thread.pid, process.pid)
+        if process.fatal is None and thread.fatal is not None:
+            process.fatal, process.took_fatal = thread.fatal, thread.took_fatal
+        return process
+
     def _keep(self, victim: Process, signal: Signal) -> None:
         victim.keep(signal)
 

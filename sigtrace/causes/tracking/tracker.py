@@ -313,6 +313,8 @@ class Tracker(Population):
 
     def _exited(self, chunk: Chunk, i: int, process: Process) -> None:
         tid = chunk.tid[i]
+        if chunk.flag[i] == 1 and process.parent is not None and process.parent.exited is not None:
+            process = self._owner_of_last(process)
         if tid == process.pid:
             process.comm = name_of(chunk.comms, chunk.comm[i])
             process.named_by_file = False

@@ -120,7 +120,7 @@ def gunicorn_ends_a_worker_that_hangs(stage: Stage) -> None:
             client.send(b"GET /hang HTTP/1.0\r\n\r\n")
             client.recv(1000)
 
-    master, workers = _gunicorn(stage, "--timeout", "4")
+    master, workers = _gunicorn(stage, "--timeout", "8")
     stage.acts(act, "client")
     victim = next(worker for worker in workers if worker.pid == stage.noted("hangs"))
     _workers(stage, 3, "gunicorn")
