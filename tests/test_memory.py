@@ -14,6 +14,7 @@ from made_up_lives import Lives
 from sigtrace.causes import feed
 from sigtrace.causes.ledgers import following
 from sigtrace.facts.schema import PLAIN
+from tests.story import call, events, fork, hit, leave, take
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -151,3 +152,24 @@ def test_what_no_tracker_can_know_is_refused(way: ModuleType, nonsense: dict[str
     known = json.loads(json.dumps({**way.memory.of(tracker), **nonsense}))
     with pytest.raises((LookupError, TypeError, ValueError, AttributeError)):
         way.memory.recall(way.Tracker(lambda *_: None), known)
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_shells_that_are_each_others_parents_are_asked_once(way: ModuleType) -> None:
+    born = fork(49, parent=48, comm="bash", ts=1.0) + fork(50, parent=49, comm="bash", ts=1.1) + fork(100, ts=1.2)
+    sent = hit(100, 9, name="bash", ts=2.0) + call(100, 9, name="bash", ts=2.0)
+    table = events(born + sent + take(100, 9, ts=2.1) + leave(100, ts=2.2))
+    before = way.Tracker(lambda *_: None)
+    feed.Table(table.slice(0, 3)).feed(before)
+    known = json.loads(json.dumps(way.memory.of(before)))
+    places = {plain[0]: n for n, (plain, *_) in enumerate(known["processes"])}
+    plain, _, above, *_ = known["processes"][places[48]]
+    plain[way.memory.PLAIN[way.memory.Process].index("comm")] = "bash"
+    plain[way.memory.PLAIN[way.memory.Process].index("start")] = 5
+    above[0] = places[49]
+    judge, found = way.Judge(), []
+    tracker = way.Tracker(lambda process, lost: found.append(judge.ending(process, lost)))
+    way.memory.recall(tracker, known)
+    feed.Table(table.slice(3)).feed(tracker)
+    tracker.end()
+    assert [(one["verdict"], one["killer_pid"]) for one in found] == [("killed", 50)]
