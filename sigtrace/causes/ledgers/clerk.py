@@ -23,6 +23,8 @@ from sigtrace.store.sessions import Damaged, Found, find, looked_at
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sigtrace.store.flight.ledger import Ledger
+
 _MOST_BYTES = 1 << 30  # of parts: some 80 million rows, four minutes
 _LEAST_URGENT = 19
 
@@ -37,11 +39,14 @@ def write(segments: Sequence[Found], *, final: bool) -> bool:
     if not kept.can_be_told(whole):
         return False
     told = kept.told(whole)
-    if kept.linked(whole.ledgers, told) == len(segments):
+    done = kept.linked(whole.ledgers, told)
+    if done == len(segments):
         return False
-    following, done = _begun(whole, told)
+    following = _gone_on(whole.ledgers[done - 1], told) if done else None
+    if following is None:
+        following, done = Following(told), 0
     rest = segments[done:]
-    if sum(Path(file).stat().st_size for one in rest for file in one.files) > _MOST_BYTES:
+    if sum(kept.size(one.files) for one in rest) > _MOST_BYTES:
         return False
     abouts = _abouts(rest, told, whole.ledgers[done - 1].about["history"] if done else "")
     if abouts is None or _any_damaged(rest):
@@ -83,15 +88,12 @@ def main(home: str) -> None:
                 print(f"sigtrace: endings are not written: {error}", file=sys.stderr)
 
 
-def _begun(whole: Found, told: dict[str, Any]) -> tuple[Following, int]:
-    # What is known at the end of the last segment that has a ledger, and the number of these; else of nothing.
-    done = kept.linked(whole.ledgers, told)
-    if done:
-        try:
-            return Following.recalled(told, whole.ledgers[done - 1]), done
-        except kept.REFUSED:
-            pass
-    return Following(told), 0
+def _gone_on(after: Ledger, told: dict[str, Any]) -> Following | None:
+    # From the end of a ledger's segment; None if what was known there cannot be read.
+    try:
+        return Following.recalled(told, after)
+    except kept.REFUSED:
+        return None
 
 
 def _abouts(segments: Sequence[Found], told: dict[str, Any], before: str) -> list[dict[str, Any]] | None:

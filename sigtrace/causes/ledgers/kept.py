@@ -92,7 +92,7 @@ def rest(one: Found, scratch: Path) -> Ledger | None:
     number = len(list(scratch.rglob("*.endings")))
     path = ledger.place(scratch / "host=-" / "date=-" / f"{number}.parquet")
     is_whole = one.ledgers[0].about["after"] == ""
-    if path is None or (is_whole and _size(one.behind) * _WORTH > _size(one.files)):
+    if path is None or (is_whole and size(one.behind) * _WORTH > size(one.files)):
         return None
     last = one.ledgers[-1]
     about = {**last.about, "after": last.about["history"], "final": True, "seals": []}
@@ -107,7 +107,8 @@ def rest(one: Found, scratch: Path) -> Ledger | None:
         return None
 
 
-def _size(files: Sequence[str]) -> int:
+def size(files: Sequence[str]) -> int:
+    """Return how many bytes files have."""
     return sum(Path(file).stat().st_size for file in files)
 
 
