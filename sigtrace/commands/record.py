@@ -17,7 +17,7 @@ from sigtrace.capture import cgroup, proc, rights
 from sigtrace.capture.probe import BUFFER_MB, SKIPPED, Probe
 from sigtrace.commands.flight.notify import Notifier
 from sigtrace.commands.streams import tell
-from sigtrace.errors import CommandError
+from sigtrace.errors import CommandError, ProbeError
 from sigtrace.output.terminal import count, escaped
 from sigtrace.store.recorder import Recorder
 
@@ -40,6 +40,7 @@ def record(  # noqa: PLR0913 -- each is an option of the command line
     evidence: bool = True,
     arguments: bool = True,
     signals: Collection[int] = (),
+    chosen: dict[str, Sequence[Any]] | None = None,
     kept: Retention | None = None,
     seen: Callable[[Probe, bytes], None] | None = None,
     yielding: bool = False,
@@ -48,11 +49,12 @@ def record(  # noqa: PLR0913 -- each is an option of the command line
 
     It goes on while `command` runs, for `duration` seconds, or until a signal says so: see `Run`. The exit code is the
     command's, 128 + N if signal N ended it, and 0 without one. Without `arguments`, those of processes are left out;
-    without `evidence`, all but the calls is. If `signals` are given, others are left out, but for SIGKILL. With
-    `kept`, `path` is a flight recorder's folder, in which that much is kept. `seen` is given the probe and every chunk
-    as well, an empty one about twice a second if nothing happens. If `yielding`, this thread gives away the rights that
-    recording no longer needs once it records, as `sigtrace.capture.rights.drop` says; the command has them. Raises
-    `ProbeError` if something that recording needs is missing, and `SessionError` if the session cannot be written.
+    without `evidence`, all but the calls is. If `signals` are given, others are left out, but for SIGKILL. If `pids`
+    and `units` are `chosen`, only these are recorded, as `sigtrace.trace.choosing.selection` says. With `kept`, `path`
+    is a flight recorder's folder, in which that much is kept. `seen` is given the probe and every chunk as well, an
+    empty one about twice a second if nothing happens. If `yielding`, this thread gives away the rights that recording
+    no longer needs once it records, as `sigtrace.capture.rights.drop` says; the command has them. Raises `ProbeError`
+    if something that recording needs is missing, and `SessionError` if the session cannot be written.
     """
     notifier = Notifier()
     with Run(command, duration, yielding=yielding) as run:
@@ -60,6 +62,8 @@ def record(  # noqa: PLR0913 -- each is an option of the command line
             buffer_mb=buffer_mb, evidence=evidence, arguments=arguments, signals=signals, patient=kept is not None
         ) as probe:
             run.stop = probe.stop
+            if probe.fallback and chosen:
+                raise ProbeError(f"--pid and --unit need the kernel's events: {probe.fallback}")
             if probe.fallback:
                 tell(f"sigtrace: {probe.fallback}")
             origin = {
@@ -70,6 +74,7 @@ def record(  # noqa: PLR0913 -- each is an option of the command line
                 "buffer_mb": buffer_mb,
                 "command": list(command if arguments else command[:1]),
                 **({"signals": list(probe.signals)} if probe.signals else {}),
+                **({"chosen": chosen} if chosen else {}),
             }
 
             def look() -> proc.Seen:
@@ -269,7 +274,9 @@ class _Progress:
 def _say(recorder: Recorder | Flight, account: Accounting, lost: int) -> None:
     lost = max(lost, account.lost)
     said = f"{lost:,} events were lost" if lost else "events were lost" if account.lossy else "nothing was lost"
-    calls = count(account.lines_by_kind.get("kill", 0) // 2, "call")
+    held = f"{count(account.lines_by_kind.get('kill', 0) // 2, 'call')}, {count(recorder.rows, 'row')}"
+    if isinstance(recorder, Recorder) and recorder.left_out:
+        held = f"{count(recorder.rows, 'row')}, and {recorder.left_out:,} of others left out"
     path = escaped(str(recorder.path))
-    tell(f"{path}: {calls}, {count(recorder.rows, 'row')}; {said}.")
+    tell(f"{path}: {held}; {said}.")
     tell(f"Now ask it: sigtrace report {path}")

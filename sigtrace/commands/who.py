@@ -13,6 +13,7 @@ from sigtrace.output.clock import time_text
 from sigtrace.output.progress import Progress
 from sigtrace.output.sentence import (
     alike_pieces,
+    chosen_text,
     doubt_of_journal,
     how_to_record,
     lost_text,
@@ -116,7 +117,9 @@ def _exit_code(answer: Answer, database: Database, question: Question) -> int:
     found = [_ended_by_signal(line.first if isinstance(line, Alike) else line) for line in answer.lines]
     if True in found:
         return 0
-    return 4 if None in found or unknown(database, endings=question.by is None) else 3
+    # Of everybody that a recording of some processes names, it tells the end.
+    left_out = not found and chosen_text(database.abouts)
+    return 4 if None in found or left_out or unknown(database, endings=question.by is None) else 3
 
 
 def _ended_by_signal(one: dict[str, Any]) -> bool | None:

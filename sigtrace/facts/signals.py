@@ -50,6 +50,10 @@ NEVER_ASK = frozenset({9, 17, 18, 19, 20, 21, 22, 23, 26, 27, 28, 29})
 """The signals that ask a process for nothing, even if it handles them: SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGIO, those
 that stop it, the timers of its own CPU time; and SIGKILL, which does not ask."""
 
+TIMERS = frozenset({14, 24, 26, 27})
+"""The signals that the kernel's timers send, in the context of whoever runs then: SIGALRM, SIGXCPU, SIGVTALRM,
+SIGPROF."""
+
 FAULTS = frozenset({4, 5, 7, 8, 11, 31})
 """The signals by which the kernel answers a fault: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS."""
 

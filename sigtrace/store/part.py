@@ -240,7 +240,7 @@ def n_rows(path: Path) -> int:
 def place(about: dict[str, Any], number: int, told: list[int]) -> dict[str, Any]:
     """Return as metadata of a part to which recording it belongs, which part it is, and which ones there are so far."""
     # A part may be read by itself.
-    said: dict[str, Any] = {key: about[key] for key in ("clock", "signals") if key in about}
+    said: dict[str, Any] = {key: about[key] for key in ("clock", "signals", "chosen") if key in about}
     return {"log": about.get("log"), "part": number, "parts": told, **said} if "parts" in about else {}
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sigtrace.store.flight.apart import Apart
     from sigtrace.trace.accounting import Accounting
+    from sigtrace.trace.choosing.selection import Selection
     from sigtrace.trace.parser import Rows
 
 _BATCH_ROWS = 1 << 16  # each is in memory up to four times: being filled, waiting, being encoded
@@ -101,7 +102,8 @@ class Recorder:
         self._number = 0
         self._parts: list[int] = []
         self._begun = self._synced = 0.0
-        self.rows = 0
+        self.rows = self.left_out = 0
+        self._selection = _selection(self._origin)
         self._folder = Folder.make(placed(path, named, began), mode)
         with ExitStack() as undo:
             undo.callback(self._folder.remove)
@@ -205,7 +207,9 @@ class Recorder:
             from sigtrace.store.snapshot import Rows
 
             part = in_process = Part(path, place=folder)
-            in_process.write(Rows(self.log, line, about["utc_offset_us"]).batch(processes, cgroups, unrecorded))
+            told = Rows(self.log, line, about["utc_offset_us"]).batch(processes, cgroups, unrecorded)
+            for kept in [told] if self._selection is None else self._selection.kept(told):
+                in_process.write(kept)
         else:
             part = another = self._apart(path, folder, about)
             another.tell(line, processes, cgroups, unrecorded)
@@ -214,6 +218,8 @@ class Recorder:
 
     def _begin(self, told: list[int]) -> None:
         state = {**self._parser.state(), "log": self._origin["log"], "parts": told}
+        if self._selection is not None:
+            state["selection"] = self._selection.state()
         journal = Journal(self._folder, self._number, state)
         try:
             self._part = self._part_of(journal)
@@ -235,8 +241,15 @@ class Recorder:
         part.close({**account.to_dict(), **place(self._origin, number, self._parts)})
 
     def _write(self, rows: Rows) -> None:
-        self._part.write(rows)
-        self.rows += len(rows)
+        part, before = self._part, self.rows
+        if self._selection is None or not isinstance(part, Part):
+            part.write(rows)
+            self.rows += len(rows)
+            return
+        for kept in self._selection.kept(rows.batch()):
+            part.write(kept)
+            self.rows += len(kept)
+        self.left_out += len(rows) - (self.rows - before)
 
     def _roll(self) -> None:
         if (rows := self._parser.rest()) is not None:
@@ -254,3 +267,11 @@ class Recorder:
             journal.close()
             raise
         journal.remove()
+
+
+def _selection(about: dict[str, Any]) -> Selection | None:
+    if "chosen" not in about:
+        return None
+    from sigtrace.trace.choosing.selection import Selection
+
+    return Selection(**about["chosen"])

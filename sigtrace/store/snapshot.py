@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from sigtrace.facts.schema import PLAIN, SCHEMA
+from sigtrace.trace.batch import of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -44,7 +44,7 @@ class Rows:
         rows += [{"event": "cgroup", "cgroup": path, "cgroup_id": number} for path, number in cgroups.items()]
         if unrecorded is not None:
             rows.append(self._gap(*unrecorded))
-        return _batch([{**row, **self._shared} for row in rows])
+        return of_rows([{**row, **self._shared} for row in rows])
 
     def _process(self, one: dict[str, Any]) -> dict[str, Any]:
         same = ("pid", "comm", "uid", "user", "command", "cgroup", "cgroup_id", "pidns", "ns_pid")
@@ -66,13 +66,3 @@ class Rows:
 
     def _utc(self, ts: int) -> int | None:
         return None if self._utc_offset_us is None else ts + self._utc_offset_us
-
-
-def _batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
-    plain = pa.RecordBatch.from_pylist(rows, schema=PLAIN)
-    # The event's codes are 8 bits wide, and arrow encodes in 32 only.
-    columns = [
-        column if column.type == type_ else column.dictionary_encode().cast(type_)
-        for column, type_ in zip(plain.columns, SCHEMA.types, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)

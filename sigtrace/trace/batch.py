@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sigtrace.facts.events import ROWS
 from sigtrace.facts.rules import FIRST_TIME, LAST_TIME
-from sigtrace.facts.schema import SCHEMA
+from sigtrace.facts.schema import PLAIN, SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -93,6 +93,17 @@ def batch(
         else:
             arrays.append(_array(type_, n, values, bits))
     return _dated(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA))
+
+
+def of_rows(rows: list[dict[str, Any]]) -> pa.RecordBatch:
+    """Return rows of Python's as a record batch of `SCHEMA`; what they do not name is null."""
+    plain = pa.RecordBatch.from_pylist(rows, schema=PLAIN)
+    # The event's codes are 8 bits wide, and arrow encodes in 32 only.
+    columns = [
+        column if column.type == type_ else column.dictionary_encode().cast(type_)
+        for column, type_ in zip(plain.columns, SCHEMA.types, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
 def _users(uids: memoryview, flags: bytes, user_of: Callable[[int], str]) -> tuple[memoryview, pa.StringArray]:

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from sigtrace.facts.cgroup import unit
+
 _ID = r"([0-9a-f]{32,64})"
 # How the engines name a container's control group: with systemd's driver, and with cgroupfs.
 _CONTAINERS = (
@@ -21,7 +23,6 @@ _CONTAINERS = (
 _POD = re.compile(
     r"pod([0-9a-f]{8}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice|/|$)"
 )
-_UNIT = re.compile(r"\.(?:service|scope|socket|mount|swap)$")
 
 
 class Identity(NamedTuple):
@@ -42,5 +43,4 @@ def identity(cgroup: str | None) -> Identity:
         ((engine, found[1]) for engine, pattern in _CONTAINERS if (found := pattern.search(cgroup))), (None, None)
     )
     pod = _POD.search(cgroup)
-    units = [part for part in cgroup.split("/") if _UNIT.search(part)]
-    return Identity(units[-1] if units else None, runtime, container, pod[1].replace("_", "-") if pod else None)
+    return Identity(unit(cgroup), runtime, container, pod[1].replace("_", "-") if pod else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigtrace.facts.signals import FAULTS
+from sigtrace.facts.signals import FAULTS, TIMERS
 
 if TYPE_CHECKING:
     from sigtrace.causes.tracking.process import Signal
@@ -14,7 +14,6 @@ _SI_TIMER = -2
 _SI_OTHERS = (-3, -4, -5, -60)  # SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_ASYNCNL
 _HUP = 1
 _TERMINAL = (1, 2, 3, 20)  # SIGHUP, SIGINT, SIGQUIT, SIGTSTP
-_TIMERS = (14, 24, 26, 27)  # SIGALRM, SIGXCPU, SIGVTALRM, SIGPROF
 
 
 def origin(signal: Signal) -> str:
@@ -49,7 +48,7 @@ def _of_the_kernel(signal: Signal) -> str:
         return "oom"
     if sig in FAULTS and itself:
         return "fault"
-    if sig in _TIMERS:
+    if sig in TIMERS:
         return "timer"
     if signal.in_exit:
         return _of_an_end(signal)

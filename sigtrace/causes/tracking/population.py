@@ -200,7 +200,7 @@ class Population(Follower):
         # line, and may not have yet. If its parent's first thread is gone and others live, and no other child of the
         # parent's does, it is the last of these.
         process = thread.parent
-        if self._lossy or process is None or process.dead or process.exited is None:
+        if self._lossy or thread.ran or process is None or process.dead or process.exited is None:
             return thread
         if process.pid not in process.exited or process.pid in self._pid_of.values():
             return thread

@@ -22,6 +22,7 @@ examples:
   sudo sigtrace record -o s.parquet -- ./suite  # record while ./suite runs
   sudo sigtrace record -o s.parquet             # until ^C
   sudo sigtrace record -s TERM,KILL -o s.parquet # the kernel drops other signals: a long recording stays small
+  sudo sigtrace record --unit nginx -o s.parquet # nginx.service, and who has to do with it
   sudo sigtrace record --flight --keep 14d      # always on: what is kept can be asked without naming a session
   sudo sigtrace record -o 'fleet/host={host}/date={date}/{time}.parquet'  # for a place that many hosts share
   sudo sigtrace watch -x                        # a line a call that fails, as it happens
@@ -120,6 +121,23 @@ def _record(commands: _Commands) -> None:
     )
     _keep_options(record, "with --flight: ")
     _signals_option(record)
+    record.add_argument(
+        "-p",
+        "--pid",
+        type=values.pids,
+        default=(),
+        dest="pids",
+        metavar="PID,...",
+        help="record only these processes, their descendants, and whoever has to do with them; with -o",
+    )
+    record.add_argument(
+        "--unit",
+        type=values.units,
+        default=(),
+        dest="units",
+        metavar="UNIT,...",
+        help="record only the processes of these systemd units, and whoever has to do with them; with -o",
+    )
     record.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
     _probe_options(record)
     record.add_argument(

@@ -9,6 +9,7 @@ from sigtrace.facts.rules import ASKED_WITHIN_US
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from sigtrace.commands.flight.asked import Asked
 
@@ -23,8 +24,20 @@ def record(arguments: argparse.Namespace) -> int:
 
         path = home.folder(arguments.flight)
         kept = retention.of(arguments.keep, arguments.keep_size, arguments.keep_free)
-    chosen = {"duration": arguments.duration, "signals": arguments.signals, **_probe(arguments)}
-    return record(path, arguments.argv, kept=kept, yielding=True, **chosen)
+    options = {"duration": arguments.duration, "signals": arguments.signals, **_probe(arguments)}
+    return record(path, arguments.argv, kept=kept, chosen=_chosen(arguments), yielding=True, **options)
+
+
+def _chosen(arguments: argparse.Namespace) -> dict[str, Sequence[Any]] | None:
+    if not (arguments.pids or arguments.units):
+        return None
+    from sigtrace.commands.line import chosen
+
+    if arguments.flight is not None:
+        raise Error("--pid and --unit narrow a recording, and --flight records all: give -o instead")
+    if arguments.no_evidence:
+        raise Error("--pid and --unit need the kernel's events: leave --no-evidence out")
+    return chosen.of(arguments.pids, arguments.units)
 
 
 def status(arguments: argparse.Namespace) -> int:

@@ -59,6 +59,23 @@ def number(text: str) -> int:
     return int(text)
 
 
+def pids(text: str) -> tuple[int, ...]:
+    """Return the pids of a list such as 4242,4300."""
+    if wrong := [
+        word for word in text.split(",") if not (word.isascii() and word.isdigit() and 0 < int(word) < 1 << 31)
+    ]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]}: no pid: give numbers, such as 4242,4300")
+    return tuple(sorted(set(map(int, text.split(",")))))
+
+
+def units(text: str) -> tuple[str, ...]:
+    """Return the names of a list of systemd units such as nginx,cron.service."""
+    names = text.split(",")
+    if any(not name or "/" in name for name in names):
+        raise argparse.ArgumentTypeError(f"{text}: give names of units, such as nginx or nginx.service")
+    return tuple(sorted(set(names)))
+
+
 def recorded(text: str) -> frozenset[int]:
     """Return the signals of a list as `signals` does, if each is one that can be sent."""
     found = signals(text)

@@ -2,6 +2,7 @@
 
 from sigtrace.output.sentence.doubt import (
     abouts,
+    chosen_text,
     how_to_record,
     lost_text,
     newer_text,
@@ -27,6 +28,7 @@ __all__ = [
     "Piece",
     "abouts",
     "alike_pieces",
+    "chosen_text",
     "death_pieces",
     "doubt_of_journal",
     "error_text",

@@ -66,6 +66,23 @@ def signals_text(abouts: Sequence[Mapping[str, Any]], conjunction: str = "and") 
     return listed([signal_name(sig) for sig in sorted(set.intersection(*chosen))], conjunction) if chosen else None
 
 
+def chosen_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return in a sentence that sessions hold some processes only, or None if they hold all.
+
+    `abouts` are what they say of themselves. The sentence begins with a small letter.
+    """
+    chosen = [about["chosen"] for about in abouts if about.get("chosen")]
+    if not chosen:
+        return None
+    pids = sorted({pid for one in chosen for pid in one["pids"]})
+    units = sorted({escaped(unit) for one in chosen for unit in one["units"]})
+    whom = [f"{'process' if len(pids) == 1 else 'processes'} {listed(list(map(str, pids)), 'and')}"] if pids else []
+    whom += [f"the processes of {listed(units, 'and')}"] if units else []
+    where = "" if len(chosen) == len(abouts) else "in some of these logs, "
+    recorded = f"only {' and '.join(whom)}, with all descendants, and whoever had to do with them were recorded"
+    return f"{where}{recorded}: of others nothing is known."
+
+
 def newer_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     """Return in a sentence that a newer sigtrace wrote rows that this one may pass over, or None if none did.
 
@@ -87,13 +104,13 @@ def how_to_record(abouts: Sequence[Mapping[str, Any]]) -> str:
 def unknown(source: Session | Database, *, endings: bool = False) -> str | None:
     """Return in sentences what is unknown, or None if nothing is: with `endings`, of whether a signal ended somebody.
 
-    Lines may be missing, events may have been off, some signals alone may have been recorded, or a newer sigtrace may
-    have written rows that this one passes over.
+    Lines may be missing, events may have been off, some signals or processes alone may have been recorded, or a newer
+    sigtrace may have written rows that this one passes over.
     """
     said = abouts(source)
     # Who ended of a signal that was not recorded has a row all the same, and an answer of its own.
-    narrowed = None if endings else narrowed_text(said)
-    found = [lost_text(source), untold_text(said), unseen_text(said), narrowed, newer_text(said)]
+    narrowed = [] if endings else [narrowed_text(said), chosen_text(said)]
+    found = [lost_text(source), untold_text(said), unseen_text(said), *narrowed, newer_text(said)]
     return " ".join(text[0].upper() + text[1:] if i else text for i, text in enumerate(filter(None, found))) or None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.causes.judging.identity import identity
+from sigtrace.facts.cgroup import is_of_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,9 +78,9 @@ class Matcher:
         return known
 
     def _is_in(self, cgroup: str | None) -> bool:
-        known = identity(cgroup)
-        if known.unit is not None and self.asked in (known.unit, known.unit.rsplit(".", 1)[0]):
+        if is_of_unit(cgroup, self.asked):
             return True
+        known = identity(cgroup)
         return self._is_id and any(
             one is not None and one.startswith(self.asked) for one in (known.container, known.pod)
         )

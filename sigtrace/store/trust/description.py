@@ -128,6 +128,12 @@ def _is_gap(value: object) -> bool:
     return isinstance(value, dict) and _is_time(value.get("since")) and _is_text(value.get("why"))
 
 
+def _is_choice(value: object) -> bool:
+    if not isinstance(value, dict) or value.keys() != {"pids", "units"}:
+        return False
+    return _list_of(_is_count)(value["pids"]) and _list_of(_is_text)(value["units"])
+
+
 def _is_account(value: object) -> bool:
     return isinstance(value, dict) and value.keys() >= _ACCOUNT and all(_RULES[key][0](value[key]) for key in _ACCOUNT)
 
@@ -163,6 +169,7 @@ _RULES: dict[str, Rule] = {
     "missing": _TEXTS,
     "command": _TEXTS,
     "signals": (_list_of(lambda value: _is_count(value) and 0 < value <= LAST_SIGNAL), "a list of signals"),
+    "chosen": (_is_choice, "pids and units"),
     "disturbed": _TEXTS,
     "lost_by_kernel_count": _BY_CPU,
     "parts": (is_parts, "a list of numbers"),

@@ -15,6 +15,7 @@ from sigtrace.store import journal as journals
 from sigtrace.store import part as parts
 from sigtrace.store.part import Part
 from sigtrace.trace.accounting import Accounting
+from sigtrace.trace.choosing.selection import Selection
 from sigtrace.trace.parser import Parser
 
 if TYPE_CHECKING:
@@ -119,15 +120,29 @@ def rows(about: dict[str, Any], reading: Parser, path: Path, *, last: bool) -> I
             raise SessionError(f"{path}: it is of another recording")
         try:
             reading.resume(state)
-            for block in blocks:
-                yield from reading.feed(block)
-            if last:
-                yield from reading.finish()
-            elif (batch := reading.take()) is not None:
-                yield batch
+            batches = _batches(reading, blocks, last=last)
+            yield from batches if "chosen" not in about else _selected(batches, about["chosen"], state)
         except NO_STATE as error:
             # What the scanner goes on from is whatever stood there.
             raise SessionError(f"{path}: damaged: its first line is no state of a parser") from error
+
+
+def _batches(reading: Parser, blocks: Iterable[bytes], *, last: bool) -> Iterator[pa.RecordBatch]:
+    for block in blocks:
+        yield from reading.feed(block)
+    if last:
+        yield from reading.finish()
+    elif (batch := reading.take()) is not None:
+        yield batch
+
+
+def _selected(
+    batches: Iterable[pa.RecordBatch], chosen: dict[str, Any], state: dict[str, Any]
+) -> Iterator[pa.RecordBatch]:
+    selection = Selection(**chosen)
+    selection.resume(state["selection"])
+    for batch in batches:
+        yield from selection.kept(batch)
 
 
 def plain(batches: Iterable[pa.RecordBatch]) -> pa.Table:

@@ -1,0 +1,1 @@
+"""Which rows are kept of a recording of some processes."""
