@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import sigtrace
 from sigtrace import Database
+from sigtrace.causes import endings as causes
 from sigtrace.causes import feed
 from sigtrace.causes.endings import of_log
 from sigtrace.cli import main
@@ -33,6 +34,7 @@ from tests.story import call, execute, fork, hit, kill, leave, line, lost, take
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
+    from types import ModuleType
 
 KILL, USR1, TERM, CHLD, URG = 9, 10, 15, 17, 23
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
@@ -205,6 +207,27 @@ def test_what_is_in_no_part_yet_is_chosen_alike_also_if_the_recorder_is_killed(t
         recorder.__exit__(KeyboardInterrupt, None, None)
     assert sigtrace.read(path).table.equals(now)
     assert pids(str(path)) == {10, 50, 60, 100}
+
+
+def test_a_row_that_was_held_back_is_of_a_process_that_may_have_ended_since(
+    tmp_path: Path, interpreted: ModuleType
+) -> None:
+    # 50 is noted and ends in the first part; that it is the parent of 60, who kills, is told in the second.
+    about = {"clock": "boot", "events": [], "chosen": {"pids": [100], "units": []}}
+    path = tmp_path / "s.parquet"
+    with Recorder(path, about, utc_offset_us=0, processes=[BOSS, WEB, STRANGER]) as recorder:
+        early = fork(60, parent=50, comm="p50") + hit(100, USR1, by=50, name="p50") + leave(50, comm="p50")
+        recorder.feed(early.encode())
+        recorder._roll()  # noqa: SLF001 -- as after a quarter of an hour
+        recorder.feed(kill(100, KILL, by=60, name="p50").encode())
+        recorder.finish({})
+    parts = [sigtrace.read(part).table for part in sorted(path.glob("part-*"))]
+    by_line = [part.sort_by("line") for part in parts if len(part)]
+    assert by_line[-1]["line"][0].as_py() < by_line[-2]["line"][-1].as_py()
+    for module in (causes, interpreted):
+        found = {one["victim_pid"]: one for one in module.of_log(None, module.feed.Table(pa.concat_tables(by_line)))}
+        assert found[100]["ancestors"] == ["p50 (50)", "p10 (10)"]
+    assert ending(str(path), 100)["ancestors"] == ["p50 (50)", "p10 (10)"]
 
 
 @pytest.mark.parametrize("wrong", [{}, [], {"pids": [1]}, {"pids": ["1"], "units": []}, {"pids": [], "units": [1]}])
