@@ -40,6 +40,7 @@ KILL, USR1, TERM, CHLD, URG = 9, 10, 15, 17, 23
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
 RECORDINGS = [str(DATA / "scene.parquet"), *sorted(map(str, (DATA / "fleet").glob("*/*/*.parquet")))]
 UNIT = "/system.slice/web.service"
+CALLED = ("syscalls:sys_enter_exit", "syscalls:sys_enter_exit_group")
 ONLY = "only {}, with all descendants, and whoever had to do with them were recorded: of others nothing is known."
 
 
@@ -58,7 +59,7 @@ def recording(
 ) -> str:
     """Write the session that `record --pid` or `--unit` would, had these lines come."""
     path = folder / f"{name}.parquet"
-    about: dict[str, Any] = {"clock": "boot", "events": ["signal:signal_generate", "signal:signal_deliver"]}
+    about: dict[str, Any] = {"clock": "boot", "events": ["signal:signal_generate", "signal:signal_deliver", *CALLED]}
     about |= {"chosen": {"pids": [], "units": [], **chosen}} if chosen else {}
     with Recorder(path, about, utc_offset_us=0, processes=processes, cgroups={UNIT: 70, "/other": 71}) as recorder:
         recorder.feed(log.encode())
@@ -113,6 +114,22 @@ def test_a_killers_parent_that_has_ended_before_is_still_among_its_ancestors(tmp
     session = recording(tmp_path, log, pids=[100])
     assert ending(session, 100)["ancestors"] == ["sh (60)", "sh (50)", "p10 (10)"]
     assert ending(session, 60)["verdict"] == "exited"
+
+
+def test_a_noted_process_whose_threads_called_exit_one_by_one_has_exited(tmp_path: Path) -> None:
+    def of(tid: int, event: str) -> str:
+        return f"{'sh':>16}-{tid:<7} ({60:7}) [000] d..1. {1.0:12.6f}: {event}\n"
+
+    def goes(tid: int, *, last: bool) -> str:
+        left = of(tid, "sys_exit(error_code: 0x3)")
+        return left + of(tid, f"sched_process_exit: comm=sh pid={tid} prio=120 group_dead={str(last).lower()}")
+
+    born = fork(60, parent=50, comm="sh") + fork(61, parent=60, comm="sh") + fork(62, parent=60, comm="sh")
+    log = born + goes(60, last=False) + goes(62, last=True) + kill(100, KILL, by=61, name="sh")
+    session, whole = recording(tmp_path, log, pids=[100]), recording(tmp_path, log, "whole")
+    told = ending(session, 60)
+    assert told == {**ending(whole, 60), "log": told["log"]}
+    assert told["verdict"] == "exited"
 
 
 def test_what_others_do_to_each_other_is_left_out(tmp_path: Path) -> None:

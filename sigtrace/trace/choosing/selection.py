@@ -62,6 +62,7 @@ class Selection:
             "signal_generate": self._generated,
             "signal_deliver": self._delivered,
             "sched_process_fork": self._forked,
+            "sys_enter_exit": self._left,
             "sched_process_exit": self._exited,
             "mark_victim": self._doomed,
             "args": self._described,
@@ -259,15 +260,18 @@ class Selection:
         one = self._known[child] = Known(child, parent, parent.state if parent.state > NOTED else HELD)
         return self._is_told(one, "sched_process_fork", i)
 
+    def _left(self, i: int) -> bool:
+        return self._is_told(self._actor(i), f"sys_enter_exit {self._row['tid'][i]}", i)
+
     def _exited(self, i: int) -> bool:
         one, tid, last = self._actor(i), self._row["tid"][i], self._row["group_dead"][i]
         self._calling.discard(tid)
         self._hit.pop(tid, None)
         if tid != one.pid:
             self._threads.pop(tid, None)
-            for what in (f"sched_process_fork {tid}", f"thread {tid}"):
-                one.rows.pop(what, None)
         if not (tid == one.pid if last is None else last):
+            for what in ("sched_process_fork", "thread", "sys_enter_exit") if tid != one.pid else ():
+                one.rows.pop(f"{what} {tid}", None)
             return bool(one.state)
         if one.state:
             self._dead.append(one)
