@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 import sigtrace
 from sigtrace import Database
-from sigtrace.causes import endings as causes
 from sigtrace.causes import feed
 from sigtrace.causes.endings import of_log
 from sigtrace.cli import main
@@ -34,14 +33,13 @@ from tests.story import call, execute, fork, hit, kill, leave, line, lost, take
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
-    from types import ModuleType
 
 KILL, USR1, TERM, CHLD, URG = 9, 10, 15, 17, 23
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
 RECORDINGS = [str(DATA / "scene.parquet"), *sorted(map(str, (DATA / "fleet").glob("*/*/*.parquet")))]
 UNIT = "/system.slice/web.service"
 CALLED = ("syscalls:sys_enter_exit", "syscalls:sys_enter_exit_group")
-ONLY = "only {}, with all descendants, and whoever had to do with them were recorded: of others nothing is known."
+ONLY = "only {} were recorded, and whoever had to do with them: of others nothing is known."
 
 
 def process(pid: int, parent: int = 1, *, cgroup: str | None = None, threads: dict[int, str] | None = None) -> Any:
@@ -226,25 +224,27 @@ def test_what_is_in_no_part_yet_is_chosen_alike_also_if_the_recorder_is_killed(t
     assert pids(str(path)) == {10, 50, 60, 100}
 
 
-def test_a_row_that_was_held_back_is_of_a_process_that_may_have_ended_since(
-    tmp_path: Path, interpreted: ModuleType
+def test_rows_that_were_held_back_and_come_in_a_later_part_are_followed_in_the_order_of_their_lines(
+    tmp_path: Path,
 ) -> None:
-    # 50 is noted and ends in the first part; that it is the parent of 60, who kills, is told in the second.
+    # 50 is noted, takes another name and ends in the first part; that 60, who kills, is its child, the second tells.
     about = {"clock": "boot", "events": [], "chosen": {"pids": [100], "units": []}}
     path = tmp_path / "s.parquet"
     with Recorder(path, about, utc_offset_us=0, processes=[BOSS, WEB, STRANGER]) as recorder:
-        early = fork(60, parent=50, comm="p50") + hit(100, USR1, by=50, name="p50") + leave(50, comm="p50")
-        recorder.feed(early.encode())
+        early = fork(60, parent=50, comm="p50") + execute(50, "/bin/other", comm="other")
+        recorder.feed((early + hit(100, USR1, by=50, name="other") + leave(50, comm="other")).encode())
         recorder._roll()  # noqa: SLF001 -- as after a quarter of an hour
         recorder.feed(kill(100, KILL, by=60, name="p50").encode())
         recorder.finish({})
     parts = [sigtrace.read(part).table for part in sorted(path.glob("part-*"))]
-    by_line = [part.sort_by("line") for part in parts if len(part)]
-    assert by_line[-1]["line"][0].as_py() < by_line[-2]["line"][-1].as_py()
-    for module in (causes, interpreted):
-        found = {one["victim_pid"]: one for one in module.of_log(None, module.feed.Table(pa.concat_tables(by_line)))}
-        assert found[100]["ancestors"] == ["p50 (50)", "p10 (10)"]
-    assert ending(str(path), 100)["ancestors"] == ["p50 (50)", "p10 (10)"]
+    lines = [[int(line) for line in part["line"].to_pylist() if line is not None] for part in parts if len(part)]
+    assert min(lines[-1]) < max(lines[-2])
+    told = ending(str(path), 100)
+    assert (told["killer_command"], told["ancestors"]) == ("/bin/p50 -x", ["other (50)", "p10 (10)"])
+    rows = [
+        one for one in of_log(None, feed.Table(pa.concat_tables(parts).sort_by("line"))) if one["victim_pid"] == 100
+    ]
+    assert [one["ancestors"] for one in rows] == [told["ancestors"]]
 
 
 @pytest.mark.parametrize("wrong", [{}, [], {"pids": [1]}, {"pids": ["1"], "units": []}, {"pids": [], "units": [1]}])
@@ -270,9 +270,6 @@ def test_a_journal_without_a_choices_state_is_damaged(tmp_path: Path) -> None:
 # Endings are those of the whole log
 
 
-Parts = list[pa.Table]
-
-
 def pieces(table: pa.Table, dice: Random) -> Iterator[pa.RecordBatch]:
     at = 0
     while at < len(table):
@@ -281,23 +278,21 @@ def pieces(table: pa.Table, dice: Random) -> Iterator[pa.RecordBatch]:
         yield from piece.to_batches()
 
 
-def selected(table: pa.Table, pid: int, dice: Random) -> Parts:
-    """Return the parts of a recording that has only one process and its descendants; it is interrupted at times."""
+def selected(table: pa.Table, pid: int, dice: Random) -> pa.Table:
+    """Return the rows of a recording that has only one process and its descendants; it is interrupted at times."""
     selection = Selection([pid])
-    parts: list[list[pa.RecordBatch]] = [[]]
+    found: list[pa.RecordBatch] = []
     for piece in pieces(table, dice):
-        parts[-1] += [kept.cast(PLAIN) for kept in selection.kept(piece)]
+        found += [kept.cast(PLAIN) for kept in selection.kept(piece)]
         if dice.random() < 0.3:
             state = json.loads(json.dumps(selection.state()))
             selection = Selection([pid])
             selection.resume(state)
-            parts.append([])
-    by_line: list[tuple[str, Any]] = [("line", "ascending"), ("ts", "ascending")]
-    return [pa.Table.from_batches(part, PLAIN).sort_by(by_line) for part in parts if part]
+    return pa.Table.from_batches(found, PLAIN)
 
 
-def endings(parts: Parts, events: Any) -> dict[tuple[int, int], dict[str, Any]]:
-    rows = feed.Table(pa.concat_tables(parts) if parts else PLAIN.empty_table())
+def endings(table: pa.Table, events: Any) -> dict[tuple[int, int], dict[str, Any]]:
+    rows = feed.Table(table.sort_by([("line", "ascending"), ("ts", "ascending")]))
     rows._events = events  # noqa: SLF001 -- as the session says which were on
     return {(one["victim_pid"], one["ts"]): one for one in of_log(None, rows)}
 
@@ -353,7 +348,7 @@ def test_of_a_real_recording_each_ending_that_is_told_is_that_of_all_rows_and_no
     if not living:
         return
     events = set(table["event"].to_pylist())
-    pid, whole = dice.choice(living), endings([table], events)
+    pid, whole = dice.choice(living), endings(table, events)
     told = endings(selected(table, pid, dice), events)
     assert told == {key: whole[key] for key in told}
     assert {key for key in whole if key[0] in descendants(table, pid)} <= told.keys()
@@ -372,7 +367,7 @@ def test_of_made_up_lives_whose_pids_come_again_and_again_each_ending_that_is_to
     began.append({"event": "thread", "line": 0, "tid": 3, "pid": 2, "comm": "a"})
     table = pa.Table.from_pylist(began + rows, PLAIN).sort_by("line")
     events = set(table["event"].to_pylist())
-    pid, whole = dice.choice([1, 2]), endings([table], events)
+    pid, whole = dice.choice([1, 2]), endings(table, events)
     told = endings(selected(table, pid, dice), events)
     assert told == {key: whole[key] for key in told}
     assert {key for key, one in whole.items() if key[0] == pid and one["victim_start"] == pid} <= told.keys()
@@ -385,9 +380,9 @@ def test_answers_say_that_only_some_processes_were_recorded(tmp_path: Path, caps
     session = recording(tmp_path, kill(100, KILL, by=50), pids=[100])
     for command in (["report", session], ["report", session, "--markdown"], ["report", session, "--json"]):
         assert main(command) == 0
-        assert ONLY.format("process 100") in " ".join(capsys.readouterr().out.split())
+        assert ONLY.format("process 100 and its descendants") in " ".join(capsys.readouterr().out.split())
     assert main(["who", session, "4711"]) == 1
-    assert ONLY.format("process 100") in " ".join(capsys.readouterr().err.split())
+    assert ONLY.format("process 100 and its descendants") in " ".join(capsys.readouterr().err.split())
     (part,) = [path for path in Path(session).glob("part-*") if sigtrace.read(path).table.num_rows > 1][:1]
     assert sigtrace.read(part).about["chosen"] == {"pids": [100], "units": []}
 
@@ -397,10 +392,10 @@ def test_several_choices_are_told_together(tmp_path: Path) -> None:
 
     recording(tmp_path, leave(100), "one", pids=[100, 50], units=["web"])
     with Database(str(tmp_path)) as database:
-        assert unknown(database) == ONLY.format("processes 50 and 100 and the processes of web")
+        assert unknown(database) == ONLY.format("processes 50 and 100 and their descendants and the processes of web")
     recording(tmp_path, leave(100), "two")
     with Database(str(tmp_path)) as database:
-        assert (unknown(database) or "").startswith("in some of these logs, only processes 50 and 100 and ")
+        assert (unknown(database) or "").startswith("in some of these logs, only processes 50 and 100 and their")
 
 
 def test_the_exit_code_knows_the_chosen_and_is_unknown_of_others(tmp_path: Path) -> None:
@@ -418,8 +413,8 @@ def test_the_exit_code_knows_the_chosen_and_is_unknown_of_others(tmp_path: Path)
         (["--pid", "0"], "0: no pid"),
         (["--pid", "12,x"], "x: no pid"),
         (["--pid", "2147483648"], "no pid"),
-        (["--unit", "a,,b"], "a,,b: give names of units"),
-        (["--unit", "/system.slice/a.service"], "give names of units"),
+        (["--unit", "a,,b"], "a,,b: give units"),
+        (["--unit", "/system.slice/a.service"], "give units that have processes"),
     ],
 )
 def test_what_is_no_pid_or_unit_is_a_mistake(words: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:

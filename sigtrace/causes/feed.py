@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -137,7 +138,8 @@ class Parts:
     """The rows of one log in Parquet files, however many and large: few row groups are in memory at a time.
 
     `missing` are the lines after which there were more, in files that could not be read. `signals` are those that alone
-    were recorded, if not all were. `fed` is called with the bytes of each file that was followed.
+    were recorded, if not all were. If they are `mixed`, rows of a file may have lines before those of an earlier one.
+    `fed` is called with the bytes of each file that was followed.
     """
 
     def __init__(
@@ -149,8 +151,10 @@ class Parts:
         exits_told: bool = False,
         missing: Sequence[int] = (),
         signals: Collection[int] = (),
+        mixed: bool = False,
     ) -> None:
         self._files = files
+        self._mixed = mixed
         self.missing = missing
         self.signals = signals
         self.lossy = lossy
@@ -164,16 +168,10 @@ class Parts:
 
     def feed(self, follower: Follower) -> None:
         """Have a follower follow all rows. Raises `SessionError` if a file cannot be read."""
-        for path in self._files:
-            try:
-                metadata = pq.read_metadata(path)
-                encoded = [name for name in (*NAMES, "event", "handler") if name in metadata.schema.names]
-                with pq.ParquetFile(path, metadata=metadata, read_dictionary=encoded) as file:
-                    _feed(file, follower)
-                if self.fed is not None:
-                    self.fed(Path(path).stat().st_size)
-            except (OSError, pa.ArrowException) as error:
-                raise SessionError(f"{path}: {' '.join(str(error).split())}") from error
+        for files in [self._files] if self._mixed else [[file] for file in self._files]:
+            _feed([_File(path) for path in files], follower)
+            if self.fed is not None:
+                self.fed(sum(Path(path).stat().st_size for path in files))
 
 
 def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | None, Table | Parts]]:
@@ -201,6 +199,7 @@ def told(one: Found) -> dict[str, Any]:
     kinds, recorded = one.about["lines_by_kind"], _recorded(one)
     return {
         "signals": list(one.about.get("signals", ())),
+        "mixed": "chosen" in one.about,
         "witnessed": not losses_untold(one.about) and witnessed([*kinds, *recorded]),
         "exits_told": exits_told(kinds, recorded),
     }
@@ -216,13 +215,34 @@ def _recorded(one: Found) -> list[str]:
     return [event.rsplit(":", 1)[-1] for event in one.about.get("events", ())]
 
 
-def _feed(file: pq.ParquetFile, follower: Follower) -> None:
+class _File:
+    # A part. It is opened for each row group anew: a long recording has more of them than a process may hold open.
+    def __init__(self, path: str) -> None:
+        self.path = path
+        with self.explained():
+            self.metadata = pq.read_metadata(path)
+        self.names = self.metadata.schema.to_arrow_schema().names
+
+    def read(self, number: int, columns: list[str]) -> pa.Table:
+        encoded = [name for name in (*NAMES, "event", "handler") if name in self.names]
+        with self.explained(), pq.ParquetFile(self.path, metadata=self.metadata, read_dictionary=encoded) as file:
+            return file.read_row_group(number, columns, use_threads=False).combine_chunks()
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise SessionError(f"{self.path}: {' '.join(str(error).split())}") from error
+
+
+def _feed(files: Sequence[_File], follower: Follower) -> None:
     # A part has its rows by event, so row groups lie side by side: each is opened when its first line comes.
-    groups = sorted(_groups(file), key=lambda group: group[0])
+    groups = sorted((group for file in files for group in _groups(file)), key=lambda group: group[0])
     open_: list[Chunk] = []
     while groups or open_:
         while groups and (not open_ or groups[0][0] <= min(one.line[one.at] for one in open_)):
-            _, number, event, columns = groups.pop(0)
+            _, file, number, event, columns = groups.pop(0)
             opened = _chunk_of(file, number, event, columns)
             if opened.rows:
                 open_.append(opened)
@@ -231,9 +251,9 @@ def _feed(file: pq.ParquetFile, follower: Follower) -> None:
             open_ = [one for one in open_ if one.at < one.rows]
 
 
-def _groups(file: pq.ParquetFile) -> Iterator[tuple[int, int, str | None, list[str]]]:
+def _groups(file: _File) -> Iterator[tuple[int, _File, int, str | None, list[str]]]:
     # The first line of each row group that is followed, its number, its event if it has one only, and what to read.
-    names = file.schema_arrow.names
+    names = file.names
     line, event = names.index("line"), names.index("event")
     for number in range(file.metadata.num_row_groups):
         group = file.metadata.row_group(number)
@@ -243,7 +263,7 @@ def _groups(file: pq.ParquetFile) -> Iterator[tuple[int, int, str | None, list[s
             continue
         wanted = (*ALWAYS, *FILLED[first_event]) if of_one else COLUMNS
         first_line, _ = _range(group.column(line))
-        yield first_line or 0, number, first_event if of_one else None, [name for name in names if name in wanted]
+        yield first_line or 0, file, number, first_event if of_one else None, [name for name in names if name in wanted]
 
 
 def _range(column: pq.ColumnChunkMetaData) -> tuple[Any, Any]:
@@ -251,8 +271,8 @@ def _range(column: pq.ColumnChunkMetaData) -> tuple[Any, Any]:
     return (known.min, known.max) if known is not None and known.has_min_max else (None, None)
 
 
-def _chunk_of(file: pq.ParquetFile, number: int, event: str | None, columns: list[str]) -> Chunk:
-    table = file.read_row_group(number, columns, use_threads=False).combine_chunks()
+def _chunk_of(file: _File, number: int, event: str | None, columns: list[str]) -> Chunk:
+    table = file.read(number, columns)
     (batch,) = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
     opened = chunk(batch, event)
     if not opened.is_sorted():

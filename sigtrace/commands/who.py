@@ -117,8 +117,10 @@ def _exit_code(answer: Answer, database: Database, question: Question) -> int:
     found = [_ended_by_signal(line.first if isinstance(line, Alike) else line) for line in answer.lines]
     if True in found:
         return 0
-    # Of everybody that a recording of some processes names, it tells the end.
-    left_out = not found and chosen_text(database.abouts)
+    # Of some processes alone, a recording may have left out another one of that name, or who lived on or did not.
+    told = (line.first if isinstance(line, Alike) else line for line in answer.lines)
+    alone = question.asked.isdigit() and found and all(one.get("verdict") not in {None, "alive"} for one in told)
+    left_out = not alone and chosen_text(database.abouts)
     return 4 if None in found or left_out or unknown(database, endings=question.by is None) else 3
 
 

@@ -40,6 +40,8 @@ SIGNALS = {
 }
 """Linux's signals by number, as on x86 and ARM (signal(7)); the real-time ones begin at 34 for a C program."""
 
+_KILL = 9
+
 HARMLESS = frozenset({0, 17, 18, 19, 20, 21, 22, 23, 28})
 """The signals that end no process which does not handle them: they are ignored, or stop it, or let it go on."""
 
@@ -49,6 +51,12 @@ DEADLY = frozenset(range(1, 65)) - HARMLESS
 NEVER_ASK = frozenset({9, 17, 18, 19, 20, 21, 22, 23, 26, 27, 28, 29})
 """The signals that ask a process for nothing, even if it handles them: SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGIO, those
 that stop it, the timers of its own CPU time; and SIGKILL, which does not ask."""
+
+SI_KERNEL, SI_TIMER = 128, -2
+"""Codes of signals that the kernel sends (asm-generic/siginfo.h)."""
+
+OF_CALLS = (0, -6)
+"""The codes of signals that calls send: SI_USER of kill, SI_TKILL of tkill and tgkill."""
 
 TIMERS = frozenset({14, 24, 26, 27})
 """The signals that the kernel's timers send, in the context of whoever runs then: SIGALRM, SIGXCPU, SIGVTALRM,
@@ -113,3 +121,14 @@ def signal_number(name: str) -> int:
         return known[name.upper().removeprefix("SIG")]
     except KeyError:
         raise ValueError(f"{name}: no such signal: give a number or a name as KILL or SIGTERM") from None
+
+
+def is_of_a_call(sig: int, code: int | None) -> bool:
+    """Tell whether a call that the program sees may have sent a signal, by the code of that."""
+    # Across pid namespaces, SIGKILL has the kernel's code.
+    return code is None or code in OF_CALLS or (code > 0 and sig == _KILL)
+
+
+def is_of_a_bystander(sig: int, code: int | None) -> bool:
+    """Tell whether a signal was sent in the context of whoever ran then: by a timer, or on behalf of a device."""
+    return code is not None and (code == SI_TIMER or (code > 0 and (sig in TIMERS or code != SI_KERNEL)))

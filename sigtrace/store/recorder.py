@@ -102,7 +102,7 @@ class Recorder:
         self._number = 0
         self._parts: list[int] = []
         self._begun = self._synced = 0.0
-        self.rows = self.left_out = 0
+        self.rows = 0
         self._selection = _selection(self._origin)
         self._folder = Folder.make(placed(path, named, began), mode)
         with ExitStack() as undo:
@@ -143,6 +143,11 @@ class Recorder:
     def pending(self) -> bool:
         """Whether a line waits for its other one."""
         return "pending" in self._parser.accounting.lines_by_kind
+
+    @property
+    def left_out(self) -> int:
+        """How many rows were left out, because they are of no chosen process."""
+        return 0 if self._selection is None else self._selection.left_out
 
     @property
     def size(self) -> int:
@@ -241,7 +246,7 @@ class Recorder:
         part.close({**account.to_dict(), **place(self._origin, number, self._parts)})
 
     def _write(self, rows: Rows) -> None:
-        part, before = self._part, self.rows
+        part = self._part
         if self._selection is None or not isinstance(part, Part):
             part.write(rows)
             self.rows += len(rows)
@@ -249,7 +254,6 @@ class Recorder:
         for kept in self._selection.kept(rows.batch()):
             part.write(kept)
             self.rows += len(kept)
-        self.left_out += len(rows) - (self.rows - before)
 
     def _roll(self) -> None:
         if (rows := self._parser.rest()) is not None:
@@ -274,4 +278,4 @@ def _selection(about: dict[str, Any]) -> Selection | None:
         return None
     from sigtrace.trace.choosing.selection import Selection
 
-    return Selection(**about["chosen"])
+    return Selection(about["chosen"]["pids"], about["chosen"]["units"])

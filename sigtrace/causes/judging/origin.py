@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigtrace.facts.signals import FAULTS, TIMERS
+from sigtrace.facts.signals import FAULTS, SI_TIMER, TIMERS
 
 if TYPE_CHECKING:
     from sigtrace.causes.tracking.process import Signal
 
 _KILL = 9
-_SI_TIMER = -2
 _SI_OTHERS = (-3, -4, -5, -60)  # SI_MESGQ, SI_ASYNCIO, SI_SIGIO, SI_ASYNCNL
 _HUP = 1
 _TERMINAL = (1, 2, 3, 20)  # SIGHUP, SIGINT, SIGQUIT, SIGTSTP
@@ -30,7 +29,7 @@ def origin(signal: Signal) -> str:
 
 def _sent(signal: Signal) -> str:
     code = signal.row.code
-    if code == _SI_TIMER:
+    if code == SI_TIMER:
         return "timer"
     if code in _SI_OTHERS:
         return "kernel"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sigtrace.causes.tracking.rows import NONE
 from sigtrace.facts.rules import REFUSED
-from sigtrace.facts.signals import DEADLY
+from sigtrace.facts.signals import DEADLY, OF_CALLS
 
 if TYPE_CHECKING:
     from sigtrace.causes.tracking.rows import Row
@@ -31,7 +31,6 @@ PENDING = "pending"
 TAKEN = "waited for"
 
 _KILL = 9
-_OF_CALLS = (0, -6)  # SI_USER of kill, SI_TKILL of tkill and tgkill
 
 
 class Signal:
@@ -51,7 +50,7 @@ class Signal:
         self.call: Row | None = None
         self.taken: Row | None = None  # its signal_deliver
         # Whether it is settled who made it: the lines of its call stand behind it, and mark_victim of the OOM killer.
-        self.settled = not (row.code in _OF_CALLS or (row.code > 0 and row.sig == _KILL))
+        self.settled = not (row.code in OF_CALLS or (row.code > 0 and row.sig == _KILL))
         self.hits_sender = False  # whether its call hit its sender too
         self.ended = False  # whether its process ended of it
         self.told = False

@@ -24,7 +24,7 @@ cdef class Tracker(Population):
     @cython.locals(process=Process, signal=Signal)
     cpdef end(self)
 
-    @cython.locals(kind=int, tid=int, late=bint, process=Process)
+    @cython.locals(kind=int, tid=int, process=Process)
     cpdef step(self, Chunk chunk, Py_ssize_t i)
     @cython.locals(target=int, child=Process)
     cdef _ran(self, Chunk chunk, Py_ssize_t i, Process process)

@@ -123,12 +123,11 @@ class Tracker(Population):
             self._pid_of[tid] = chunk.pid[i]
             self._were_there.add(tid)
             return
-        late = kind != _PROCESS and chunk.line[i] < self._line  # held back, by a recording of some processes
         if kind != _PROCESS:
-            self._line = max(self._line, chunk.line[i])
+            self._line = chunk.line[i]
             if self._unsettled and kind not in (_GENERATE, _KILL, _KILL_HALF):
                 self._did_another(tid)
-        process = self._living(tid, chunk.pid[i], _GENERATE if late else kind)
+        process = self._living(tid, chunk.pid[i], kind)
         if kind == _FORK:
             self._forked(chunk, i, process)
         elif kind == _EXIT:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_WITHOUT_PROCESSES = (".slice", ".target", ".timer", ".path", ".device", ".automount")
+
 
 def kept(kind: str) -> Callable[[str], str]:
     """Return what looks at a value of --keep, --keep-size or --keep-free: an `age`, a `size` or a `share`."""
@@ -71,8 +73,8 @@ def pids(text: str) -> tuple[int, ...]:
 def units(text: str) -> tuple[str, ...]:
     """Return the names of a list of systemd units such as nginx,cron.service."""
     names = text.split(",")
-    if any(not name or "/" in name for name in names):
-        raise argparse.ArgumentTypeError(f"{text}: give names of units, such as nginx or nginx.service")
+    if any(not name or "/" in name or name.endswith(_WITHOUT_PROCESSES) for name in names):
+        raise argparse.ArgumentTypeError(f"{text}: give units that have processes, such as nginx or nginx.service")
     return tuple(sorted(set(names)))
 
 

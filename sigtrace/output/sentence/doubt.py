@@ -76,11 +76,14 @@ def chosen_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
         return None
     pids = sorted({pid for one in chosen for pid in one["pids"]})
     units = sorted({escaped(unit) for one in chosen for unit in one["units"]})
-    whom = [f"{'process' if len(pids) == 1 else 'processes'} {listed(list(map(str, pids)), 'and')}"] if pids else []
+    descendants = "its descendants" if len(pids) == 1 else "their descendants"
+    named = f"{'process' if len(pids) == 1 else 'processes'} {listed(list(map(str, pids)), 'and')}"
+    whom = [f"{named} and {descendants}"] if pids else []
     whom += [f"the processes of {listed(units, 'and')}"] if units else []
     where = "" if len(chosen) == len(abouts) else "in some of these logs, "
-    recorded = f"only {' and '.join(whom)}, with all descendants, and whoever had to do with them were recorded"
-    return f"{where}{recorded}: of others nothing is known."
+    return (
+        f"{where}only {listed(whom, 'and')} were recorded, and whoever had to do with them: of others nothing is known."
+    )
 
 
 def newer_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:

@@ -129,7 +129,7 @@ def _is_gap(value: object) -> bool:
 
 
 def _is_choice(value: object) -> bool:
-    if not isinstance(value, dict) or value.keys() != {"pids", "units"}:
+    if not isinstance(value, dict) or not value.keys() >= {"pids", "units"}:
         return False
     return _list_of(_is_count)(value["pids"]) and _list_of(_is_text)(value["units"])
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 HELD, NOTED, OF_UNIT, CHOSEN = range(4)
 """Whether the rows of a process are held back or kept, and if kept, why."""
 
-_GENERATIONS = 64  # behind a process: it may begin its next life as its own child, for ever
-_SIGNALS = 64  # rows of signals that are held back of a process: the latest
-_SAVED = ("pid", "depth", "state", "start", "signals")
+_GENERATIONS = 64  # of ancestors at least: a process may begin its next life as its own child, for ever
+_SIGNALS = 64  # the latest, as the process tracker keeps them
+_GONE = 192  # rows of threads that have ended: the latest
+_SAVED = ("pid", "depth", "state", "start", "ran", "over", "count")
+_OF_A_THREAD = ("sched_process_fork", "told", "fatal", "sys_enter_exit")
 
 
 class Row:
@@ -26,40 +28,170 @@ class Row:
         self.kept = False
 
 
+class Signal:
+    """A signal that is held back: its row, that of the call that sent it, and the sender."""
+
+    __slots__ = ("call", "row", "sender")
+
+    def __init__(self, row: Row, sender: Known | None) -> None:
+        self.row = row
+        self.call: Row | None = None
+        self.sender = sender
+
+
 class Known:
     """A process, or a thread of which no row has said yet whose it is.
 
-    `rows` are held back, and with them `senders`: who sent it the signals that are among the rows.
+    `ran` tells whether it is a process, and `over` whether it has ended. `told` are its threads of which a row says so.
     """
 
-    __slots__ = ("depth", "parent", "pid", "rows", "senders", "signals", "start", "state")
+    __slots__ = (*_SAVED, "_rows", "parent", "signals", "told")
 
     def __init__(self, pid: int, parent: Known | None, state: int) -> None:
         self.pid = pid
-        self.depth: int = 0 if parent is None or parent.depth >= _GENERATIONS else parent.depth + 1
-        self.parent = parent if self.depth else None
         self.state = state
         self.start: int | None = None
-        self.rows: dict[str, Row] = {}
-        self.senders: dict[int, Known] = {}
-        self.signals = 0
+        self.ran = self.over = False
+        self.count = self.depth = 0
+        self.parent: Known | None = None
+        self.told: set[int] = set()
+        self.signals: list[Signal] = []
+        self._rows: dict[str, dict[int, Row]] = {}
+        if parent is not None:
+            self.descend(parent)
+
+    def descend(self, parent: Known) -> None:
+        """Take a parent. Of a long line of ancestors the oldest are forgotten."""
+        self.parent = parent
+        self.depth = parent.depth + 1
+        if self.depth % _GENERATIONS == 0:
+            oldest: Known | None = self
+            for _ in range(_GENERATIONS):
+                oldest = None if oldest is None else oldest.parent
+            if oldest is not None:
+                oldest.parent = None
 
     def importance(self) -> int:
         """Return its state, or of one that may be a thread of its parent what matters of that."""
         # Of a child that has done nothing yet nobody knows.
-        if self.state or self.parent is None or self.rows.keys() - {"sched_process_fork"}:
+        if self.state or self.parent is None or self.ran or any(what != "sched_process_fork" for what in self._rows):
             return self.state
         return min(self.parent.state, NOTED)
 
-    def suffers(self, row: Row, sender: Known | None = None) -> None:
-        """Hold the row of a signal back, which may turn out to have ended it."""
-        self.signals += 1
-        slot = self.signals % _SIGNALS
-        self.rows[f"signal {slot}"] = row
-        self.senders.pop(slot, None)
-        if sender is not None and sender is not self and sender.depth < _GENERATIONS:
-            self.senders[slot] = sender
-            self.depth = max(self.depth, sender.depth + 1)
+    def hold(self, what: str, row: Row, tid: int = 0) -> None:
+        """Hold a row back instead of the one of its kind before it; of some kinds each thread has one."""
+        self._rows.setdefault(what, {})[tid] = row
+
+    def holds(self, what: str, tid: int = 0) -> bool:
+        """Tell whether a row of a kind is held back."""
+        return tid in self._rows.get(what, ())
+
+    def hold_many(self, what: str, rows: Iterable[Row], most: int = _SIGNALS) -> None:
+        """Hold rows back beside those of their kind, of which the latest stay."""
+        table = self._rows.setdefault(what, {})
+        for row in rows:
+            self.count += 1
+            table[self.count] = row
+            if len(table) > most:
+                del table[next(iter(table))]
+
+    def suffer(self, signal: Signal) -> None:
+        """Hold a signal back, which may turn out to have ended it."""
+        self.signals.append(signal)
+        del self.signals[:-_SIGNALS]
+
+    def execute(self) -> None:
+        """Forget what was before it executed a file: its other threads, and who called exit."""
+        for what in ("sys_enter_exit_group", "sys_enter_exit", "gone", "fatal"):
+            self._rows.pop(what, None)
+
+    def lose(self, tid: int, row: Row) -> None:
+        """Hold the end of a thread back, which was not the last, and what else is to be known of it."""
+        kinds = {what: self._rows.get(what, {}).pop(tid, None) for what in _OF_A_THREAD}
+        known = (kinds["fatal"], kinds["sys_enter_exit"], row)
+        self.hold_many("gone", [one for one in known if one is not None], _GONE)
+
+    def absorb(self, thread: Known) -> None:
+        """Take over what was held back of a thread of its own."""
+        for what, table in thread._rows.items():
+            for key, row in table.items():
+                if what in _OF_A_THREAD:
+                    self.hold(what, row, thread.pid if key == 0 else key)
+                else:
+                    self.hold_many(what, [row])
+        for signal in thread.signals:
+            self.suffer(signal)
+
+    def end(self) -> None:
+        """Note that it has ended: who signalled those who signalled it is forgotten, or there would be no end to it."""
+        self.over = True
+        for signal in self.signals:
+            for earlier in () if signal.sender is None else signal.sender.signals:
+                earlier.sender = None
+
+    def released(self) -> tuple[list[Row], list[Known]]:
+        """Hold nothing back any more: return the rows, and who must be known to understand them."""
+        rows = [row for table in self._rows.values() for row in table.values()]
+        rows += [row for signal in self.signals for row in (signal.row, signal.call) if row is not None]
+        senders = [signal.sender for signal in self.signals if signal.sender is not None]
+        self._rows, self.signals = {}, []
+        return rows, senders if self.parent is None else [self.parent, *senders]
+
+    def others(self) -> Iterator[Known]:
+        """Yield whom it refers to."""
+        if self.parent is not None:
+            yield self.parent
+        yield from (signal.sender for signal in self.signals if signal.sender is not None)
+
+    def saved(self, places: Mapping[int, int], at: _Rows) -> dict[str, Any]:
+        """Return it as JSON can hold it: others by the places of their identities."""
+        return {
+            **{name: getattr(self, name) for name in _SAVED},
+            "parent": None if self.parent is None else places[id(self.parent)],
+            "told": list(self.told),
+            "rows": {what: {key: at(row) for key, row in table.items()} for what, table in self._rows.items()},
+            "signals": [
+                [at(one.row), None if one.call is None else at(one.call), one.sender and places[id(one.sender)]]
+                for one in self.signals
+            ],
+        }
+
+    def restore(self, told: Mapping[str, Any], found: Sequence[Known], rows: Sequence[Row]) -> None:
+        """Be what was saved."""
+        for name in _SAVED:
+            setattr(self, name, told[name])
+        self.parent = None if told["parent"] is None else found[told["parent"]]
+        self.told = set(told["told"])
+        self._rows = {what: {int(key): rows[at] for key, at in table.items()} for what, table in told["rows"].items()}
+        for row, call, sender in told["signals"]:
+            signal = Signal(rows[row], None if sender is None else found[sender])
+            signal.call = None if call is None else rows[call]
+            self.signals.append(signal)
+
+
+class Call:
+    """What a thread has sent, and the row of its call is to come: whether a signal was kept, and those held back."""
+
+    def __init__(self) -> None:
+        self.kept = False
+        self.held: list[tuple[Known, Signal]] = []
+
+    def still_held(self) -> list[tuple[Known, Signal]]:
+        """Return the signals that are held back yet, each with its victim."""
+        return [(victim, signal) for victim, signal in self.held if signal in victim.signals]
+
+
+class _Rows:
+    # Rows that are saved, each once: several processes may share one.
+    def __init__(self) -> None:
+        self._places: dict[int, int] = {}
+        self.told: list[dict[str, Any] | None] = []
+
+    def __call__(self, row: Row) -> int:
+        place = self._places.setdefault(id(row), len(self.told))
+        if place == len(self.told):
+            self.told.append(None if row.kept else row.told)
+        return place
 
 
 def saved(known: Iterable[Known]) -> tuple[dict[str, Any], dict[int, int]]:
@@ -72,29 +204,18 @@ def saved(known: Iterable[Known]) -> tuple[dict[str, Any], dict[int, int]]:
         if id(one) not in places:
             places[id(one)] = len(found)
             found.append(one)
-            waiting += [*one.senders.values(), *([] if one.parent is None else [one.parent])]
-    rows = {id(row): row for one in found for row in one.rows.values() if not row.kept}
-    at = {row: place for place, row in enumerate(rows)}
-    processes = [
-        {
-            **{name: getattr(one, name) for name in _SAVED},
-            "parent": None if one.parent is None else places[id(one.parent)],
-            "rows": {what: at[id(row)] for what, row in one.rows.items() if not row.kept},
-            "senders": {slot: places[id(sender)] for slot, sender in one.senders.items()},
-        }
-        for one in found
-    ]
-    return {"rows": [row.told for row in rows.values()], "processes": processes}, places
+            waiting += one.others()
+    rows = _Rows()
+    processes = [one.saved(places, rows) for one in found]
+    return {"rows": rows.told, "processes": processes}, places
 
 
 def restored(state: Mapping[str, Any]) -> Sequence[Known]:
     """Return those who were `saved`, by way of JSON, at their places. Raises what comes of a value that is none."""
-    rows = [Row(-1, dict(told)) for told in state["rows"]]
+    rows = [Row(-1, None if told is None else dict(told)) for told in state["rows"]]
+    for row in rows:
+        row.kept = row.told is None
     found = [Known(0, None, HELD) for _ in state["processes"]]
     for one, told in zip(found, state["processes"], strict=True):
-        for name in _SAVED:
-            setattr(one, name, told[name])
-        one.parent = None if told["parent"] is None else found[told["parent"]]
-        one.rows = {what: rows[at] for what, at in told["rows"].items()}
-        one.senders = {int(slot): found[at] for slot, at in told["senders"].items()}
+        one.restore(told, found, rows)
     return found

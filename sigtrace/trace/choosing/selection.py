@@ -12,39 +12,46 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.facts.cgroup import is_of_unit
-from sigtrace.facts.signals import DEADLY, TIMERS
-from sigtrace.trace.choosing.known import CHOSEN, HELD, NOTED, OF_UNIT, Known, Row, restored, saved
+from sigtrace.facts.rules import ends_process
+from sigtrace.facts.signals import DEADLY, is_of_a_bystander, is_of_a_call
+from sigtrace.trace.choosing.known import CHOSEN, HELD, NOTED, OF_UNIT, Call, Known, Row, Signal, restored, saved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
-_TICK_US = 20_000  # /proc tells a start in ticks, mostly of 10 ms
-_DEAD = 4096  # of the latest: what names their pid means them, until it is given away again
-_SI_TIMER, _SI_KERNEL = -2, 128  # asm-generic/siginfo.h
-_COLUMNS = ("event", "ts", "tid", "pid", "sig", "target", "ret", "code", "group_dead", "cgroup", "cgroup_id")
+_STARTED_WITHIN_US = 20_000  # /proc tells a start in ticks, mostly of 10 ms
+_DEAD, _DEAD_HELD = 4096, 256  # of the latest: what names their pid means them, until it is given away again
+_GROUPS = 1 << 16  # control groups that are known by their ids
+_COLUMNS = ("event", "ts", "tid", "pid", "sig", "target", "code", "handler", "group_dead", "cgroup", "cgroup_id")
+_OF_A_CALL = ("signal_generate", "kill", "kill_half")
+# Rows that name nobody but the thread in whose context they happened.
+_OF_ITSELF = (
+    *("signal_deliver", "exec", "sched_process_exec", "args"),
+    *("sys_enter_exit_group", "sys_enter_exit", "sched_process_exit"),
+)
 
 
 class Selection:
     """Selects rows, batch after batch: each `kept` of one batch goes on where the one before ended.
 
-    Chosen are `pids`, each with its descendants, and the processes of `units`.
+    Chosen are `pids`, each with its descendants, and the processes of `units`. `left_out` counts the rows that were
+    not kept, up to now.
     """
 
     def __init__(self, pids: Collection[int] = (), units: Collection[str] = ()) -> None:
         self._pids = frozenset(pids)
         self._units = tuple(units)
+        self.left_out = 0
         self._known: dict[int, Known] = {}
-        self._dead: deque[Known] = deque()
+        self._dead: tuple[deque[Known], deque[Known]] = (deque(), deque())  # held ones, and the others
         self._threads: dict[int, int] = {}
         self._groups: dict[int, bool] = {}  # of each control group's id, whether it is of a chosen unit
-        self._calling: set[int] = set()  # threads of which a signal was kept, and whose call follows
-        self._hit: dict[int, list[Known]] = {}  # of a thread whose call follows, whose rows of its signals are held
+        self._calls: dict[int, Call] = {}
         self._lossy = False
         self._row: dict[str, list[Any]] = {}
         self._keep: set[int] = set()
@@ -62,7 +69,10 @@ class Selection:
             "signal_generate": self._generated,
             "signal_deliver": self._delivered,
             "sched_process_fork": self._forked,
+            "exec": self._executed,
+            "sched_process_exec": self._executed,
             "sys_enter_exit": self._left,
+            "sys_enter_exit_group": self._left,
             "sched_process_exit": self._exited,
             "mark_victim": self._doomed,
             "args": self._described,
@@ -80,10 +90,12 @@ class Selection:
         events = self._row["event"]
         self._meet(events)
         for i, event in enumerate(events):
-            rule = self._rules.get(event)
-            if rule(i) if rule is not None else self._is_told(self._actor(i), event, i):
+            if self._calls and event not in _OF_A_CALL:
+                self._calls.pop(self._row["tid"][i], None)  # a call prints its row when it returns
+            if self._rules[event](i):
                 self._keep.add(i)
         self._convert(batch)
+        self.left_out += len(events) - len(self._keep) - len(self._late)
         if self._late:
             yield of_rows(self._late)
         if self._keep:
@@ -91,16 +103,19 @@ class Selection:
 
     def state(self) -> dict[str, Any]:
         """Return all that the next batch depends on, as JSON can hold it."""
-        hits = {tid: hit for tid, hit in self._hit.items() if hit}
-        told, places = saved([*self._known.values(), *self._dead, *chain.from_iterable(hits.values())])
+        victims = [victim for call in self._calls.values() for victim, _ in call.held]
+        told, places = saved([*self._known.values(), *self._dead[0], *self._dead[1], *victims])
+        calls = {
+            tid: [call.kept, [[places[id(victim)], victim.signals.index(one)] for victim, one in call.still_held()]]
+            for tid, call in self._calls.items()
+        }
         return {
             **told,
             "known": {pid: places[id(one)] for pid, one in self._known.items()},
-            "dead": [places[id(one)] for one in self._dead],
+            "dead": [[places[id(one)] for one in dead] for dead in self._dead],
             "threads": self._threads,
             "groups": self._groups,
-            "calling": list(self._calling),
-            "hit": {tid: [places[id(one)] for one in hit] for tid, hit in hits.items()},
+            "calls": calls,
             "lossy": self._lossy,
         }
 
@@ -108,19 +123,22 @@ class Selection:
         """Go on where another one's `state` was taken, by way of JSON. Raises what comes of a value that is none."""
         found = restored(state)
         self._known = {int(pid): found[at] for pid, at in state["known"].items()}
-        self._dead = deque(found[at] for at in state["dead"])
+        held, others = state["dead"]
+        self._dead = deque(found[at] for at in held), deque(found[at] for at in others)
         self._threads = {int(tid): int(pid) for tid, pid in state["threads"].items()}
         self._groups = {int(group): bool(of_unit) for group, of_unit in state["groups"].items()}
-        self._calling = set(state["calling"])
-        self._hit = {int(tid): [found[at] for at in hit] for tid, hit in state["hit"].items()}
         self._lossy = bool(state["lossy"])
+        for tid, (kept, signals) in state["calls"].items():
+            call = self._calls[int(tid)] = Call()
+            call.kept = bool(kept)
+            call.held = [(found[at], found[at].signals[n]) for at, n in signals]
 
     # Rows that are held back
 
-    def _is_told(self, one: Known, what: str, i: int) -> bool:
+    def _keeps(self, one: Known, what: str, i: int, tid: int = 0) -> bool:
         # Whether a row that says who somebody is, is kept now; else it is held back.
         if not one.state:
-            one.rows[what] = self._held(i)
+            one.hold(what, self._held(i), tid)
         return bool(one.state)
 
     def _held(self, i: int) -> Row:
@@ -159,16 +177,15 @@ class Selection:
 
     def _note(self, *known: Known | None) -> None:
         # With their ancestors, and who sent them signals, as far as these are not noted yet.
-        waiting = list(known)
+        waiting = [one for one in known if one is not None]
         while waiting:
             one = waiting.pop()
-            if one is None or one.state:
-                continue
-            one.state = NOTED
-            for row in one.rows.values():
-                self._release(row)
-            waiting += [one.parent, *one.senders.values()]
-            one.rows, one.senders = {}, {}
+            if not one.state:
+                one.state = NOTED
+                rows, others = one.released()
+                for row in rows:
+                    self._release(row)
+                waiting += others
 
     # Who is meant
 
@@ -183,21 +200,18 @@ class Selection:
                 return process
             self._threads.pop(tid, None)
             return self._unborn(tid)
-        if own is not None and own.state:
-            return own
         process = self._known.get(pid) or self._unborn(pid)
-        if own is not None:
-            if own.parent not in {None, process}:
+        if own is not None and not own.over:
+            if own.ran or own.parent not in {None, process}:
                 return own  # the header is of who had the tid before
             del self._known[tid]
             if process.state:
                 self._note(own)
-            else:
-                process.rows |= {f"{what} {tid}": row for what, row in own.rows.items()}
-                process.senders |= own.senders
-        if self._threads.get(tid) != pid:
-            self._threads[tid] = pid
-            if self._is_told(process, f"thread {tid}", i):
+            process.absorb(own)
+        self._threads[tid] = pid
+        if tid not in process.told and self._row["event"][i] in _OF_ITSELF:
+            process.told.add(tid)
+            if self._keeps(process, "told", i, tid):
                 self._keep.add(i)
         return process
 
@@ -213,118 +227,141 @@ class Selection:
         self._known[pid] = one
         return one
 
-    # Events
+    def _bury(self, one: Known) -> None:
+        one.end()
+        dead, most = (self._dead[1], _DEAD) if one.state else (self._dead[0], _DEAD_HELD)
+        dead.append(one)
+        if len(dead) > most:
+            oldest = dead.popleft()
+            if self._known.get(oldest.pid) is oldest:
+                del self._known[oldest.pid]
+
+    # Whether rows are kept
 
     def _lost(self, i: int) -> bool:
         self._lossy = self._lossy or self._row["event"][i] == "lost"
         return True
 
     def _made_group(self, i: int) -> bool:
-        self._groups[self._row["cgroup_id"][i]] = self._is_of_unit(self._row["cgroup"][i])
+        # The root of the v2 hierarchy says nothing on a host whose control groups are in another one.
+        if self._row["cgroup"][i] != "/":
+            self._groups[self._row["cgroup_id"][i]] = self._is_of_unit(self._row["cgroup"][i])
+            if len(self._groups) > _GROUPS:
+                del self._groups[next(iter(self._groups))]
         return True
 
     def _meet(self, events: Sequence[str]) -> None:
-        # Those who ran when the recording began, oldest first. A parent may have begun later, if it took an orphan in.
+        # Those who ran when the recording began. A parent may have begun later, if it took an orphan in.
         met = [i for i, event in enumerate(events) if event == "process"]
         for i in met:
-            one = Known(self._row["pid"][i], None, HELD)
-            one.start = self._row["ts"][i]
-            self._known[one.pid] = one
+            one = self._known[self._row["pid"][i]] = Known(self._row["pid"][i], None, HELD)
+            one.start, one.ran = self._row["ts"][i], True
+            if self._is_of_unit(self._row["cgroup"][i]):
+                one.state = OF_UNIT
+            if one.pid in self._pids:
+                one.state = CHOSEN
+        families: list[tuple[Known, Known]] = []
         for i in met:
             one, parent = self._known[self._row["pid"][i]], self._known.get(self._row["target"][i])
             if parent is not None and parent is not one:
-                one.parent, one.depth = parent, parent.depth + 1
-            if one.pid in self._pids or (parent is not None and parent.state == CHOSEN):
+                families.append((parent, one))
+        for parent, one in families:
+            one.descend(parent)
+        while orphans := [one for parent, one in families if parent.state == CHOSEN != one.state]:
+            for one in orphans:
                 one.state = CHOSEN
-            elif self._is_of_unit(self._row["cgroup"][i]):
-                one.state = OF_UNIT
-        for i in met:
-            one = self._known[self._row["pid"][i]]
-            if one.state:
-                self._note(one.parent)
+        self._note(*(one.parent for _, one in families if one.state))
 
     def _ran(self, i: int) -> bool:
-        return self._is_told(self._known[self._row["pid"][i]], "process", i)
+        return self._keeps(self._known[self._row["pid"][i]], "process", i)
 
     def _had_thread(self, i: int) -> bool:
         tid, pid = self._row["tid"][i], self._row["pid"][i]
         self._threads[tid] = pid
-        return self._is_told(self._known.get(pid) or self._unborn(pid), f"thread {tid}", i)
+        process = self._known.get(pid) or self._unborn(pid)
+        process.told.add(tid)
+        return self._keeps(process, "told", i, tid)
 
     def _forked(self, i: int) -> bool:
         parent, child = self._actor(i), self._row["target"][i]
-        ts, before = self._row["ts"][i], self._known.get(child)
-        if before is not None and before.start is not None and ts is not None and ts <= before.start + _TICK_US:
-            return self._is_told(before, "sched_process_fork", i)  # /proc told of it already
-        self._threads.pop(child, None)
-        one = self._known[child] = Known(child, parent, parent.state if parent.state > NOTED else HELD)
-        return self._is_told(one, "sched_process_fork", i)
+        ts, one = self._row["ts"][i], self._known.get(child)
+        if one is None or one.start is None or ts is None or ts > one.start + _STARTED_WITHIN_US:
+            one = self._known[child] = Known(child, parent, HELD)
+            self._threads.pop(child, None)
+        else:
+            one.descend(parent)  # /proc told of it already; the parent that it had may be gone
+        if parent.state > NOTED and one.state < parent.state:
+            self._note(one)
+            one.state = parent.state
+        if one.state:
+            self._note(parent)
+        return self._keeps(one, "sched_process_fork", i)
+
+    def _executed(self, i: int) -> bool:
+        one = self._actor(i)
+        one.ran = True
+        one.execute()
+        return self._keeps(one, "exec", i)
 
     def _left(self, i: int) -> bool:
-        return self._is_told(self._actor(i), f"sys_enter_exit {self._row['tid'][i]}", i)
+        one, what = self._actor(i), self._row["event"][i]
+        if what == "sys_enter_exit":
+            return self._keeps(one, what, i, self._row["tid"][i])
+        # The first decides.
+        return not one.holds(what) and self._keeps(one, what, i)
 
     def _exited(self, i: int) -> bool:
-        one, tid, last = self._actor(i), self._row["tid"][i], self._row["group_dead"][i]
-        self._calling.discard(tid)
-        self._hit.pop(tid, None)
+        one, tid = self._actor(i), self._row["tid"][i]
         if tid != one.pid:
             self._threads.pop(tid, None)
-        if not (tid == one.pid if last is None else last):
-            for what in ("sched_process_fork", "thread", "sys_enter_exit") if tid != one.pid else ():
-                one.rows.pop(f"{what} {tid}", None)
-            return bool(one.state)
-        if one.state:
-            self._dead.append(one)
-            if len(self._dead) > _DEAD:
-                self._forget(self._dead.popleft())
-            return True
-        self._forget(one)
-        return self._is_told(one, "sched_process_exit", i)
-
-    def _forget(self, one: Known) -> None:
-        if self._known.get(one.pid) is one:
-            del self._known[one.pid]
+            one.told.discard(tid)
+        kept = bool(one.state)
+        if ends_process(self._row["group_dead"][i], tid, one.pid):
+            self._keeps(one, "sched_process_exit", i)
+            self._bury(one)
+        elif self._row["pid"][i] is None and tid == one.pid and one.parent is not None and not one.ran:
+            del self._known[tid]  # a thread, as no header has said
+        elif not kept:
+            one.lose(tid, self._held(i))
+        return kept
 
     def _generated(self, i: int) -> bool:
-        tid, target = self._row["tid"][i], self._row["target"][i]
+        tid, target, sig, code = (self._row[name][i] for name in ("tid", "target", "sig", "code"))
         sender, victim = self._actor(i), self._target(target) or self._unborn(target)
-        if sender.state > NOTED or self._matters(victim, i):
-            if not self._by_whoever_ran(i):
-                self._note(sender)
-                self._calling.add(tid)
-            self._note(victim)
-            return True
-        if not victim.state and self._row["sig"][i] in DEADLY:
-            victim.suffers(self._held(i), sender)
-            self._hit.setdefault(tid, []).append(victim)
-        return False
-
-    def _by_whoever_ran(self, i: int) -> bool:
-        sig, code = self._row["sig"][i], self._row["code"][i]
-        return code is not None and (code == _SI_TIMER or (code > 0 and (sig in TIMERS or code != _SI_KERNEL)))
+        bystander = is_of_a_bystander(sig, code)
+        kept = sender.state > NOTED or self._matters(victim, i)
+        if kept:
+            self._note(victim, None if bystander else sender)
+        elif not victim.state and sig in DEADLY:
+            signal = Signal(self._held(i), None if bystander or sender is victim else sender)
+            victim.suffer(signal)
+            if is_of_a_call(sig, code):
+                self._calls.setdefault(tid, Call()).held.append((victim, signal))
+        if kept and is_of_a_call(sig, code):
+            self._calls.setdefault(tid, Call()).kept = True
+        return kept
 
     def _delivered(self, i: int) -> bool:
-        one = self._actor(i)
+        one, tid = self._actor(i), self._row["tid"][i]
         if not one.state and self._row["sig"][i] in DEADLY:
-            one.suffers(self._held(i))
+            if self._row["handler"][i] != "default":
+                one.hold_many("handled", [self._held(i)])
+            elif not one.holds("fatal", tid):
+                one.hold("fatal", self._held(i), tid)
         return self._matters(one, i)
 
     def _called(self, i: int) -> bool:
         sender, target = self._actor(i), self._row["target"][i]
         victim = None if target is None else self._target(abs(target))
-        tid = self._row["tid"][i]
-        made, hit = tid in self._calling, self._hit.pop(tid, [])
-        self._calling.discard(tid)
+        call = self._calls.pop(self._row["tid"][i], None) or Call()
         # Of half a call nobody knows whom it named; of one that named many, what it hit may have been lost.
         open_ = target is None or (target <= 0 and self._lossy)
-        if made or open_ or sender.state > NOTED or any(one.state for one in hit) or self._matters(victim, i):
-            self._note(sender)
-            if sender.state > NOTED:
-                self._note(victim)
+        kept = call.kept or open_ or sender.state > NOTED or any(one.state for one, _ in call.held)
+        if kept or self._matters(victim, i):
+            self._note(sender, victim if sender.state > NOTED else None)
             return True
-        row = self._held(i)
-        for one in hit:
-            one.suffers(row)
+        for _, signal in call.held:
+            signal.call = self._held(i)
         return False
 
     def _matters(self, victim: Known | None, i: int) -> bool:
@@ -334,25 +371,25 @@ class Selection:
         return importance > NOTED or (importance == NOTED and (sig is None or sig in DEADLY))
 
     def _doomed(self, i: int) -> bool:
-        victim, asker = self._target(self._row["target"][i]), self._actor(i)
-        if victim is None:
-            return False
-        if not victim.importance():
-            victim.suffers(self._held(i), asker)
-            return False
-        self._note(asker, victim)
-        return True
+        target, asker = self._row["target"][i], self._actor(i)
+        victim = self._target(target) or self._unborn(target)
+        if victim.importance():
+            self._note(asker, victim)
+            return True
+        victim.hold("mark_victim", self._held(i))
+        victim.suffer(Signal(self._held(i), asker))
+        return False
 
     def _described(self, i: int) -> bool:
         one = self._actor(i)
         self._enter(one, self._groups.get(self._row["cgroup_id"][i]))
-        return self._is_told(one, "args", i)
+        return self._keeps(one, "args", i)
 
     def _moved(self, i: int) -> bool:
         target, path = self._row["target"][i], self._row["cgroup"][i]
         one = self._target(target) or self._unborn(target)
         self._enter(one, None if path is None else self._is_of_unit(path))
-        return self._is_told(one, "cgroup_attach_task", i)
+        return self._keeps(one, "cgroup_attach_task", i)
 
     def _enter(self, one: Known, of_unit: bool | None) -> None:  # noqa: FBT001  (None: not known)
         if of_unit and one.state < OF_UNIT:
