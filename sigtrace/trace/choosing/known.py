@@ -122,12 +122,10 @@ class Known:
         for signal in thread.signals:
             self.suffer(signal)
 
-    def end(self) -> None:
-        """Note that it has ended: who signalled those who signalled it is forgotten, or there would be no end to it."""
-        self.over = True
+    def forget_senders(self) -> None:
+        """Forget who signalled it: each of them was signalled by others, and so on."""
         for signal in self.signals:
-            for earlier in () if signal.sender is None else signal.sender.signals:
-                earlier.sender = None
+            signal.sender = None
 
     def released(self) -> tuple[list[Row], list[Known]]:
         """Hold nothing back any more: return the rows, and who must be known to understand them."""

@@ -14,15 +14,16 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from sigtrace.facts.cgroup import is_of_unit
 from sigtrace.facts.rules import ends_process
 from sigtrace.facts.signals import DEADLY, is_of_a_bystander, is_of_a_call
+from sigtrace.trace.batch import of_rows
 from sigtrace.trace.choosing.known import CHOSEN, HELD, NOTED, OF_UNIT, Call, Known, Row, Signal, restored, saved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
-    import pyarrow as pa
 
 _STARTED_WITHIN_US = 20_000  # /proc tells a start in ticks, mostly of 10 ms
 _DEAD, _DEAD_HELD = 4096, 256  # of the latest: what names their pid means them, until it is given away again
@@ -39,8 +40,7 @@ _OF_ITSELF = (
 class Selection:
     """Selects rows, batch after batch: each `kept` of one batch goes on where the one before ended.
 
-    Chosen are `pids`, each with its descendants, and the processes of `units`. `left_out` counts the rows that were
-    not kept, up to now.
+    Chosen are `pids`, each with its descendants, and the processes of `units`. `left_out` counts what was not kept.
     """
 
     def __init__(self, pids: Collection[int] = (), units: Collection[str] = ()) -> None:
@@ -81,10 +81,6 @@ class Selection:
 
     def kept(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Yield what is kept, as batches of `SCHEMA`: first what was held back until now, then rows of this one."""
-        import pyarrow as pa
-
-        from sigtrace.trace.batch import of_rows
-
         self._keep, self._late, self._fresh = set(), [], {}
         self._row = {name: batch.column(name).to_pylist() for name in _COLUMNS}
         events = self._row["event"]
@@ -160,8 +156,6 @@ class Selection:
 
     def _convert(self, batch: pa.RecordBatch) -> None:
         # Of most processes nothing is left at the end of the batch.
-        import pyarrow as pa
-
         held: list[Row] = []
         for place, ref in self._fresh.items():
             if (row := ref()) is not None:
@@ -228,11 +222,12 @@ class Selection:
         return one
 
     def _bury(self, one: Known) -> None:
-        one.end()
+        one.over = True
         dead, most = (self._dead[1], _DEAD) if one.state else (self._dead[0], _DEAD_HELD)
         dead.append(one)
         if len(dead) > most:
             oldest = dead.popleft()
+            oldest.forget_senders()
             if self._known.get(oldest.pid) is oldest:
                 del self._known[oldest.pid]
 
@@ -277,14 +272,13 @@ class Selection:
 
     def _had_thread(self, i: int) -> bool:
         tid, pid = self._row["tid"][i], self._row["pid"][i]
-        self._threads[tid] = pid
-        process = self._known.get(pid) or self._unborn(pid)
+        self._threads[tid], process = pid, self._known.get(pid) or self._unborn(pid)
         process.told.add(tid)
         return self._keeps(process, "told", i, tid)
 
     def _forked(self, i: int) -> bool:
         parent, child = self._actor(i), self._row["target"][i]
-        ts, one = self._row["ts"][i], self._known.get(child)
+        one, ts = self._known.get(child), self._row["ts"][i]
         if one is None or one.start is None or ts is None or ts > one.start + _STARTED_WITHIN_US:
             one = self._known[child] = Known(child, parent, HELD)
             self._threads.pop(child, None)
@@ -355,8 +349,8 @@ class Selection:
         victim = None if target is None else self._target(abs(target))
         call = self._calls.pop(self._row["tid"][i], None) or Call()
         # Of half a call nobody knows whom it named; of one that named many, what it hit may have been lost.
-        open_ = target is None or (target <= 0 and self._lossy)
-        kept = call.kept or open_ or sender.state > NOTED or any(one.state for one, _ in call.held)
+        kept = call.kept or target is None or (target <= 0 and self._lossy)
+        kept = kept or sender.state > NOTED or any(one.state for one, _ in call.held)
         if kept or self._matters(victim, i):
             self._note(sender, victim if sender.state > NOTED else None)
             return True
