@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -169,7 +169,9 @@ class Parts:
     def feed(self, follower: Follower) -> None:
         """Have a follower follow all rows. Raises `SessionError` if a file cannot be read."""
         for files in [self._files] if self._mixed else [[file] for file in self._files]:
-            _feed([_File(path) for path in files], follower)
+            with ExitStack() as stack:
+                opened = [stack.enter_context(closing(_File(path, anew=self._mixed))) for path in files]
+                _feed(opened, follower)
             if self.fed is not None:
                 self.fed(sum(Path(path).stat().st_size for path in files))
 
@@ -216,24 +218,38 @@ def _recorded(one: Found) -> list[str]:
 
 
 class _File:
-    # A part. It is opened for each row group anew: a long recording has more of them than a process may hold open.
-    def __init__(self, path: str) -> None:
-        self.path = path
-        with self.explained():
+    # A part. Of a recording that is mixed, each is opened anew for each row group: a long one has more parts than a
+    # process may hold open.
+    def __init__(self, path: str, *, anew: bool) -> None:
+        self._path = path
+        self._anew = anew
+        with self._explained():
             self.metadata = pq.read_metadata(path)
-        self.names = self.metadata.schema.to_arrow_schema().names
+            self._file = self._opened()
+            self.names = self._file.schema_arrow.names
+        if anew:
+            self.close()
 
     def read(self, number: int, columns: list[str]) -> pa.Table:
-        encoded = [name for name in (*NAMES, "event", "handler") if name in self.names]
-        with self.explained(), pq.ParquetFile(self.path, metadata=self.metadata, read_dictionary=encoded) as file:
-            return file.read_row_group(number, columns, use_threads=False).combine_chunks()
+        with self._explained():
+            if not self._anew:
+                return self._file.read_row_group(number, columns, use_threads=False).combine_chunks()
+            with self._opened() as file:
+                return file.read_row_group(number, columns, use_threads=False).combine_chunks()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _opened(self) -> pq.ParquetFile:
+        encoded = [name for name in (*NAMES, "event", "handler") if name in self.metadata.schema.names]
+        return pq.ParquetFile(self._path, metadata=self.metadata, read_dictionary=encoded)
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            raise SessionError(f"{self.path}: {' '.join(str(error).split())}") from error
+            raise SessionError(f"{self._path}: {' '.join(str(error).split())}") from error
 
 
 def _feed(files: Sequence[_File], follower: Follower) -> None:

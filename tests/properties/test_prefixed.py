@@ -67,6 +67,7 @@ def test_a_log_that_was_forged_is_read_as_it_stands(parse: Parse, forged: forge.
     cuts=st.lists(st.integers(0, 9000), max_size=5),
     sample=st.sampled_from([1 << 20, 1000]),
 )
+@example(log=b"%16s-1       [000]      0.000000: a:b: c\n" % b"bash", form="compose", cuts=[], sample=1 << 20)
 def test_a_log_behind_a_prefix_gives_the_same_rows(
     parse: Parse, log: bytes, form: str, cuts: list[int], sample: int
 ) -> None:

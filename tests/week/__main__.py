@@ -48,7 +48,7 @@ _COUNTED = "SELECT count(*) FILTER (event = 'kill'), count(*) FILTER (event = 's
 class _Simulated:
     """The clocks of the recorder: they go on when they are told to."""
 
-    utc_offset_us: int | None = round(time.time()) * 1_000_000
+    utc_offset_us: int | None = round(time.time()) // 86_400 * 86_400_000_000  # the hours of a day do not lead to two
     disturbed: list[str] = []  # noqa: RUF012 -- nothing disturbs it
     seconds = 1000.0
 

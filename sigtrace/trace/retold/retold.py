@@ -88,4 +88,4 @@ def _is_perfs(tool: Perf, lines: Sequence[bytes], known: Known) -> bool:
             if not told:
                 return False
             plain += 1
-    return told >= plain
+    return 0 < told >= plain
