@@ -390,6 +390,9 @@ def test_answers_say_that_only_some_processes_were_recorded(tmp_path: Path, caps
 def test_several_choices_are_told_together(tmp_path: Path) -> None:
     from sigtrace.output.sentence import unknown
 
+    with Database(recording(tmp_path / "other", leave(100), units=["web"])) as database:
+        assert unknown(database) == ONLY.format("the processes of web")
+    tmp_path = tmp_path / "several"
     recording(tmp_path, leave(100), "one", pids=[100, 50], units=["web"])
     with Database(str(tmp_path)) as database:
         assert unknown(database) == ONLY.format("processes 50 and 100 and their descendants and the processes of web")

@@ -76,10 +76,12 @@ def chosen_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
         return None
     pids = sorted({pid for one in chosen for pid in one["pids"]})
     units = sorted({escaped(unit) for one in chosen for unit in one["units"]})
-    descendants = "its descendants" if len(pids) == 1 else "their descendants"
-    named = f"{'process' if len(pids) == 1 else 'processes'} {listed(list(map(str, pids)), 'and')}"
-    whom = [f"{named} and {descendants}"] if pids else []
-    whom += [f"the processes of {listed(units, 'and')}"] if units else []
+    whom = []
+    if pids:
+        many, whose = ("process", "its") if len(pids) == 1 else ("processes", "their")
+        whom.append(f"{many} {listed(list(map(str, pids)), 'and')} and {whose} descendants")
+    if units:
+        whom.append(f"the processes of {listed(units, 'and')}")
     where = "" if len(chosen) == len(abouts) else "in some of these logs, "
     return (
         f"{where}only {listed(whom, 'and')} were recorded, and whoever had to do with them: of others nothing is known."
