@@ -12,6 +12,7 @@ HELD, NOTED, OF_UNIT, CHOSEN = range(4)
 
 _GENERATIONS = 64  # of ancestors at least: a process may begin its next life as its own child, for ever
 _SIGNALS = 64  # the latest, as the process tracker keeps them
+_HIT = 1024  # by one call: kill(-1) hits all
 _GONE = 192  # rows of threads that have ended: the latest
 _SAVED = ("pid", "depth", "state", "start", "ran", "over", "count")
 _OF_A_THREAD = ("sched_process_fork", "told", "fatal", "sys_enter_exit")
@@ -173,6 +174,11 @@ class Call:
     def __init__(self) -> None:
         self.kept = False
         self.held: list[tuple[Known, Signal]] = []
+
+    def hit(self, victim: Known, signal: Signal) -> None:
+        """Note a signal that is held back. Of many, as by pidfd_send_signal, which has no row, the latest count."""
+        self.held.append((victim, signal))
+        del self.held[:-_HIT]
 
     def still_held(self) -> list[tuple[Known, Signal]]:
         """Return the signals that are held back yet, each with its victim."""

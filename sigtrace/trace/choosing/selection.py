@@ -330,7 +330,7 @@ class Selection:
             signal = Signal(self._held(i), None if bystander or sender is victim else sender)
             victim.suffer(signal)
             if is_of_a_call(sig, code):
-                self._calls.setdefault(tid, Call()).held.append((victim, signal))
+                self._calls.setdefault(tid, Call()).hit(victim, signal)
         if kept and is_of_a_call(sig, code):
             self._calls.setdefault(tid, Call()).kept = True
         return kept
