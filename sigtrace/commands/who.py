@@ -161,6 +161,8 @@ def _none(database: Database, question: Question) -> tuple[str, str | None]:
             return f"It is unknown {open_}: {why}", None
         called = f"{by} made no such call" if by is not None else f"No call named {whom}"
         return f"{called}. Other signals are unknown: {why}", None
+    if chosen_text(database.abouts):
+        return f"No row that was kept tells {open_}.", unknown(database)
     where = "in this log" if question.since is None and question.until is None else "in that time"
     chosen = signals_text(database.abouts, "or")
     if by is None:

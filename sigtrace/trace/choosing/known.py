@@ -14,7 +14,9 @@ _GENERATIONS = 64  # of ancestors at least: a process may begin its next life as
 _SIGNALS = 64  # the latest, as the process tracker keeps them
 _HIT = 1024  # by one call: kill(-1) hits all
 _GONE = 192  # rows of threads that have ended: the latest
-_SAVED = ("pid", "depth", "state", "start", "ran", "over", "count")
+_SAVED = ("pid", "depth", "state", "start", "ran", "over", "headed", "count")
+_INHERITED = ("exec", "args", "cgroup_attach_task")
+_OF_A_BIRTH = {"sched_process_fork", "inherited"}
 _OF_A_THREAD = ("sched_process_fork", "told", "fatal", "sys_enter_exit")
 
 
@@ -43,7 +45,8 @@ class Signal:
 class Known:
     """A process, or a thread of which no row has said yet whose it is.
 
-    `ran` tells whether it is a process, and `over` whether it has ended. `told` are its threads of which a row says so.
+    `ran` tells whether it is a process, and `over` whether it has ended. `told` are its threads of which a row says so,
+    and `headed` is what headers called its process while they had that of who had the number before.
     """
 
     __slots__ = (*_SAVED, "_rows", "parent", "signals", "told")
@@ -53,6 +56,7 @@ class Known:
         self.state = state
         self.start: int | None = None
         self.ran = self.over = False
+        self.headed: int | None = None
         self.count = self.depth = 0
         self.parent: Known | None = None
         self.told: set[int] = set()
@@ -60,6 +64,7 @@ class Known:
         self._rows: dict[str, dict[int, Row]] = {}
         if parent is not None:
             self.descend(parent)
+            self._inherit(parent)
 
     def descend(self, parent: Known) -> None:
         """Take a parent. Of a long line of ancestors the oldest are forgotten."""
@@ -72,10 +77,18 @@ class Known:
             if oldest is not None:
                 oldest.parent = None
 
+    def _inherit(self, parent: Known) -> None:
+        # A child is what its parent was when it forked, and not what the parent becomes.
+        inherited = parent._rows.get("inherited", {})
+        for n, what in enumerate(_INHERITED):
+            row = parent._rows.get(what, {}).get(0) or inherited.get(n)
+            if row is not None:
+                self.hold("inherited", row, n)
+
     def importance(self) -> int:
         """Return its state, or of one that may be a thread of its parent what matters of that."""
         # Of a child that has done nothing yet nobody knows.
-        if self.state or self.parent is None or self.ran or any(what != "sched_process_fork" for what in self._rows):
+        if self.state or self.parent is None or self.ran or self._rows.keys() - _OF_A_BIRTH:
             return self.state
         return min(self.parent.state, NOTED)
 
@@ -83,9 +96,9 @@ class Known:
         """Hold a row back instead of the one of its kind before it; of some kinds each thread has one."""
         self._rows.setdefault(what, {})[tid] = row
 
-    def holds(self, what: str, tid: int = 0) -> bool:
-        """Tell whether a row of a kind is held back."""
-        return tid in self._rows.get(what, ())
+    def hold_first(self, what: str, row: Row, tid: int = 0) -> None:
+        """Hold a row back, if none of its kind is."""
+        self._rows.setdefault(what, {}).setdefault(tid, row)
 
     def hold_many(self, what: str, rows: Iterable[Row], most: int = _SIGNALS) -> None:
         """Hold rows back beside those of their kind, of which the latest stay."""
@@ -103,7 +116,7 @@ class Known:
 
     def execute(self) -> None:
         """Forget what was before it executed a file: its other threads, and who called exit."""
-        for what in ("sys_enter_exit_group", "sys_enter_exit", "gone", "fatal"):
+        for what in ("sys_enter_exit_group", "sys_enter_exit", "gone", "fatal", "first fatal"):
             self._rows.pop(what, None)
 
     def lose(self, tid: int, row: Row) -> None:
@@ -114,6 +127,7 @@ class Known:
 
     def absorb(self, thread: Known) -> None:
         """Take over what was held back of a thread of its own."""
+        thread._rows.pop("inherited", None)
         for what, table in thread._rows.items():
             for key, row in table.items():
                 if what in _OF_A_THREAD:

@@ -11,7 +11,6 @@ held back while it lives, or one of its descendants does, and are kept once it i
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -21,12 +20,12 @@ from sigtrace.facts.rules import ends_process
 from sigtrace.facts.signals import DEADLY, is_of_a_bystander, is_of_a_call
 from sigtrace.trace.batch import of_rows
 from sigtrace.trace.choosing.known import CHOSEN, HELD, NOTED, OF_UNIT, Call, Known, Row, Signal, restored, saved
+from sigtrace.trace.choosing.numbers import Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 _STARTED_WITHIN_US = 20_000  # /proc tells a start in ticks, mostly of 10 ms
-_DEAD, _DEAD_HELD = 4096, 256  # of the latest: what names their pid means them, until it is given away again
 _GROUPS = 1 << 16  # control groups that are known by their ids
 _COLUMNS = ("event", "ts", "tid", "pid", "sig", "target", "code", "handler", "group_dead", "cgroup", "cgroup_id")
 _OF_A_CALL = ("signal_generate", "kill", "kill_half")
@@ -37,22 +36,18 @@ _OF_ITSELF = (
 )
 
 
-class Selection:
+class Selection(Numbers):
     """Selects rows, batch after batch: each `kept` of one batch goes on where the one before ended.
 
     Chosen are `pids`, each with its descendants, and the processes of `units`. `left_out` counts what was not kept.
     """
 
     def __init__(self, pids: Collection[int] = (), units: Collection[str] = ()) -> None:
-        self._pids = frozenset(pids)
+        super().__init__(pids)
         self._units = tuple(units)
         self.left_out = 0
-        self._known: dict[int, Known] = {}
-        self._dead: tuple[deque[Known], deque[Known]] = (deque(), deque())  # held ones, and the others
-        self._threads: dict[int, int] = {}
         self._groups: dict[int, bool] = {}  # of each control group's id, whether it is of a chosen unit
         self._calls: dict[int, Call] = {}
-        self._lossy = False
         self._row: dict[str, list[Any]] = {}
         self._keep: set[int] = set()
         self._late: list[dict[str, Any]] = []
@@ -100,30 +95,23 @@ class Selection:
     def state(self) -> dict[str, Any]:
         """Return all that the next batch depends on, as JSON can hold it."""
         victims = [victim for call in self._calls.values() for victim, _ in call.held]
-        told, places = saved([*self._known.values(), *self._dead[0], *self._dead[1], *victims])
+        told, places = saved([*self._everybody(), *victims])
         calls = {
             tid: [call.kept, [[places[id(victim)], victim.signals.index(one)] for victim, one in call.still_held()]]
             for tid, call in self._calls.items()
         }
         return {
             **told,
-            "known": {pid: places[id(one)] for pid, one in self._known.items()},
-            "dead": [[places[id(one)] for one in dead] for dead in self._dead],
-            "threads": self._threads,
+            **self._numbers(places),
             "groups": self._groups,
             "calls": calls,
-            "lossy": self._lossy,
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on where another one's `state` was taken, by way of JSON. Raises what comes of a value that is none."""
         found = restored(state)
-        self._known = {int(pid): found[at] for pid, at in state["known"].items()}
-        held, others = state["dead"]
-        self._dead = deque(found[at] for at in held), deque(found[at] for at in others)
-        self._threads = {int(tid): int(pid) for tid, pid in state["threads"].items()}
+        self._renumber(state, found)
         self._groups = {int(group): bool(of_unit) for group, of_unit in state["groups"].items()}
-        self._lossy = bool(state["lossy"])
         for tid, (kept, signals) in state["calls"].items():
             call = self._calls[int(tid)] = Call()
             call.kept = bool(kept)
@@ -185,51 +173,38 @@ class Selection:
 
     def _actor(self, i: int) -> Known:
         # In whose context a row happened.
-        tid, pid = self._row["tid"][i], self._row["pid"][i]
+        tid, pid, event = (self._row[name][i] for name in ("tid", "pid", "event"))
         own = self._known.get(tid)
+        if tid in self._were_there and not self._lossy and (pid != tid or own is None):
+            pid = self._threads[tid]
         if pid is None or pid == tid:
-            if own is not None:
-                return own
-            if pid is None and (process := self._known.get(self._threads.get(tid, -1))) is not None:
-                return process
-            self._threads.pop(tid, None)
-            return self._unborn(tid)
-        process = self._known.get(pid) or self._unborn(pid)
+            one = own if own is not None or pid is not None else self._by(tid)
+            if one is None:
+                self._forget_thread(tid)
+            return self._unborn(tid) if one is None else self._alive(one, event)
+        if own is not None and own.over and own.headed == pid and event == "signal_generate":
+            return own
+        process = self._alive(self._known.get(pid) or self._unborn(pid), event)
         if own is not None and not own.over:
             if own.ran or own.parent not in {None, process}:
-                return own  # the header is of who had the tid before
+                own.headed = pid  # of who had the tid before
+                return own
             del self._known[tid]
             if process.state:
                 self._note(own)
             process.absorb(own)
         self._threads[tid] = pid
-        if tid not in process.told and self._row["event"][i] in _OF_ITSELF:
+        if tid not in process.told and event in _OF_ITSELF:
             process.told.add(tid)
             if self._keeps(process, "told", i, tid):
                 self._keep.add(i)
         return process
 
-    def _target(self, tid: int | None) -> Known | None:
-        if tid is None:
-            return None
-        found = self._known.get(tid) or self._known.get(self._threads.get(tid, -1))
-        return self._unborn(tid) if found is None and self._lossy else found
-
-    def _unborn(self, pid: int) -> Known:
-        # Its birth was not told. If events were lost, that of a chosen process's child may have been.
-        one = Known(pid, None, CHOSEN if pid in self._pids else NOTED if self._lossy else HELD)
-        self._known[pid] = one
+    def _alive(self, one: Known, event: str) -> Known:
+        # If events were lost, the next life of a pid may have begun unseen. The dead send signals on their way out.
+        if one.over and self._lossy and event not in {"signal_generate", "sched_process_exit"}:
+            return self._unborn(one.pid)
         return one
-
-    def _bury(self, one: Known) -> None:
-        one.over = True
-        dead, most = (self._dead[1], _DEAD) if one.state else (self._dead[0], _DEAD_HELD)
-        dead.append(one)
-        if len(dead) > most:
-            oldest = dead.popleft()
-            oldest.forget_senders()
-            if self._known.get(oldest.pid) is oldest:
-                del self._known[oldest.pid]
 
     # Whether rows are kept
 
@@ -273,6 +248,7 @@ class Selection:
     def _had_thread(self, i: int) -> bool:
         tid, pid = self._row["tid"][i], self._row["pid"][i]
         self._threads[tid], process = pid, self._known.get(pid) or self._unborn(pid)
+        self._were_there.add(tid)
         process.told.add(tid)
         return self._keeps(process, "told", i, tid)
 
@@ -280,8 +256,10 @@ class Selection:
         parent, child = self._actor(i), self._row["target"][i]
         one, ts = self._known.get(child), self._row["ts"][i]
         if one is None or one.start is None or ts is None or ts > one.start + _STARTED_WITHIN_US:
+            if one is not None:
+                one.forget_senders()
             one = self._known[child] = Known(child, parent, HELD)
-            self._threads.pop(child, None)
+            self._forget_thread(child)
         else:
             one.descend(parent)  # /proc told of it already; the parent that it had may be gone
         if parent.state > NOTED and one.state < parent.state:
@@ -292,22 +270,26 @@ class Selection:
         return self._keeps(one, "sched_process_fork", i)
 
     def _executed(self, i: int) -> bool:
-        one = self._actor(i)
+        one, old = self._actor(i), self._row["target"][i]
         one.ran = True
         one.execute()
+        if old != one.pid:
+            self._forget_thread(old)
+            one.told.discard(old)
         return self._keeps(one, "exec", i)
 
     def _left(self, i: int) -> bool:
         one, what = self._actor(i), self._row["event"][i]
         if what == "sys_enter_exit":
             return self._keeps(one, what, i, self._row["tid"][i])
-        # The first decides.
-        return not one.holds(what) and self._keeps(one, what, i)
+        if not one.state:
+            one.hold_first(what, self._held(i))
+        return bool(one.state)
 
     def _exited(self, i: int) -> bool:
         one, tid = self._actor(i), self._row["tid"][i]
         if tid != one.pid:
-            self._threads.pop(tid, None)
+            self._forget_thread(tid)
             one.told.discard(tid)
         kept = bool(one.state)
         if ends_process(self._row["group_dead"][i], tid, one.pid):
@@ -340,8 +322,9 @@ class Selection:
         if not one.state and self._row["sig"][i] in DEADLY:
             if self._row["handler"][i] != "default":
                 one.hold_many("handled", [self._held(i)])
-            elif not one.holds("fatal", tid):
-                one.hold("fatal", self._held(i), tid)
+            else:
+                one.hold_first("fatal", self._held(i), tid)
+                one.hold_first("first fatal", self._held(i))
         return self._matters(one, i)
 
     def _called(self, i: int) -> bool:
