@@ -143,9 +143,9 @@ def test_who_sends_a_signal_as_it_ends_is_known(sig: int, code: int, source: str
     assert told(story)[100]["source"] == source
 
 
-def _of_a_hundred_threads(act: Callable[[Story], None]) -> Story:
-    # 60 has a hundred threads, is ended, and only then its child kills 100.
-    story, threads = Story(), range(200, 300)
+def _of_many_threads(act: Callable[[Story], None]) -> Story:
+    # 60 has 150 threads, is ended, and only then its child kills 100.
+    story, threads = Story(), range(200, 350)
     story.forks(50, 60)
     for tid in threads:
         story.forks(60, tid)
@@ -167,7 +167,7 @@ def test_of_a_process_with_many_threads_what_ended_it_is_known() -> None:
         story.sends(10, 60, KILL)
         story.takes(60, KILL, handler="default")
 
-    assert told(_of_a_hundred_threads(kills))[60]["killer_pid"] == 10
+    assert told(_of_many_threads(kills))[60]["killer_pid"] == 10
 
 
 def test_of_a_process_with_many_threads_who_asked_it_is_known() -> None:
@@ -176,7 +176,7 @@ def test_of_a_process_with_many_threads_who_asked_it_is_known() -> None:
         story.takes(60, TERM)
         story.calls_exit(60, status=143)
 
-    found = told(_of_a_hundred_threads(asks))[60]
+    found = told(_of_many_threads(asks))[60]
     assert (found["verdict"], found["killer_pid"], found["exit_status"]) == ("asked", 10, 143)
 
 
@@ -280,6 +280,81 @@ def test_a_threads_senders_do_not_take_the_place_of_its_processs() -> None:
     story.ends(200, 60, last=False)
     story.ends(60)
     assert told(story)[60]["ancestors"] == ["p1 (1)"]
+
+
+def _executes(story: Story, name: str) -> None:
+    story.executes(55, f"/bin/{name}")
+
+
+def _is_told(story: Story, name: str) -> None:
+    story.happens("args", 55, uid=len(name), command=name)
+
+
+def _moves(story: Story, name: str) -> None:
+    story.happens("cgroup_attach_task", 1, target=55, cgroup=f"/system.slice/{name}.service")
+
+
+@pytest.mark.parametrize("becomes", [_executes, _is_told, _moves])
+def test_a_child_is_what_its_parent_was_when_it_was_born(becomes: Callable[[Story, str], None]) -> None:
+    story = Story()
+    story.forks(50, 55)
+    becomes(story, "old")
+    story.forks(55, 60)
+    becomes(story, "newer")
+    story.cut()
+    story.kills(60, 100)
+    found = told(story)[100]
+    assert "old" in " ".join(map(str, (found["killer_command"], found["killer_unit"])))
+
+
+@pytest.mark.parametrize(("of", "header"), [(100, 70), (100, 200), (50, 70)])
+def test_a_thread_that_was_there_is_of_the_process_that_proc_named(of: int, header: int) -> None:
+    story = Story()
+    story.ran(70, 1)
+    story.rows.append({"event": "thread", "line": 0, "tid": 200, "pid": of, "comm": "t"})
+    victim = 80 if of == 100 else 100
+    story.forks(50, 80)
+    story.sends(200, victim, KILL, pid=header)
+    story.takes(victim, KILL, handler="default")
+    story.ends(victim)
+    assert told(story)[victim]["killer_pid"] == of
+
+
+def test_a_dead_sender_whose_header_is_stale_is_not_who_had_its_number_before() -> None:
+    story = Story()
+    story.ran(70, 1)
+    story.forks(50, 60)
+    story.executes(60, "/bin/su")
+    story.forks(60, 61, pid=70)
+    story.calls_exit(60, pid=70)
+    story.ends(60, pid=70)
+    story.sends(60, 100, TERM, code=KERNEL, pid=70)
+    story.takes(100, TERM, handler="default")
+    story.ends(100)
+    assert told(story)[100]["source"] == "parent"
+
+
+def test_after_a_loss_the_next_life_of_a_pid_may_have_begun_unseen() -> None:
+    story = Story()
+    story.forks(50, 60)
+    story.ends(60)
+    story.happens("lost", 0, None)
+    story.rows[-1].update(tid=None, ts=None, comm=None)
+    story.happens("sys_enter_exit_group", 60, status=3)
+    story.ends(60)
+    batches, _ = chosen(story)
+    assert [one["exit_status"] for (pid, _), one in endings(batches).items() if pid == 60] == [3]
+
+
+def test_a_thread_that_executes_a_file_takes_the_number_of_its_process() -> None:
+    story = Story()
+    story.forks(50, 60)
+    story.forks(60, 200)
+    story.takes(200, USR2, 60)
+    story.happens("sched_process_exec", 60, target=200, filename="/bin/new")
+    story.forks(100, 200)
+    story.kills(60, 200)
+    assert told(story)[200]["killer_executable"] == "/bin/new"
 
 
 def _threads_of(pid: int) -> Callable[[Story, int], None]:
