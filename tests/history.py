@@ -22,7 +22,9 @@ class History:
     old: bool  # before Linux 6.10 an exit does not say whether it was of the last thread
     forgetful: bool  # some headers name neither process nor thread
     lossy: bool
-    possible: bool = False  # signals hit nobody who is not there, and names say nothing that other rows do not
+    # Signals hit nobody who is not there, a process's number is its own while a thread of it lives, and names say
+    # nothing that other rows do not.
+    possible: bool = False
     rows: list[dict[str, Any]] = field(default_factory=list)
     alive: dict[int, set[int]] = field(default_factory=lambda: {1: {1}, 2: {2, 3}})
     free: list[int] = field(default_factory=lambda: list(_PIDS)[3:])
@@ -88,9 +90,12 @@ class History:
         for one in going:
             self.alive[pid].discard(one)
             self._happen("sched_process_exit", one, pid, group_dead=None if self.old else not self.alive[pid])
-            self.free.append(one)
+            if one != pid or not self.possible:
+                self.free.append(one)
         if not self.alive[pid]:
             del self.alive[pid]
+            if self.possible:
+                self.free.append(pid)
 
     def _signal(self, tid: int, pid: int) -> None:
         dice, cpu = self.dice, self.dice.randrange(2)

@@ -334,6 +334,19 @@ def test_a_dead_sender_whose_header_is_stale_is_not_who_had_its_number_before() 
     assert told(story)[100]["source"] == "parent"
 
 
+def test_a_bystander_that_has_the_number_of_a_dead_sender_is_not_that_one() -> None:
+    story = Story()
+    story.forks(50, 60)
+    story.sends(60, 100, USR1)
+    story.takes(100, USR1)
+    story.ends(60)
+    story.forks(1, 60)
+    story.sends(60, 100, TERM, code=1)
+    story.takes(100, TERM, handler="default")
+    story.ends(100)
+    assert told(story)[100]["source"] == "kernel"
+
+
 def test_after_a_loss_the_next_life_of_a_pid_may_have_begun_unseen() -> None:
     story = Story()
     story.forks(50, 60)

@@ -14,7 +14,7 @@ _GENERATIONS = 64  # of ancestors at least: a process may begin its next life as
 _SIGNALS = 64  # the latest, as the process tracker keeps them
 _HIT = 1024  # by one call: kill(-1) hits all
 _GONE = 192  # rows of threads that have ended: the latest
-_SAVED = ("pid", "depth", "state", "start", "ran", "over", "headed", "count")
+_SAVED = ("pid", "depth", "state", "start", "ran", "over", "headed", "successor", "count")
 _INHERITED = ("exec", "args", "cgroup_attach_task")
 _OF_A_BIRTH = {"sched_process_fork", "inherited"}
 _OF_A_THREAD = ("sched_process_fork", "told", "fatal", "sys_enter_exit")
@@ -46,7 +46,8 @@ class Known:
     """A process, or a thread of which no row has said yet whose it is.
 
     `ran` tells whether it is a process, and `over` whether it has ended. `told` are its threads of which a row says so,
-    and `headed` is what headers called its process while they had that of who had the number before.
+    and `headed` is what headers called its process while they had that of who had the number before. A `successor` has
+    the number of one of whom rows were kept.
     """
 
     __slots__ = (*_SAVED, "_rows", "parent", "signals", "told")
@@ -55,7 +56,7 @@ class Known:
         self.pid = pid
         self.state = state
         self.start: int | None = None
-        self.ran = self.over = False
+        self.ran = self.over = self.successor = False
         self.headed: int | None = None
         self.count = self.depth = 0
         self.parent: Known | None = None

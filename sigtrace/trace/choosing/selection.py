@@ -256,9 +256,11 @@ class Selection(Numbers):
         parent, child = self._actor(i), self._row["target"][i]
         one, ts = self._known.get(child), self._row["ts"][i]
         if one is None or one.start is None or ts is None or ts > one.start + _STARTED_WITHIN_US:
-            if one is not None:
-                one.forget_senders()
+            before = one
             one = self._known[child] = Known(child, parent, HELD)
+            if before is not None:
+                one.successor = bool(before.state) or before.successor
+                before.forget_senders()
             self._forget_thread(child)
         else:
             one.descend(parent)  # /proc told of it already; the parent that it had may be gone
@@ -304,7 +306,7 @@ class Selection(Numbers):
     def _generated(self, i: int) -> bool:
         tid, target, sig, code = (self._row[name][i] for name in ("tid", "target", "sig", "code"))
         sender, victim = self._actor(i), self._target(target) or self._unborn(target)
-        bystander = is_of_a_bystander(sig, code)
+        bystander = is_of_a_bystander(sig, code) and not sender.successor  # or it would be taken for the dead one
         kept = sender.state > NOTED or self._matters(victim, i)
         if kept:
             self._note(victim, None if bystander else sender)
