@@ -401,10 +401,16 @@ def test_several_choices_are_told_together(tmp_path: Path) -> None:
         assert (unknown(database) or "").startswith("in some of these logs, only processes 50 and 100 and their")
 
 
-def test_the_exit_code_knows_the_chosen_and_is_unknown_of_others(tmp_path: Path) -> None:
+def test_the_exit_code_knows_the_chosen_and_is_unknown_of_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     session = recording(tmp_path, leave(100), pids=[100])
     assert main(["who", session, "100", "--exit-code"]) == 3
+    capsys.readouterr()
     assert main(["who", session, "10", "--exit-code"]) == 4
+    assert capsys.readouterr().out.startswith(
+        "No row that was kept tells who sent 10 a signal.\nUnknown: only process 100"
+    )
 
 
 # The command line
