@@ -302,7 +302,7 @@ def begun_later(table: pa.Table, at: int) -> tuple[pa.Table, list[int]]:
     living: dict[int, dict[str, Any]] = {}
     for row in table.slice(0, at).to_pylist():
         if row["tid"] == row["pid"] is not None:
-            living.setdefault(row["pid"], {"ts": 1, "target": 0, "comm": row["comm"]})  # since before the recording
+            living.setdefault(row["pid"], {"ts": 1, "target": 0})["comm"] = row["comm"]  # since before the recording
         if row["event"] == "sched_process_fork":
             parent = row["tid"] if row["pid"] is None else row["pid"]
             living[row["target"]] = {"ts": row["ts"], "target": parent, "comm": row["target_comm"]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -17,14 +16,11 @@ from sigtrace.questions.who import who
 from tests.story import fork, kill, leave
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
 SCENE, FLEET = str(DATA / "scene.parquet"), str(DATA / "fleet")
 FIXTURES = Path(__file__).parent / "fixtures"
-PROCESSOR = os.environ.get("SIGTRACE_TRACE_PROCESSOR")
-"""Perfetto's own trace_processor: it is one file from get.perfetto.dev, and in no registry of packages."""
 HOSTILE, STATUSES = str(FIXTURES / "hostile.txt"), str(FIXTURES / "exit_status_and_cgroups.txt")
 
 
@@ -79,10 +75,10 @@ def test_every_ending_is_a_slice_with_what_is_known_of_it(session: str, tmp_path
         assert begun <= ended
         assert track == f"{notes['victim_comm']} ({notes['victim_pid']})"
     told = sorted((notes["victim_pid"], notes["verdict"], ended) for _, _, ended, notes in trace.slices)
-    assert told == sorted((one["victim_pid"], one["verdict"], _ns(one["time"])) for one in deaths)
+    assert told == sorted((one["victim_pid"], one["verdict"], ns(one["time"])) for one in deaths)
 
 
-def _ns(time: datetime) -> int:
+def ns(time: datetime) -> int:
     return round(time.timestamp() * 1e6) * 1000
 
 
@@ -150,64 +146,3 @@ def test_without_the_package_the_way_to_it_is_told(
 def test_a_trace_that_cannot_be_written_is_an_error_of_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", SCENE, "--perfetto", "/nowhere/t.pftrace"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
-
-
-# As Perfetto itself reads it
-
-
-@pytest.fixture
-def asked(tmp_path: Path) -> Callable[[str, str], list[dict[str, Any]]]:
-    """Return a function that writes a session as a trace, has trace_processor open it, and asks that in SQL."""
-    if PROCESSOR is None:
-        pytest.skip("SIGTRACE_TRACE_PROCESSOR names no trace_processor of Perfetto's")
-    from perfetto.trace_processor import TraceProcessor, TraceProcessorConfig
-
-    def ask(session: str, sql: str) -> list[dict[str, Any]]:
-        written(tmp_path, session)
-        config = TraceProcessorConfig(bin_path=PROCESSOR, load_timeout=120)
-        with TraceProcessor(trace=str(tmp_path / "t.pftrace"), config=config) as processor:
-            return [dict(vars(row)) for row in processor.query(sql)]
-
-    return ask
-
-
-_SLICES = """
-    SELECT slice.name, ts, dur, track.name AS track, parent.name AS log,
-        extract_arg(arg_set_id, 'debug.verdict') AS verdict, extract_arg(arg_set_id, 'debug.sentence') AS sentence
-    FROM slice JOIN track ON track_id = track.id LEFT JOIN track AS parent ON track.parent_id = parent.id
-    WHERE dur > 0"""
-_FLOWS = """
-    SELECT sender.name AS sent, sender_track.name AS killer, victim_track.name AS victim
-    FROM flow JOIN slice AS sender ON slice_out = sender.id JOIN slice AS victim ON slice_in = victim.id
-    JOIN track AS sender_track ON sender.track_id = sender_track.id
-    JOIN track AS victim_track ON victim.track_id = victim_track.id"""
-_ERRORS = "SELECT name, value FROM stats WHERE severity IN ('error', 'data_loss') AND value > 0"
-
-
-@pytest.mark.parametrize("session", [SCENE, FLEET, HOSTILE, STATUSES])
-def test_perfetto_reads_a_trace_without_an_error(
-    session: str, asked: Callable[[str, str], list[dict[str, Any]]]
-) -> None:
-    assert asked(session, _ERRORS) == []
-
-
-@pytest.mark.parametrize("session", [SCENE, FLEET])
-def test_perfetto_finds_each_ending_on_a_track_of_its_log(
-    session: str, asked: Callable[[str, str], list[dict[str, Any]]]
-) -> None:
-    found = asked(session, _SLICES)
-    told = sorted((one["track"], one["verdict"], one["ts"] + one["dur"], one["sentence"] is not None) for one in found)
-    deaths = endings(session)
-    named = [f"{one['victim_comm']} ({one['victim_pid']})" for one in deaths]
-    expected = [(name, one["verdict"], _ns(one["time"]), True) for name, one in zip(named, deaths, strict=True)]
-    assert told == sorted(expected)
-    assert {one["log"] for one in found} == {one["log"] for one in deaths}
-
-
-def test_perfetto_finds_who_sent_the_signal_that_ended_whom(asked: Callable[[str, str], list[dict[str, Any]]]) -> None:
-    sent = [one for one in endings(SCENE) if one["killer_pid"] is not None and one["delay_us"] is not None]
-    assert len(sent) >= 9
-    expected = [
-        (f"{one['killer_comm']} ({one['killer_pid']})", f"{one['victim_comm']} ({one['victim_pid']})") for one in sent
-    ]
-    assert sorted((one["killer"], one["victim"]) for one in asked(SCENE, _FLOWS)) == sorted(expected)
