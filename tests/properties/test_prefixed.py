@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import forge
-from hypothesis import example, given, note
+from hypothesis import assume, example, given, note
 from hypothesis import strategies as st
 
 from sigtrace import Accounting, Parser
 from sigtrace.trace.prefix import stripper
+from sigtrace.trace.prefix.known import Known
 from tests.prefixes import WRITERS, prefixed
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ def test_a_log_behind_a_prefix_gives_the_same_rows(
     plain = LINE + log
     behind = prefixed(plain, WRITERS[form])
     note(behind.decode("ascii", "backslashreplace"))
+    # A log of which a damaged line can be read as it stands, prefix and all, and not behind the prefix, is read so.
+    known = Known()
+    lines = zip(behind.split(b"\n"), plain.split(b"\n"), strict=False)
+    assume(not any(line in known and text not in known for line, text in lines))
     with mock.patch.object(stripper, "_SAMPLE", sample):
         assert stripped(behind, cuts) == parse(plain)
 
