@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import sigtrace
 from sigtrace import Database
 from sigtrace.causes import feed
-from sigtrace.causes.endings import of_log
+from sigtrace.causes.endings import of_log, track
 from sigtrace.cli import main
 from sigtrace.commands.line.parser import parser
 from sigtrace.errors import SessionError
@@ -265,6 +265,15 @@ def test_a_journal_without_a_choices_state_is_damaged(tmp_path: Path) -> None:
     journal.write_text(json.dumps(state) + "\n" + rest)
     with Database(str(tmp_path / "s.parquet")) as database:
         assert "its first line is no state" in database.abouts[0]["damaged"][0]["why"]
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_a_part_that_is_gone_while_it_is_followed_is_an_error_that_names_it(tmp_path: Path, mixed: bool) -> None:  # noqa: FBT001
+    (*_, part) = sorted(Path(recording(tmp_path, leave(100), pids=[100])).glob("part-*"))
+    rows = feed.Parts([str(part)], lossy=False, witnessed=True, mixed=mixed)
+    rows.fed = print
+    with pytest.raises(SessionError, match=rf"^{part}: "):
+        track(rows, lambda *_: part.unlink())
 
 
 # Endings are those of the whole log

@@ -164,16 +164,21 @@ class Parts:
 
     def size(self) -> int:
         """Return how many bytes the files have."""
-        return sum(Path(file).stat().st_size for file in self._files)
+        return size(self._files)
 
     def feed(self, follower: Follower) -> None:
         """Have a follower follow all rows. Raises `SessionError` if a file cannot be read."""
         for files in [self._files] if self._mixed else [[file] for file in self._files]:
-            with ExitStack() as stack:
+            with _explained(files[0] if len(files) == 1 else str(Path(files[0]).parent)), ExitStack() as stack:
                 opened = [stack.enter_context(closing(_File(path, anew=self._mixed))) for path in files]
                 _feed(opened, follower)
-            if self.fed is not None:
-                self.fed(sum(Path(path).stat().st_size for path in files))
+                if self.fed is not None:
+                    self.fed(size(files))
+
+
+def size(files: Sequence[str]) -> int:
+    """Return how many bytes files have."""
+    return sum(Path(file).stat().st_size for file in files)
 
 
 def of_session(one: Found, logs: Sequence[str | None]) -> Iterator[tuple[str | None, Table | Parts]]:
@@ -221,9 +226,9 @@ class _File:
     # A part. Of a recording that is mixed, each is opened anew for each row group: a long one has more parts than a
     # process may hold open.
     def __init__(self, path: str, *, anew: bool) -> None:
-        self._path = path
+        self.path = path
         self._anew = anew
-        with self._explained():
+        with _explained(path):
             self.metadata = pq.read_metadata(path)
             self._file = self._opened()
             self.names = self._file.schema_arrow.names
@@ -231,25 +236,25 @@ class _File:
             self.close()
 
     def read(self, number: int, columns: list[str]) -> pa.Table:
-        with self._explained():
-            if not self._anew:
-                return self._file.read_row_group(number, columns, use_threads=False).combine_chunks()
-            with self._opened() as file:
-                return file.read_row_group(number, columns, use_threads=False).combine_chunks()
+        if not self._anew:
+            return self._file.read_row_group(number, columns, use_threads=False).combine_chunks()
+        with self._opened() as file:
+            return file.read_row_group(number, columns, use_threads=False).combine_chunks()
 
     def close(self) -> None:
         self._file.close()
 
     def _opened(self) -> pq.ParquetFile:
         encoded = [name for name in (*NAMES, "event", "handler") if name in self.metadata.schema.names]
-        return pq.ParquetFile(self._path, metadata=self.metadata, read_dictionary=encoded)
+        return pq.ParquetFile(self.path, metadata=self.metadata, read_dictionary=encoded)
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, pa.ArrowException) as error:
-            raise SessionError(f"{self._path}: {' '.join(str(error).split())}") from error
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise SessionError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def _feed(files: Sequence[_File], follower: Follower) -> None:
@@ -259,7 +264,8 @@ def _feed(files: Sequence[_File], follower: Follower) -> None:
     while groups or open_:
         while groups and (not open_ or groups[0][0] <= min(one.line[one.at] for one in open_)):
             _, file, number, event, columns = groups.pop(0)
-            opened = _chunk_of(file, number, event, columns)
+            with _explained(file.path):
+                opened = _chunk_of(file, number, event, columns)
             if opened.rows:
                 open_.append(opened)
         if open_:

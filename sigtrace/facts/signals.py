@@ -5,6 +5,8 @@ These are Linux's numbers, on whatever machine a session is read: a laptop's `si
 
 from __future__ import annotations
 
+from sigtrace.facts.rules import KILL
+
 SIGNALS = {
     1: "SIGHUP",
     2: "SIGINT",
@@ -40,8 +42,6 @@ SIGNALS = {
 }
 """Linux's signals by number, as on x86 and ARM (signal(7)); the real-time ones begin at 34 for a C program."""
 
-_KILL = 9
-
 HARMLESS = frozenset({0, 17, 18, 19, 20, 21, 22, 23, 28})
 """The signals that end no process which does not handle them: they are ignored, or stop it, or let it go on."""
 
@@ -55,8 +55,7 @@ that stop it, the timers of its own CPU time; and SIGKILL, which does not ask.""
 SI_KERNEL, SI_TIMER = 128, -2
 """Codes of signals that the kernel sends (asm-generic/siginfo.h)."""
 
-OF_CALLS = (0, -6)
-"""The codes of signals that calls send: SI_USER of kill, SI_TKILL of tkill and tgkill."""
+_OF_CALLS = (0, -6)  # SI_USER of kill, SI_TKILL of tkill and tgkill
 
 TIMERS = frozenset({14, 24, 26, 27})
 """The signals that the kernel's timers send, in the context of whoever runs then: SIGALRM, SIGXCPU, SIGVTALRM,
@@ -123,10 +122,9 @@ def signal_number(name: str) -> int:
         raise ValueError(f"{name}: no such signal: give a number or a name as KILL or SIGTERM") from None
 
 
-def is_of_a_call(sig: int, code: int | None) -> bool:
-    """Tell whether a call that the program sees may have sent a signal, by the code of that."""
-    # Across pid namespaces, SIGKILL has the kernel's code.
-    return code is None or code in OF_CALLS or (code > 0 and sig == _KILL)
+def is_explained_later(sig: int, code: int | None) -> bool:
+    """Tell whether a row behind that of a signal may say who sent it: its call's, or the OOM killer's choice."""
+    return code is None or code in _OF_CALLS or (code > 0 and sig == KILL)
 
 
 def is_of_a_bystander(sig: int, code: int | None) -> bool:

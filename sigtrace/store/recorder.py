@@ -278,4 +278,4 @@ def _selection(about: dict[str, Any]) -> Selection | None:
         return None
     from sigtrace.trace.choosing.selection import Selection
 
-    return Selection(about["chosen"]["pids"], about["chosen"]["units"])
+    return Selection.of(about["chosen"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigtrace.capture import rights
+from sigtrace.causes import feed
 from sigtrace.causes.ledgers import kept
 from sigtrace.causes.ledgers.book import Book
 from sigtrace.causes.ledgers.following import Following
@@ -46,7 +47,7 @@ def write(segments: Sequence[Found], *, final: bool) -> bool:
     if following is None:
         following, done = Following(told), 0
     rest = segments[done:]
-    if sum(kept.size(one.files) for one in rest) > _MOST_BYTES:
+    if sum(feed.size(one.files) for one in rest) > _MOST_BYTES:
         return False
     abouts = _abouts(rest, told, whole.ledgers[done - 1].about["history"] if done else "")
     if abouts is None or _any_damaged(rest):

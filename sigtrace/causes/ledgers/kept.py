@@ -7,7 +7,6 @@ import os
 import zlib
 from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
@@ -25,6 +24,7 @@ from sigtrace.store.trust import checksum, regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from sigtrace.store.sessions import Found
 
@@ -92,7 +92,7 @@ def rest(one: Found, scratch: Path) -> Ledger | None:
     number = len(list(scratch.rglob("*.endings")))
     path = ledger.place(scratch / "host=-" / "date=-" / f"{number}.parquet")
     is_whole = one.ledgers[0].about["after"] == ""
-    if path is None or (is_whole and size(one.behind) * _WORTH > size(one.files)):
+    if path is None or (is_whole and feed.size(one.behind) * _WORTH > feed.size(one.files)):
         return None
     last = one.ledgers[-1]
     about = {**last.about, "after": last.about["history"], "final": True, "seals": []}
@@ -105,11 +105,6 @@ def rest(one: Found, scratch: Path) -> Ledger | None:
         return Ledger(path, ledger.header(path, path.read_bytes()), [])
     except REFUSED:
         return None
-
-
-def size(files: Sequence[str]) -> int:
-    """Return how many bytes files have."""
-    return sum(Path(file).stat().st_size for file in files)
 
 
 class Endings:

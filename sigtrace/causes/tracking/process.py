@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sigtrace.causes.tracking.rows import NONE
 from sigtrace.facts.rules import REFUSED
-from sigtrace.facts.signals import DEADLY, OF_CALLS
+from sigtrace.facts.signals import DEADLY, is_explained_later
 
 if TYPE_CHECKING:
     from sigtrace.causes.tracking.rows import Row
@@ -49,8 +49,7 @@ class Signal:
         self.fate = REFUSED.get(row.small, PENDING)
         self.call: Row | None = None
         self.taken: Row | None = None  # its signal_deliver
-        # Whether it is settled who made it: the lines of its call stand behind it, and mark_victim of the OOM killer.
-        self.settled = not (row.code in OF_CALLS or (row.code > 0 and row.sig == _KILL))
+        self.settled = not is_explained_later(row.sig, row.code)  # whether it is settled who made it
         self.hits_sender = False  # whether its call hit its sender too
         self.ended = False  # whether its process ended of it
         self.told = False

@@ -55,7 +55,7 @@ def narrowed_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
     chosen = signals_text(abouts)
     if chosen is None:
         return None
-    where = "" if all(about.get("signals") for about in abouts) else "in some of these logs, "
+    where = _where("signals", abouts)
     were = "were" if " " in chosen else "was"
     return f"{where}only {chosen} {were} recorded: who sent another signal, and whom that asked to end, is unknown."
 
@@ -82,10 +82,14 @@ def chosen_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:
         whom.append(f"{many} {listed(list(map(str, pids)), 'and')} and {whose} descendants")
     if units:
         whom.append(f"the processes of {listed(units, 'and')}")
-    where = "" if len(chosen) == len(abouts) else "in some of these logs, "
+    where = _where("chosen", abouts)
     return (
         f"{where}only {listed(whom, 'and')} were recorded, and whoever had to do with them: of others nothing is known."
     )
+
+
+def _where(narrowed: str, abouts: Sequence[Mapping[str, Any]]) -> str:
+    return "" if all(about.get(narrowed) for about in abouts) else "in some of these logs, "
 
 
 def newer_text(abouts: Sequence[Mapping[str, Any]]) -> str | None:

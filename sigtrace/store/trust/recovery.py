@@ -139,7 +139,7 @@ def _batches(reading: Parser, blocks: Iterable[bytes], *, last: bool) -> Iterato
 def _selected(
     batches: Iterable[pa.RecordBatch], chosen: dict[str, Any], state: dict[str, Any]
 ) -> Iterator[pa.RecordBatch]:
-    selection = Selection(chosen["pids"], chosen["units"])
+    selection = Selection.of(chosen)
     selection.resume(state["selection"])
     for batch in batches:
         yield from selection.kept(batch)

@@ -11,13 +11,13 @@ held back while it lives, or one of its descendants does, and are kept once it i
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
 from sigtrace.facts.cgroup import is_of_unit
 from sigtrace.facts.rules import ends_process
-from sigtrace.facts.signals import DEADLY, is_of_a_bystander, is_of_a_call
+from sigtrace.facts.signals import DEADLY, is_explained_later, is_of_a_bystander
 from sigtrace.trace.batch import of_rows
 from sigtrace.trace.choosing.known import CHOSEN, HELD, NOTED, OF_UNIT, Call, Known, Row, Signal, restored, saved
 from sigtrace.trace.choosing.numbers import Numbers
@@ -73,6 +73,11 @@ class Selection(Numbers):
             "args": self._described,
             "cgroup_attach_task": self._moved,
         }
+
+    @classmethod
+    def of(cls, chosen: Mapping[str, Any]) -> Self:
+        """Return a selection of what a session says that was chosen."""
+        return cls(chosen["pids"], chosen["units"])
 
     def kept(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Yield what is kept, as batches of `SCHEMA`: first what was held back until now, then rows of this one."""
@@ -313,9 +318,9 @@ class Selection(Numbers):
         elif not victim.state and sig in DEADLY:
             signal = Signal(self._held(i), None if bystander or sender is victim else sender)
             victim.suffer(signal)
-            if is_of_a_call(sig, code):
+            if is_explained_later(sig, code):
                 self._calls.setdefault(tid, Call()).hit(victim, signal)
-        if kept and is_of_a_call(sig, code):
+        if kept and is_explained_later(sig, code):
             self._calls.setdefault(tid, Call()).kept = True
         return kept
 
