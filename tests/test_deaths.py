@@ -335,3 +335,48 @@ def test_who_a_process_is_comes_from_what_it_executed_and_its_control_group() ->
     assert (told["command"], told["victim_executable"]) == ("python3 app.py --port 80", "/usr/bin/python3.11")
     assert (told["victim_user"], told["victim_runtime"]) == ("1000", "containerd")
     assert (told["victim_container"], told["victim_unit"]) == ("ab" * 32, unit.rsplit("/", 1)[-1])
+
+
+def asked_to_end_and(*then: str) -> str:
+    """Return the lines of a process that handles SIGTERM, of what comes then, and of its exit."""
+    asked = fork(100) + hit(100, 15, ts=2) + call(100, 15, ts=2) + take(100, 15, HANDLER, ts=2)
+    return asked + "".join(then) + line("sys_exit_group(error_code: 0)", ts=4) + leave(100, ts=4)
+
+
+HANDLER = "55b94a72ee40"
+PREEMPTED = hit(100, 23, code=-6, by=100, name="worker", ts=3) + take(100, 23, HANDLER, ts=3)
+PROFILED = hit(100, 27, code=128, by=100, name="worker", ts=3) + take(100, 27, HANDLER, ts=3)
+TICKED = hit(100, 14, code=128, by=7, name="bystander", ts=3) + take(100, 14, HANDLER, ts=3)
+
+
+@pytest.mark.parametrize("routine", [PREEMPTED, PROFILED, TICKED], ids=["preempted", "profiled", "ticked"])
+def test_who_asked_is_known_however_many_signals_come_that_ask_for_nothing(routine: str) -> None:
+    told = death(asked_to_end_and(routine * 200), 100)
+    assert (told["verdict"], told["sig"], told["killer_pid"]) == ("asked", 15, 50)
+
+
+def test_a_timer_that_fires_again_and_again_asks_for_nothing() -> None:
+    by_itself = line("sys_exit_group(error_code: 0)", ts=4) + leave(100, ts=4)
+    verdicts = [death(fork(100) + TICKED * times + by_itself, 100)["verdict"] for times in (1, 2, 3, 100)]
+    assert verdicts == ["asked", "asked", "exited", "exited"]
+
+
+def test_a_timer_that_fired_again_and_again_is_the_cause_of_an_exit_status_that_says_so() -> None:
+    by_it = line("sys_exit_group(error_code: 8e)", ts=4) + leave(100, ts=4)
+    told = death(fork(100) + TICKED * 100 + by_it, 100)
+    assert (told["verdict"], told["source"], told["exit_status"]) == ("asked", "timer", 142)
+
+
+def test_each_second_over_its_cpu_time_asks_a_process_to_end() -> None:
+    over = hit(100, 24, code=128, by=100, name="worker", ts=3) + take(100, 24, HANDLER, ts=3)
+    told = death(fork(100) + over * 9 + line("sys_exit_group(error_code: 0)", ts=4) + leave(100, ts=4), 100)
+    assert (told["verdict"], told["sig"], told["source"]) == ("asked", 24, "timer")
+
+
+@pytest.mark.parametrize("routine", [PREEMPTED, PROFILED, TICKED], ids=["preempted", "profiled", "ticked"])
+@pytest.mark.parametrize("times", [3, 200])
+def test_what_came_before_a_kill_is_what_was_meant_to_end_it(routine: str, times: int) -> None:
+    asked = hit(100, 15, ts=3) + call(100, 15, ts=3) + take(100, 15, HANDLER, ts=3)
+    killed = hit(100, 9, ts=5) + call(100, 9, ts=5) + take(100, 9, ts=5) + leave(100, ts=5)
+    told = death(fork(100) + routine * times + asked + routine * times + killed, 100)
+    assert (told["sig"], told["earlier_sig"], told["earlier_fate"], told["grace_us"]) == (9, 15, "handled", 2_000_000)

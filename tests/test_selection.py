@@ -17,9 +17,9 @@ from sigtrace.trace.choosing.selection import Selection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KILL, USR1, USR2, ALRM, TERM = 9, 10, 12, 14, 15
+KILL, USR1, USR2, ALRM, TERM, URG, PROF = 9, 10, 12, 14, 15, 23, 27
 UNIT = "/system.slice/web.service"
-KERNEL = 128
+KERNEL, TKILL = 128, -6
 EVENTS: Any = {"process", "signal_generate", "signal_deliver", "sys_enter_exit", "sys_enter_exit_group"}
 
 
@@ -57,8 +57,8 @@ class Story:
         if code == 0:
             self.happens("kill", tid, pid, target=victim, sig=sig, ret=0)
 
-    def takes(self, tid: int, sig: int, pid: int = 0, handler: str = "handled") -> None:
-        self.happens("signal_deliver", tid, pid, sig=sig, code=0, handler=handler)
+    def takes(self, tid: int, sig: int, pid: int = 0, handler: str = "handled", code: int = 0) -> None:
+        self.happens("signal_deliver", tid, pid, sig=sig, code=code, handler=handler)
 
     def calls_exit(self, tid: int, pid: int = 0, status: int = 0, event: str = "sys_enter_exit_group") -> None:
         self.happens(event, tid, pid, status=status)
@@ -192,6 +192,27 @@ def test_a_timer_that_fires_often_hides_nobody() -> None:
     story.calls_exit(60)
     story.ends(60)
     assert told(story)[60]["killer_pid"] == 10
+
+
+@pytest.mark.parametrize(("sig", "code"), [(ALRM, KERNEL), (PROF, KERNEL), (URG, TKILL)])
+def test_who_asked_is_known_of_one_who_gets_signals_all_the_time(sig: int, code: int) -> None:
+    story = Story()
+    story.forks(50, 60)
+
+    def routine() -> None:
+        for _ in range(70):
+            story.sends(60, 60, sig, code=code)
+            story.takes(60, sig, code=code)
+
+    routine()
+    story.sends(10, 60, TERM)
+    story.takes(60, TERM)
+    routine()
+    story.sends(60, 100, USR1)
+    story.calls_exit(60)
+    story.ends(60)
+    ending = told(story)[60]
+    assert (ending["verdict"], ending["how"], ending["sig"], ending["killer_pid"]) == ("asked", "handled", TERM, 10)
 
 
 def test_children_that_signal_their_parent_cut_no_line_of_ancestors() -> None:

@@ -48,7 +48,10 @@ HARMLESS = frozenset({0, 17, 18, 19, 20, 21, 22, 23, 28})
 DEADLY = frozenset(range(1, 65)) - HARMLESS
 """The signals that end a process which does not handle them (signal(7))."""
 
-NEVER_ASK = frozenset({9, 17, 18, 19, 20, 21, 22, 23, 26, 27, 28, 29})
+ROUTINE = frozenset({26, 27, 29})
+"""The deadly signals that come all the time to a process that handles them: the timers of its own CPU time, SIGIO."""
+
+NEVER_ASK = (HARMLESS | ROUTINE | {KILL}) - {0}
 """The signals that ask a process for nothing, even if it handles them: SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGIO, those
 that stop it, the timers of its own CPU time; and SIGKILL, which does not ask."""
 
@@ -75,6 +78,7 @@ ERRORS = {
 }
 """What kill, tkill and tgkill can return, negated: the error's name, and what it means of a signal (kill(2))."""
 
+_XCPU = 24
 _SIGRTMIN = 34  # the C library keeps 32 and 33 for itself
 
 LAST_SIGNAL = 64
@@ -127,6 +131,19 @@ def is_explained_later(sig: int, code: int | None) -> bool:
     return code is None or code in _OF_CALLS or (code > 0 and sig == KILL)
 
 
+def is_of_a_timer(sig: int, code: int) -> bool:
+    """Tell whether a timer sent a signal: alarm, setitimer, timer_create, or the soft RLIMIT_CPU."""
+    return code == SI_TIMER or (code > 0 and sig in TIMERS)
+
+
 def is_of_a_bystander(sig: int, code: int | None) -> bool:
     """Tell whether a signal was sent in the context of whoever ran then: by a timer, or on behalf of a device."""
-    return code is not None and (code == SI_TIMER or (code > 0 and (sig in TIMERS or code != SI_KERNEL)))
+    return code is not None and (is_of_a_timer(sig, code) or (code > 0 and code != SI_KERNEL))
+
+
+def is_routine(sig: int, code: int | None) -> bool:
+    """Tell whether a signal may come again and again to a process that handles it, and say nothing of its end.
+
+    The soft RLIMIT_CPU sends SIGXCPU every second too, but by that it asks the process to end.
+    """
+    return (sig in NEVER_ASK and sig != KILL) or (code is not None and is_of_a_timer(sig, code) and sig != _XCPU)

@@ -367,7 +367,9 @@ class _Judge:
             sent_by = signal.sender
         earlier = None
         if last is not None:
-            before = [one for one in life.signals if one.row["line"] < last.row["line"] and one.sig not in _HARMLESS]
+            earlier_ones = [one for one in life.signals if one.row["line"] < last.row["line"]]
+            meant = [one for one in earlier_ones if one.sig not in _HARMLESS and one.sig not in {26, 27, 29}]
+            before = self._without_ticks(meant)
             earlier = before[0] if before else None
         chain = []
         if signal is not None and verdict != "self" and source in {"call", "queue", "parent", "leader", "namespace"}:
@@ -509,9 +511,13 @@ class _Judge:
     def _asked(self, life: Life, before: Row, status: int | None = None) -> Signal | None:
         found = [one for one in life.signals if one.row["line"] < before["line"] and self._asks(one)]
         said = [one for one in found if status is not None and status == 128 + one.sig]
-        recent = [one for one in found if before["ts"] - one.row["ts"] <= self._within]
+        recent = [one for one in self._without_ticks(found) if before["ts"] - one.row["ts"] <= self._within]
         chosen = said or recent
         return chosen[-1] if chosen else None
+
+    def _without_ticks(self, asking: list[Signal]) -> list[Signal]:
+        timers = [one.sig for one in asking if self._source(one) == "timer" and one.sig != 24]
+        return [one for one in asking if timers.count(one.sig) < 3 or self._source(one) != "timer" or one.sig == 24]
 
     def _raised_anew(self, life: Life, last: Signal) -> Signal | None:
         if last.sender is not life or self._source(last) not in {"call", "queue"}:
@@ -548,7 +554,8 @@ class _Judge:
             parent, born = self._parent(life), life.start
             if parent is None:
                 break
-            found = [one for one in parent.signals if self._asks(one) and 0 <= born - one.row["ts"] <= self._within]
+            found = [one for one in parent.signals if self._asks(one) and one.row["ts"] <= born]
+            found = [one for one in self._without_ticks(found) if born - one.row["ts"] <= self._within]
             life = parent
             if found and not any(life is one for one, _ in chain):
                 chain.insert(0, (life, sent))

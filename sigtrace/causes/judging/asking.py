@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from sigtrace.causes.judging.actor import is_messenger
@@ -24,6 +25,7 @@ ENDED = ("parent", "leader", "namespace")
 _ASKING = (*SENT, *ENDED, "terminal", "timer")
 _TAKEN = ("handled", PENDING, TAKEN)
 _HOPS = 32
+_TICKS = 3  # times that a timer fires, if it does so again and again: `timeout -k` sets one for TERM and one for KILL
 
 
 def asks(signal: Signal) -> bool:
@@ -40,15 +42,22 @@ def asks(signal: Signal) -> bool:
 def asked(process: Process, before: Row, within_us: int = ASKED_WITHIN_US, status: int | None = None) -> Signal | None:
     """Return the last signal that asked a process within a time before a row; none if there is no such signal.
 
-    An exit status of 128 + N is of signal N, however long ago it came.
+    An exit status of 128 + N is of signal N, however long ago it came. A timer that fires again and
+    again asks for nothing.
     """
     found = [one for one in process.signals or () if one.row.line < before.line and asks(one)]
     if status is not None:
         of_status = [one for one in found if one.sig == status - 128]
         if of_status:
             return of_status[-1]
-    recent = [one for one in found if before.ts - one.row.ts <= within_us]
+    recent = [one for one in without_ticks(found) if before.ts - one.row.ts <= within_us]
     return recent[-1] if recent else None
+
+
+def without_ticks(signals: list[Signal]) -> list[Signal]:
+    """Return signals without those of timers that fire again and again: a heartbeat means nothing."""
+    fired = Counter(one.sig for one in signals if one.routine)
+    return [one for one in signals if fired[one.sig] < _TICKS or not one.routine]
 
 
 def raised_anew(process: Process, signal: Signal, within_us: int = ASKED_WITHIN_US) -> Signal | None:
@@ -127,7 +136,8 @@ def _passed_on(found: list[tuple[Process, Signal]], sender: Process, sent: Signa
             break
         born, sender = sender.start, sender.parent
         may_go_up = is_messenger(sender)
-        signals = [one for one in sender.signals or () if asks(one) and 0 <= born - one.row.ts <= within_us]
+        asking = without_ticks([one for one in sender.signals or () if one.row.ts <= born and asks(one)])
+        signals = [one for one in asking if born - one.row.ts <= within_us]
         if signals and not any(sender is one for one, _ in found):
             found.append((sender, sent))
             got = signals[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigtrace.facts.signals import FAULTS, SI_TIMER, TIMERS
+from sigtrace.facts.signals import FAULTS, is_of_a_timer
 
 if TYPE_CHECKING:
     from sigtrace.causes.tracking.process import Signal
@@ -24,13 +24,13 @@ def origin(signal: Signal) -> str:
     """
     if signal.call is not None:
         return "call"
+    if is_of_a_timer(signal.sig, signal.row.code):
+        return "timer"
     return _sent(signal) if signal.row.code <= 0 else _of_the_kernel(signal)
 
 
 def _sent(signal: Signal) -> str:
     code = signal.row.code
-    if code == SI_TIMER:
-        return "timer"
     if code in _SI_OTHERS:
         return "kernel"
     if code == 0 and signal.in_exit:
@@ -47,8 +47,6 @@ def _of_the_kernel(signal: Signal) -> str:
         return "oom"
     if sig in FAULTS and itself:
         return "fault"
-    if sig in TIMERS:
-        return "timer"
     if signal.in_exit:
         return _of_an_end(signal)
     if sig in _TERMINAL:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sigtrace.causes.judging.actor import actor
-from sigtrace.causes.judging.asking import ENDED, SENT, asked, ended_by, hops, is_exit_code, raised_anew
+from sigtrace.causes.judging.asking import ENDED, SENT, asked, ended_by, hops, is_exit_code, raised_anew, without_ticks
 from sigtrace.causes.judging.identity import identity
 from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN, Process
 from sigtrace.causes.tracking.rows import NO_TIME, NONE, Row
 from sigtrace.facts.rules import ASKED_WITHIN_US, EXITS, JUST_BEFORE_US, NO_TS
-from sigtrace.facts.signals import DEADLY
+from sigtrace.facts.signals import DEADLY, ROUTINE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sigtrace.causes.tracking.process import Signal
 
 _KILL = 9
+_MEANT = DEADLY - ROUTINE  # to end whom they hit
 _NULL, _NO_FLAG = 255, 2  # of a row's columns `small` and `flag`
 _NO_EXIT = "no exit call"
 _NOT_RECORDED = "not recorded"
@@ -290,8 +291,8 @@ def _earlier(process: Process, signal: Signal | None) -> Signal | None:
     """Return the first deadly signal that another one had to follow: TERM, then KILL."""
     if signal is None or is_exit_code(process.fatal):
         return None
-    before = (one for one in process.signals or () if one.row.line < signal.row.line and one.sig in DEADLY)
-    return next(before, None)
+    before = [one for one in process.signals or () if one.row.line < signal.row.line and one.sig in _MEANT]
+    return next(iter(without_ticks(before)), None)
 
 
 def _rows(process: Process, cause: _Cause, earlier: Signal | None) -> list[Row]:

@@ -30,7 +30,7 @@ PLAIN = {
         "pid", "depth", "start", "quiet_exit", "comm", "filename", "command", "cgroup", "user", "oom_figures",
         "ns_pid", "status", "headed", "named_by_file", "judged", "ran", "leaving", "dead", "silent",
     ),
-    Signal: ("sig", "thread", "in_exit", "settled", "hits_sender", "ended", "told", "fate"),
+    Signal: ("sig", "thread", "in_exit", "routine", "settled", "hits_sender", "ended", "told", "fate"),
 }  # fmt: skip
 """The fields of a process and of a signal that are values of JSON."""
 

@@ -8,10 +8,11 @@ cdef class Signal:
     cdef public Row row, call, taken
     cdef public Process sender, victim
     cdef public int sig, thread
-    cdef public bint in_exit, settled, hits_sender, ended, told
+    cdef public bint in_exit, routine, settled, hits_sender, ended, told
     cdef public str fate
 
     cpdef bint came_through(self)
+    cpdef bint is_spent(self)
     cpdef bint is_settled(self, long long line)
     cpdef object target(self)
     cpdef bint to_group(self)
@@ -46,6 +47,7 @@ cdef class Process:
     @cython.locals(signal=Signal)
     cpdef renumber(self, int old)
     cpdef inherit(self, Process parent)
+    @cython.locals(one=Signal, n=cython.int)
     cpdef Signal keep(self, Signal signal)
     @cython.locals(process=Process)
     cpdef list ancestors(self)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sigtrace.causes.tracking.rows import NONE
 from sigtrace.facts.rules import REFUSED
-from sigtrace.facts.signals import DEADLY, is_explained_later
+from sigtrace.facts.signals import DEADLY, is_explained_later, is_routine
 
 if TYPE_CHECKING:
     from sigtrace.causes.tracking.rows import Row
@@ -25,7 +25,7 @@ _CALLED_WITHIN = 1 << 14  # lines: a call returns sooner after it has sent a sig
 _KTHREADD = 2  # the parent of the kernel's own threads
 
 _GENERATIONS = 128  # of dead ancestors that a living process keeps: one that forks and exits anew for weeks has no end
-_SIGNALS = 64  # that a process keeps, the latest: one that handles a signal a second has no end of them either
+_SIGNALS = 64  # that a process keeps: one that handles a signal a second has no end of them either
 
 PENDING = "pending"
 TAKEN = "waited for"
@@ -46,6 +46,7 @@ class Signal:
         self.sender = sender
         self.victim = victim
         self.in_exit = in_exit
+        self.routine = is_routine(row.sig, row.code)
         self.fate = REFUSED.get(row.small, PENDING)
         self.call: Row | None = None
         self.taken: Row | None = None  # its signal_deliver
@@ -57,6 +58,10 @@ class Signal:
     def came_through(self) -> bool:
         """Tell whether it was queued: neither ignored, nor pending already, nor dropped since its process was dying."""
         return self.row.small not in REFUSED
+
+    def is_spent(self) -> bool:
+        """Tell whether it says nothing of an end any more: Go's runtime handles a hundred SIGURG a second."""
+        return self.routine and self.fate != PENDING and self.fate != "fatal"
 
     def is_settled(self, line: int) -> bool:
         """Tell whether it is settled who made it, by a line."""
@@ -168,12 +173,18 @@ class Process:
         self.user = parent.user
 
     def keep(self, signal: Signal) -> Signal | None:
-        """Keep a signal; return one that is forgotten for it, if there are too many."""
+        """Keep a signal; of too many forget the last spent one, or else the first, and return it."""
         if self.signals is None:
             self.signals = [signal]
             return None
         self.signals.append(signal)
-        return self.signals.pop(0) if len(self.signals) > _SIGNALS else None
+        if len(self.signals) <= _SIGNALS:
+            return None
+        for n in range(_SIGNALS - 1, -1, -1):  # the first ones stay: they tell a timer that fires all the time
+            one = self.signals[n]
+            if one.is_spent():
+                return self.signals.pop(n)
+        return self.signals.pop(0)
 
     def fatal_signal(self, died: Row) -> Signal | None:
         """Return the signal that ended it, as far as the rows up to `died` show one."""

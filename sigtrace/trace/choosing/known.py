@@ -11,7 +11,7 @@ HELD, NOTED, OF_UNIT, CHOSEN = range(4)
 """Whether the rows of a process are held back or kept, and if kept, why."""
 
 _GENERATIONS = 64  # of ancestors at least: a process may begin its next life as its own child, for ever
-_SIGNALS = 64  # the latest, as the process tracker keeps them
+_SIGNALS = 64  # as the process tracker keeps them
 _HIT = 1024  # by one call: kill(-1) hits all
 _GONE = 192  # rows of threads that have ended: the latest
 _SAVED = ("pid", "depth", "state", "start", "ran", "over", "headed", "successor", "count")
@@ -32,12 +32,13 @@ class Row:
 
 
 class Signal:
-    """A signal that is held back: its row, that of the call that sent it, and the sender."""
+    """A signal that is held back: its row, that of the call that sent it, the sender, and whether it is routine."""
 
-    __slots__ = ("call", "row", "sender")
+    __slots__ = ("call", "routine", "row", "sender")
 
-    def __init__(self, row: Row, sender: Known | None) -> None:
+    def __init__(self, row: Row, sender: Known | None, *, routine: bool = False) -> None:
         self.row = row
+        self.routine = routine
         self.call: Row | None = None
         self.sender = sender
 
@@ -111,9 +112,11 @@ class Known:
                 del table[next(iter(table))]
 
     def suffer(self, signal: Signal) -> None:
-        """Hold a signal back, which may turn out to have ended it."""
+        """Hold a signal back that may have ended it; of too many forget the last routine one, or else the first."""
         self.signals.append(signal)
-        del self.signals[:-_SIGNALS]
+        if len(self.signals) > _SIGNALS:
+            routine = [n for n, one in enumerate(self.signals[:-1]) if one.routine]
+            del self.signals[routine[-1] if routine else 0]
 
     def execute(self) -> None:
         """Forget what was before it executed a file: its other threads, and who called exit."""
@@ -165,7 +168,7 @@ class Known:
             "told": list(self.told),
             "rows": {what: {key: at(row) for key, row in table.items()} for what, table in self._rows.items()},
             "signals": [
-                [at(one.row), None if one.call is None else at(one.call), one.sender and places[id(one.sender)]]
+                [at(one.row), one.call and at(one.call), one.sender and places[id(one.sender)], one.routine]
                 for one in self.signals
             ],
         }
@@ -177,8 +180,8 @@ class Known:
         self.parent = None if told["parent"] is None else found[told["parent"]]
         self.told = set(told["told"])
         self._rows = {what: {int(key): rows[at] for key, at in table.items()} for what, table in told["rows"].items()}
-        for row, call, sender in told["signals"]:
-            signal = Signal(rows[row], None if sender is None else found[sender])
+        for row, call, sender, routine in told["signals"]:
+            signal = Signal(rows[row], None if sender is None else found[sender], routine=routine)
             signal.call = None if call is None else rows[call]
             self.signals.append(signal)
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from sigtrace.facts.cgroup import is_of_unit
 from sigtrace.facts.rules import ends_process
-from sigtrace.facts.signals import DEADLY, is_explained_later, is_of_a_bystander
+from sigtrace.facts.signals import DEADLY, is_explained_later, is_of_a_bystander, is_routine
 from sigtrace.trace.batch import of_rows
 from sigtrace.trace.choosing.known import CHOSEN, HELD, NOTED, OF_UNIT, Call, Known, Row, Signal, restored, saved
 from sigtrace.trace.choosing.numbers import Numbers
@@ -316,7 +316,8 @@ class Selection(Numbers):
         if kept:
             self._note(victim, None if bystander else sender)
         elif not victim.state and sig in DEADLY:
-            signal = Signal(self._held(i), None if bystander or sender is victim else sender)
+            by = None if bystander or sender is victim else sender
+            signal = Signal(self._held(i), by, routine=is_routine(sig, code))
             victim.suffer(signal)
             if is_explained_later(sig, code):
                 self._calls.setdefault(tid, Call()).hit(victim, signal)
@@ -328,7 +329,8 @@ class Selection(Numbers):
         one, tid = self._actor(i), self._row["tid"][i]
         if not one.state and self._row["sig"][i] in DEADLY:
             if self._row["handler"][i] != "default":
-                one.hold_many("handled", [self._held(i)])
+                routine = is_routine(self._row["sig"][i], self._row["code"][i])
+                one.hold_many("handled often" if routine else "handled", [self._held(i)])
             else:
                 one.hold_first("fatal", self._held(i), tid)
                 one.hold_first("first fatal", self._held(i))

@@ -15,6 +15,7 @@ from zoo.scenes import (
     namespaces,
     parents,
     races,
+    routine,
     states,
     terminal,
     threads,
@@ -42,7 +43,7 @@ BEFORE = "_before"
 
 _MODULES = [
     *(asked, groups, tools, itself, faults, kernel, cgroups),
-    *(terminal, parents, namespaces, identity, threads, states, races),
+    *(terminal, parents, namespaces, identity, threads, states, races, routine),
     *(handled, waited, raised, uninvited, forwarders, managers, postgres, consequences, killers, moves, containers),
 ]
 

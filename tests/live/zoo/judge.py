@@ -106,6 +106,7 @@ def _causes(death: Death) -> dict[str, object]:
         expected |= {"first_pid": death.first_pid, "first_comm": death.first_comm, "hops": death.hops}
     for column, value in {
         "how": death.how,
+        "earlier_sig": death.earlier,
         "killer_thread": death.thread,
         "victim_user": death.user,
         "killer_user": death.killer_user,

@@ -35,8 +35,9 @@ class Death:
     `timer`, `parent` or `kernel`.
 
     `user`, `unit`, `container` and `pod` are whose it was and where it ran, `killer_user` and `killer_unit` the same of
-    the killer; None if the scene does not care. `how` is what the answer has to say of it, if anything. `blind` is why
-    no trace can tell who made it end: then the events know only that it exited, and with what status.
+    the killer; None if the scene does not care. `how` is what the answer has to say of it, if anything; `earlier` is
+    which signal had come before and not ended it, if the scene cares. `blind` is why no trace can tell who made it end:
+    then the events know only that it exited, and with what status.
     """
 
     pid: int
@@ -63,6 +64,7 @@ class Death:
     container: str | None = None
     pod: str | None = None
     how: str | None = None
+    earlier: int | None = None
     blind: str | None = None
 
 
