@@ -13,7 +13,7 @@ import pytest
 import sigtrace
 from sigtrace import analyze
 from sigtrace.facts.schema import PLAIN
-from tests.story import call, fork, hit, leave, line, take, witness
+from tests.story import call, execute, fork, hit, leave, line, take, witness
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVIDENCE = (FIXTURES / "evidence_events.txt").read_text()
@@ -380,3 +380,37 @@ def test_what_came_before_a_kill_is_what_was_meant_to_end_it(routine: str, times
     killed = hit(100, 9, ts=5) + call(100, 9, ts=5) + take(100, 9, ts=5) + leave(100, ts=5)
     told = death(fork(100) + routine * times + asked + routine * times + killed, 100)
     assert (told["sig"], told["earlier_sig"], told["earlier_fate"], told["grace_us"]) == (9, 15, "handled", 2_000_000)
+
+
+RESTART = fork(50, parent=1, comm="systemd") + execute(50, "/opt/restart.sh", comm="restart.sh")
+BECOMES = execute(50, "/usr/sbin/nginx", comm="nginx", ts=3)
+ENDS = line("sys_exit_group(error_code: 0)", ts=4) + leave(100, ts=4)
+
+
+def test_a_killer_is_what_it_was_when_it_sent_the_signal() -> None:
+    by: dict[str, Any] = {"by": 50, "name": "restart.sh", "ts": 2}
+    log = RESTART + fork(100) + hit(100, 15, **by) + call(100, 15, **by) + take(100, 15, HANDLER, ts=2) + BECOMES + ENDS
+    told = death(log, 100)
+    assert (told["killer_comm"], told["killer_command"], told["killer_executable"], told["actor_comm"]) == (
+        "restart.sh",
+        "/opt/restart.sh",
+        "/opt/restart.sh",
+        "restart.sh",
+    )
+
+
+def test_a_killer_s_ancestors_are_what_they_were_when_it_sent_the_signal() -> None:
+    tool = fork(51, parent=50, comm="restart.sh") + execute(51, "/bin/kill", comm="kill")
+    by: dict[str, Any] = {"by": 51, "name": "kill", "ts": 2}
+    sent = hit(100, 15, **by) + call(100, 15, **by) + take(100, 15, HANDLER, ts=2)
+    told = death(RESTART + tool + fork(100) + sent + BECOMES + ENDS, 100)
+    assert (told["killer_command"], told["actor_comm"]) == ("/bin/kill", "restart.sh")
+    assert told["ancestors"] == ["restart.sh (50)", "boss (1)"]
+
+
+def test_what_a_script_that_executes_itself_for_ever_once_was_is_unknown_and_not_made_up() -> None:
+    by: dict[str, Any] = {"by": 50, "name": "loop", "ts": 2}
+    sent = hit(100, 15, **by) + call(100, 15, **by) + take(100, 15, HANDLER, ts=2)
+    loop = "".join(execute(50, f"/opt/{n}/loop", comm="loop") for n in range(100))
+    told = death(RESTART + fork(51, parent=50) + loop + fork(100) + sent + loop.replace("/opt/", "/new/") + ENDS, 100)
+    assert (told["killer_comm"], told["killer_command"], told["killer_executable"]) == ("loop", None, None)

@@ -83,7 +83,7 @@ def test_all_that_is_known_of_processes_and_signals_is_remembered() -> None:
     for one in (process, signal):
         kind = type(one)
         known = {*memory.PLAIN[kind], *memory.ROWS[kind], *memory.PROCESSES[kind]}
-        assert set(vars(one)) == known | ({*memory.SETS, "signals", "ended_by"} if one is process else set())
+        assert set(vars(one)) == known | ({*memory.SETS, "images", "signals", "ended_by"} if one is process else set())
 
 
 def test_all_that_a_tracker_without_gaps_knows_is_remembered() -> None:
@@ -119,7 +119,7 @@ def test_a_line_of_parents_that_is_too_long_for_the_stack_is_refused(way: Module
     first, n = len(known["processes"]), 20_000
     plain = known["processes"][0][0]
     for above in [*range(first + 1, first + n), None]:
-        known["processes"].append([plain, [None] * 4, [above, None], [None] * 3, None, None])
+        known["processes"].append([plain, [None] * 4, [above, None], [None] * 3, None, None, None])
     with pytest.raises(ValueError, match="above one another"):
         way.memory.recall(way.Tracker(lambda *_: None), known)
 
@@ -136,8 +136,8 @@ def test_a_line_of_parents_that_is_too_long_for_the_stack_is_refused(way: Module
         {"pids": [4096, [[7, 12345]]]},
         {"zombies": [[1 << 20, 0]]},
         {"waiting": [12345]},
-        {"signals": [[[9, 1, False, True, False, False, False, "pending"], [None, None, None], [0, 0]]]},
-        {"signals": [[[9, 1, False, True, False, False, False, "pending"], [0, None, None], [0, None]]]},
+        {"signals": [[[9, 1, False, False, True, False, False, False, "pending"], [None, None, None], [0, 0]]]},
+        {"signals": [[[9, 1, False, False, True, False, False, False, "pending"], [0, None, None], [0, None]]]},
         {"rows": [[1]]},
         {"processes": None},
         {"pids": [1 << 31, []]},

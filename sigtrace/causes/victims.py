@@ -67,7 +67,7 @@ def victim(signal: Signal) -> dict[str, Any]:
     row, call, source = signal.row, signal.call, origin(signal)
     called = source in _CALLED
     became = fate(signal)
-    sender_comm = signal.sender.name() or row.comm if call is None else call.comm
+    sender_comm = signal.sender.image(row.line).comm or row.comm if call is None else call.comm
     target = signal.target()
     return {
         "line": row.line,

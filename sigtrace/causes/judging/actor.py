@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sigtrace.causes.tracking.process import Process
+    from sigtrace.causes.tracking.process import Image
 
 _SHELLS = frozenset(["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "busybox"])
 _MESSENGERS = _SHELLS | frozenset(
@@ -18,32 +18,31 @@ _RECORDER = "sigtrace"
 _LONG = 60
 
 
-def is_messenger(process: Process) -> bool:
+def is_messenger(image: Image) -> bool:
     """Tell whether a process does as it is told: a shell that runs no script, or a tool such as kill or timeout."""
-    name = process.name()
-    return name in _MESSENGERS and (name not in _SHELLS or script(process) is None)
+    return image.comm in _MESSENGERS and (image.comm not in _SHELLS or script(image.command) is None)
 
 
-def actor(ancestors: list[Process], names: list[str]) -> tuple[Process, str]:
-    """Return the first of a process and its ancestors that is no messenger, and its name; else the process itself.
+def actor(names: list[str], commands: list[str | None]) -> tuple[int, str]:
+    """Return the number of the first of a process and its ancestors that is no messenger, and its name; else 0.
 
     A shell that runs a script, or a line with -c, is called by it. The walk ends at the recorder, who only started what
     it records.
     """
-    for process, name in zip(ancestors, names, strict=True):
+    for n, (name, command) in enumerate(zip(names, commands, strict=True)):
         if name == _RECORDER:
             break
-        file = script(process)
+        file = script(command)
         if name in _SHELLS and file is not None:
-            return process, file
+            return n, file
         if name not in _MESSENGERS:
-            return process, name
-    return ancestors[0], names[0]
+            return n, name
+    return 0, names[0]
 
 
-def script(process: Process) -> str | None:
+def script(command: str | None) -> str | None:
     """Return the script that a shell runs, by its file's name, or the line that it was given with -c."""
-    words = (process.command or "").split(" ")
+    words = (command or "").split(" ")
     for i, word in enumerate(words[1:], 1):
         if word.startswith("-") and not word.startswith("--") and "c" in word:
             line = " ".join(words[i + 1 :])

@@ -135,7 +135,7 @@ def _passed_on(found: list[tuple[Process, Signal]], sender: Process, sent: Signa
         if got is not None or not may_go_up or sender.parent is None or sender.start == UNKNOWN:
             break
         born, sender = sender.start, sender.parent
-        may_go_up = is_messenger(sender)
+        may_go_up = is_messenger(sender.image(sent.row.line))
         asking = without_ticks([one for one in sender.signals or () if one.row.ts <= born and asks(one)])
         signals = [one for one in asking if born - one.row.ts <= within_us]
         if signals and not any(sender is one for one, _ in found):

@@ -16,7 +16,7 @@ from sigtrace.facts.signals import DEADLY, ROUTINE
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sigtrace.causes.tracking.process import Signal
+    from sigtrace.causes.tracking.process import Image, Signal
 
 _KILL = 9
 _MEANT = DEADLY - ROUTINE  # to end whom they hit
@@ -102,7 +102,7 @@ class Judge:
             "how": self._how(process, cause, lost),
             "reraised": signal is not cause.last and cause.verdict == "killed",
             **self._hop_columns(cause),
-            **_identity_columns(process, "victim"),
+            **_identity_columns(process, process.image(), "victim"),
             "ns_pid": None if process.ns_pid == NONE else process.ns_pid,
             **_oom_columns(process, cause.verdict),
         }
@@ -202,24 +202,25 @@ def _killer_columns(killer: Process | None, signal: Signal | None) -> dict[str, 
             **dict.fromkeys(f"killer_{name}" for name in _IDENTITY),
         }
     line = killer.ancestors()
+    images = [one.image() if signal is None else one.image(signal.row.line) for one in line]
     named = _named(killer, signal)
-    names = [named, *(one.name() or "?" for one in line[1:])]
+    names = [named, *(one.comm or "?" for one in images[1:])]
     thread = None if signal is None else (signal.row if signal.call is None else signal.call).comm
-    acting, acting_name = actor(line, names)
+    acting, acting_name = actor(names, [one.command for one in images])
     return {
         "killer_pid": killer.pid,
         "killer_comm": named,
         "killer_thread": None if thread == named else thread,
-        "actor_pid": acting.pid,
+        "actor_pid": line[acting].pid,
         "actor_comm": acting_name,
         "ancestors": [f"{name} ({one.pid})" for name, one in zip(names[1:], line[1:], strict=True)],
-        **_identity_columns(killer, "killer"),
+        **_identity_columns(killer, images[0], "killer"),
     }
 
 
 def _named(sender: Process, signal: Signal | None) -> str:
     # The name of a thread is not that of its process. If no row has named that, it is all there is.
-    known = sender.name()
+    known = sender.image().comm if signal is None else sender.image(signal.row.line).comm
     if signal is None or signal.row.tid != sender.pid:
         return known or (None if signal is None else signal.row.comm) or "?"
     # The call's message has the name of that moment, to the letter. A header's is the one that the kernel remembers:
@@ -232,16 +233,16 @@ def _named(sender: Process, signal: Signal | None) -> str:
 _IDENTITY = ("command", "user", "unit", "runtime", "container", "pod", "executable")
 
 
-def _identity_columns(process: Process, who: str) -> dict[str, Any]:
+def _identity_columns(process: Process, image: Image, who: str) -> dict[str, Any]:
     known = identity(process.cgroup)
     columns = {
-        "command": process.command or process.filename,
-        "user": process.user,
+        "command": image.command or image.filename,
+        "user": image.user,
         "unit": known.unit,
         "runtime": known.runtime,
         "container": known.container,
         "pod": known.pod,
-        "executable": process.filename,
+        "executable": image.filename,
     }
     if who == "victim":
         del columns["command"]  # it has a column of its own
@@ -252,8 +253,9 @@ def _oom_columns(process: Process, verdict: str) -> dict[str, Any]:
     if verdict != "oom" or process.oom is None:
         return {"oom_asker": None, "oom_cgroup": None, "oom_figures": None}
     asker = process.oom_asker
+    name = None if asker is None else asker.image(process.oom.line).comm
     return {
-        "oom_asker": None if asker is None else f"{asker.name() or process.oom.comm or '?'} ({asker.pid})",
+        "oom_asker": None if asker is None else f"{name or process.oom.comm or '?'} ({asker.pid})",
         "oom_cgroup": None if asker is None else asker.cgroup,
         "oom_figures": process.oom_figures,
     }

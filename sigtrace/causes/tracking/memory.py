@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sigtrace.causes.tracking.process import Process, Signal
+from sigtrace.causes.tracking.process import Image, Process, Signal
 from sigtrace.causes.tracking.rows import Row
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ ROW = (
 PLAIN = {
     Process: (
         "pid", "depth", "start", "quiet_exit", "comm", "filename", "command", "cgroup", "user", "oom_figures",
-        "ns_pid", "status", "headed", "named_by_file", "judged", "ran", "leaving", "dead", "silent",
+        "ns_pid", "status", "headed", "named_by_file", "acted", "judged", "ran", "leaving", "dead", "silent",
     ),
     Signal: ("sig", "thread", "in_exit", "routine", "settled", "hits_sender", "ended", "told", "fate"),
 }  # fmt: skip
@@ -85,10 +85,11 @@ def recall(tracker: Tracker, known: Known) -> None:
     for signal, values in zip(signals, known["signals"], strict=True):
         _fill(signal, values, rows, processes)
     for process, values in zip(processes, known["processes"], strict=True):
-        *shared, sets, own, ended_by = values
+        *shared, sets, images, own, ended_by = values
         _fill(process, shared, rows, processes)
         for name, threads in zip(SETS, sets, strict=True):
             setattr(process, name, None if threads is None else set(threads))
+        process.images = None if images is None else [Image(*one) for one in images]
         process.signals = None if own is None else [signals[n] for n in own]
         process.ended_by = None if ended_by is None else signals[ended_by]
     for name in COUNTS:
@@ -135,7 +136,7 @@ class _Graph:
         threads = (getattr(one, name) for name in SETS)
         sets = [None if some is None else sorted(some) for some in threads]
         signals = None if one.signals is None else list(map(self.signal, one.signals))
-        return [*self._told(one, Process), sets, signals, self.signal(one.ended_by)]
+        return [*self._told(one, Process), sets, one.images, signals, self.signal(one.ended_by)]
 
     def _told(self, one: Process | Signal, kind: type[Process | Signal]) -> list[Any]:
         return [

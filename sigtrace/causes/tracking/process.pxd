@@ -27,16 +27,17 @@ cdef class Process:
     cdef public long long start, quiet_exit
     cdef public object comm, filename, command, cgroup, user, oom_figures
     cdef public int ns_pid, status, headed
-    cdef public bint named_by_file, judged, ran, leaving, dead, silent
+    cdef public bint named_by_file, acted, judged, ran, leaving, dead, silent
     cdef public Process parent, oom_asker
     cdef public Signal ended_by
-    cdef public list signals
+    cdef public list images, signals
     cdef public Row fatal, oom, left, died
     cdef public set took_fatal, exited, exiting
 
     cpdef begin(self, int pid, long long start, Process parent)
     cpdef object name(self)
     @cython.locals(process=Process)
+    cpdef execute(self, long long line, filename)
     cpdef bint is_kernels(self)
     cpdef bint sent_itself(self, int sig)
     cpdef Signal fatal_signal(self, Row died)

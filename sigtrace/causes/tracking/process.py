@@ -6,7 +6,7 @@ A process is a pid and a start, never a pid alone: pids are reused.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sigtrace.causes.tracking.rows import NONE
 from sigtrace.facts.rules import REFUSED
@@ -25,12 +25,26 @@ _CALLED_WITHIN = 1 << 14  # lines: a call returns sooner after it has sent a sig
 _KTHREADD = 2  # the parent of the kernel's own threads
 
 _GENERATIONS = 128  # of dead ancestors that a living process keeps: one that forks and exits anew for weeks has no end
+_IMAGES = 16  # that a process keeps: a script may execute itself for ever
 _SIGNALS = 64  # that a process keeps: one that handles a signal a second has no end of them either
+
+_LAST_LINE = (1 << 63) - 1
 
 PENDING = "pending"
 TAKEN = "waited for"
 
 _KILL = 9
+
+
+class Image(NamedTuple):
+    """What a process is until it executes another file."""
+
+    until: int
+    """The line that says it executed another one."""
+    comm: str | None
+    filename: str | None
+    command: str | None
+    user: str | None
 
 
 class Signal:
@@ -94,8 +108,13 @@ class Process:
         self.user: str | None = None
         self.ns_pid = NONE
         self.status = NONE  # of its exit_group(2), or of the last of its threads to exit
+        self.acted = False  # whether it sent a signal, or may have a child: what it was then may be asked for
         self.parent = parent
-        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.depth = 0
+        if parent is not None:
+            self.depth = parent.depth + 1
+            parent.acted = True
+        self.images: list[Image] | None = None  # that it was
         self.signals: list[Signal] | None = None
         self.fatal: Row | None = None
         self.took_fatal: set[int] | None = None
@@ -123,6 +142,26 @@ class Process:
             self.comm = self.filename.rsplit("/", 1)[-1][:15]
             self.named_by_file = False
         return self.comm
+
+    def execute(self, line: int, filename: str | None) -> None:
+        """Execute a file."""
+        if self.acted:
+            if self.images is None:
+                self.images = []
+            self.images.append(Image(line, self.name(), self.filename, self.command, self.user))
+            if len(self.images) > _IMAGES:
+                del self.images[0]
+                self.images[0] = Image(self.images[0].until, None, None, None, None)  # and all before: forgotten
+        self.filename = filename
+        self.command = None
+        self.named_by_file = True
+
+    def image(self, line: int = _LAST_LINE) -> Image:
+        """Return what it was at a line, by default at the last one that is known."""
+        for image in self.images or ():
+            if line < image.until:
+                return image
+        return Image(_LAST_LINE, self.name(), self.filename, self.command, self.user)
 
     def is_kernels(self) -> bool:
         """Tell whether it is a thread of the kernel's, or a child of one that has executed nothing."""

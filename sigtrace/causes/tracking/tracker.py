@@ -162,7 +162,7 @@ class Tracker(Population):
                 return
             process = self._new(process.pid, UNKNOWN, None)  # its end, and the next one's begin, were lost
         process.start = chunk.ts[i]
-        process.ran = True
+        process.ran = process.acted = True
         process.named_by_file = False
         process.comm = name_of(chunk.comms, chunk.comm[i])
         process.filename = name_of(chunk.filenames, chunk.filename[i])
@@ -214,6 +214,7 @@ class Tracker(Population):
         if victim.pid == row.target:
             victim.comm = row.target_comm
             victim.named_by_file = False
+        sender.acted = True
         in_exit = sender.dead or (sender.exited is not None and row.tid in sender.exited)
         signal = Signal(row, sender, victim, in_exit=in_exit)
         if victim.signals is not None and row.small == 0 and row.sig < _STANDARD:
@@ -278,9 +279,7 @@ class Tracker(Population):
             if self._pid_of:
                 self._is_no_thread(old)
             process.renumber(old)
-        process.filename = name_of(chunk.filenames, chunk.filename[i])
-        process.command = None
-        process.named_by_file = True
+        process.execute(chunk.line[i], name_of(chunk.filenames, chunk.filename[i]))
         # exec ends the other threads by a SIGKILL of its own (de_thread): nobody was killed.
         process.fatal = None
         process.quiet_exit = -1

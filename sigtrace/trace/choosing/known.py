@@ -13,6 +13,7 @@ HELD, NOTED, OF_UNIT, CHOSEN = range(4)
 _GENERATIONS = 64  # of ancestors at least: a process may begin its next life as its own child, for ever
 _SIGNALS = 64  # as the process tracker keeps them
 _HIT = 1024  # by one call: kill(-1) hits all
+_RAN = 32  # rows of files that it executed before: the latest, of as many as the process tracker keeps
 _GONE = 192  # rows of threads that have ended: the latest
 _SAVED = ("pid", "depth", "state", "start", "ran", "over", "headed", "successor", "count")
 _INHERITED = ("exec", "args", "cgroup_attach_task")
@@ -119,7 +120,8 @@ class Known:
             del self.signals[routine[-1] if routine else 0]
 
     def execute(self) -> None:
-        """Forget what was before it executed a file: its other threads, and who called exit."""
+        """Forget what was before it executed a file, but what it ran: its other threads, and who called exit."""
+        self.hold_many("ran", [row for what in ("exec", "args") for row in self._rows.pop(what, {}).values()], _RAN)
         for what in ("sys_enter_exit_group", "sys_enter_exit", "gone", "fatal", "first fatal"):
             self._rows.pop(what, None)
 

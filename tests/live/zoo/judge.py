@@ -107,6 +107,7 @@ def _causes(death: Death) -> dict[str, object]:
     for column, value in {
         "how": death.how,
         "earlier_sig": death.earlier,
+        "killer_command": death.killer_command,
         "killer_thread": death.thread,
         "victim_user": death.user,
         "killer_user": death.killer_user,

@@ -35,9 +35,9 @@ class Death:
     `timer`, `parent` or `kernel`.
 
     `user`, `unit`, `container` and `pod` are whose it was and where it ran, `killer_user` and `killer_unit` the same of
-    the killer; None if the scene does not care. `how` is what the answer has to say of it, if anything; `earlier` is
-    which signal had come before and not ended it, if the scene cares. `blind` is why no trace can tell who made it end:
-    then the events know only that it exited, and with what status.
+    the killer, `killer_command` what it ran when it sent the signal, and `earlier` which signal had come before and not
+    ended the victim; None if the scene does not care. `how` is what the answer has to say of it, if anything. `blind`
+    is why no trace can tell who made it end: then the events know only that it exited, and with what status.
     """
 
     pid: int
@@ -59,6 +59,7 @@ class Death:
     thread: str | None = None
     user: str | None = None
     killer_user: str | None = None
+    killer_command: str | None = None
     unit: str | None = None
     killer_unit: str | None = None
     container: str | None = None
