@@ -338,8 +338,8 @@ def test_who_a_process_is_comes_from_what_it_executed_and_its_control_group() ->
 
 
 def asked_to_end_and(*then: str) -> str:
-    """Return the lines of a process that handles SIGTERM, of what comes then, and of its exit."""
-    asked = fork(100) + hit(100, 15, ts=2) + call(100, 15, ts=2) + take(100, 15, HANDLER, ts=2)
+    """Return the lines of a process that reaps children, handles SIGTERM, of what comes then, and of its exit."""
+    asked = fork(100) + REAPED * 70 + hit(100, 15, ts=2) + call(100, 15, ts=2) + take(100, 15, HANDLER, ts=2)
     return asked + "".join(then) + line("sys_exit_group(error_code: 0)", ts=4) + leave(100, ts=4)
 
 
@@ -349,7 +349,22 @@ PROFILED = hit(100, 27, code=128, by=100, name="worker", ts=3) + take(100, 27, H
 TICKED = hit(100, 14, code=128, by=7, name="bystander", ts=3) + take(100, 14, HANDLER, ts=3)
 
 
-@pytest.mark.parametrize("routine", [PREEMPTED, PROFILED, TICKED], ids=["preempted", "profiled", "ticked"])
+OWN: dict[str, Any] = {"by": 100, "name": "worker", "ts": 3}
+HANDLED = hit(100, 11, code=1, **OWN) + take(100, 11, HANDLER, ts=3)  # a fault, as Java's runtime looks for a null
+KICKED = hit(100, 10, code=-6, **OWN) + call(100, 10, **OWN) + take(100, 10, HANDLER, ts=3)
+EXPIRED = hit(100, 32, code=-2, by=7, name="bystander", ts=3)  # as the C library has it, whose thread waits for it
+REAPED = hit(100, 17, code=1, by=8, name="child", ts=2) + take(100, 17, HANDLER, ts=2)
+ROUTINE = {
+    "preempted": PREEMPTED,
+    "profiled": PROFILED,
+    "ticked": TICKED,
+    "handled": HANDLED,
+    "kicked": KICKED,
+    "expired": EXPIRED,
+}
+
+
+@pytest.mark.parametrize("routine", ROUTINE.values(), ids=ROUTINE)
 def test_who_asked_is_known_however_many_signals_come_that_ask_for_nothing(routine: str) -> None:
     told = death(asked_to_end_and(routine * 200), 100)
     assert (told["verdict"], told["sig"], told["killer_pid"]) == ("asked", 15, 50)
@@ -357,8 +372,27 @@ def test_who_asked_is_known_however_many_signals_come_that_ask_for_nothing(routi
 
 def test_a_timer_that_fires_again_and_again_asks_for_nothing() -> None:
     by_itself = line("sys_exit_group(error_code: 0)", ts=4) + leave(100, ts=4)
-    verdicts = [death(fork(100) + TICKED * times + by_itself, 100)["verdict"] for times in (1, 2, 3, 100)]
+    verdicts = [death(fork(100) + TICKED * times + by_itself, 100)["verdict"] for times in (1, 3, 4, 100)]
     assert verdicts == ["asked", "asked", "exited", "exited"]
+
+
+def test_an_alarm_asks_however_many_children_are_reaped() -> None:
+    reaped = fork(100) + REAPED * 70 + TICKED + REAPED
+    told = death(reaped + line("sys_exit_group(error_code: 1)", ts=4) + leave(100, ts=4), 100)
+    assert (told["verdict"], told["sig"], told["source"]) == ("asked", 14, "timer")
+
+
+def test_an_alarm_after_somebody_asked_is_not_who_asked() -> None:
+    told = death(asked_to_end_and(TICKED), 100)
+    assert (told["verdict"], told["sig"], told["killer_pid"]) == ("asked", 15, 50)
+
+
+def test_the_last_of_many_alarms_is_the_one_that_is_raised_anew() -> None:
+    late = TICKED.replace("3.000000", "60.000000")
+    anew: dict[str, Any] = {"by": 100, "name": "worker", "ts": 60.1}
+    raised = hit(100, 14, code=-6, **anew) + call(100, 14, **anew) + take(100, 14, ts=60.1) + leave(100, ts=60.1)
+    told = death(fork(100) + TICKED * 100 + late + raised, 100)
+    assert (told["verdict"], told["source"], told["reraised"], told["delay_us"]) == ("killed", "timer", True, 100_000)
 
 
 def test_a_timer_that_fired_again_and_again_is_the_cause_of_an_exit_status_that_says_so() -> None:
@@ -373,8 +407,8 @@ def test_each_second_over_its_cpu_time_asks_a_process_to_end() -> None:
     assert (told["verdict"], told["sig"], told["source"]) == ("asked", 24, "timer")
 
 
-@pytest.mark.parametrize("routine", [PREEMPTED, PROFILED, TICKED], ids=["preempted", "profiled", "ticked"])
-@pytest.mark.parametrize("times", [3, 200])
+@pytest.mark.parametrize("routine", ROUTINE.values(), ids=ROUTINE)
+@pytest.mark.parametrize("times", [4, 200])
 def test_what_came_before_a_kill_is_what_was_meant_to_end_it(routine: str, times: int) -> None:
     asked = hit(100, 15, ts=3) + call(100, 15, ts=3) + take(100, 15, HANDLER, ts=3)
     killed = hit(100, 9, ts=5) + call(100, 9, ts=5) + take(100, 9, ts=5) + leave(100, ts=5)

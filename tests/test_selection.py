@@ -194,6 +194,36 @@ def test_a_timer_that_fires_often_hides_nobody() -> None:
     assert told(story)[60]["killer_pid"] == 10
 
 
+def test_an_alarm_that_kills_is_not_forgotten_for_what_comes_when_it_has_killed() -> None:
+    story = Story()
+    story.forks(50, 60)
+    story.forks(60, 61)
+    for _ in range(70):
+        story.sends(50, 60, USR1)
+        story.takes(60, USR1)
+    story.sends(7, 60, ALRM, code=KERNEL)
+    story.sends(50, 60, TERM, res=1)
+    story.takes(60, KILL, handler="default", code=KERNEL)
+    story.ends(60)
+    story.sends(61, 100, USR1)
+    assert (told(story)[60]["verdict"], told(story)[60]["source"]) == ("killed", "timer")
+
+
+@pytest.mark.parametrize("many", [PROF, USR2])
+def test_an_alarm_that_was_handled_is_known_to_be_however_many_others_were(many: int) -> None:
+    story = Story()
+    story.forks(50, 60)
+    story.sends(7, 60, ALRM, code=KERNEL)
+    story.takes(60, ALRM, code=KERNEL)
+    for _ in range(70):
+        story.sends(60, 60, many, code=TKILL)
+        story.takes(60, many)
+    story.sends(60, 100, USR1)
+    story.calls_exit(60, status=1)
+    story.ends(60)
+    assert (told(story)[60]["verdict"], told(story)[60]["how"]) == ("asked", "handled")
+
+
 @pytest.mark.parametrize(("sig", "code"), [(ALRM, KERNEL), (PROF, KERNEL), (URG, TKILL)])
 def test_who_asked_is_known_of_one_who_gets_signals_all_the_time(sig: int, code: int) -> None:
     story = Story()

@@ -51,7 +51,7 @@ DEADLY = frozenset(range(1, 65)) - HARMLESS
 ROUTINE = frozenset({26, 27, 29})
 """The deadly signals that come all the time to a process that handles them: the timers of its own CPU time, SIGIO."""
 
-NEVER_ASK = (HARMLESS | ROUTINE | {KILL}) - {0}
+NEVER_ASK = (HARMLESS - {0}) | ROUTINE | {KILL}
 """The signals that ask a process for nothing, even if it handles them: SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGIO, those
 that stop it, the timers of its own CPU time; and SIGKILL, which does not ask."""
 
@@ -59,6 +59,9 @@ SI_KERNEL, SI_TIMER = 128, -2
 """Codes of signals that the kernel sends (asm-generic/siginfo.h)."""
 
 _OF_CALLS = (0, -6)  # SI_USER of kill, SI_TKILL of tkill and tgkill
+
+TICKS = 4
+"""So often at least a timer fires that does so again and again. So many of a routine signal are as good as more."""
 
 TIMERS = frozenset({14, 24, 26, 27})
 """The signals that the kernel's timers send, in the context of whoever runs then: SIGALRM, SIGXCPU, SIGVTALRM,
@@ -141,9 +144,14 @@ def is_of_a_bystander(sig: int, code: int | None) -> bool:
     return code is not None and (is_of_a_timer(sig, code) or (code > 0 and code != SI_KERNEL))
 
 
-def is_routine(sig: int, code: int | None) -> bool:
-    """Tell whether a signal may come again and again to a process that handles it, and say nothing of its end.
+def ticks(sig: int, code: int) -> bool:
+    """Tell whether a signal is of a timer that may fire again and again, and then says nothing of an end.
 
     The soft RLIMIT_CPU sends SIGXCPU every second too, but by that it asks the process to end.
     """
-    return (sig in NEVER_ASK and sig != KILL) or (code is not None and is_of_a_timer(sig, code) and sig != _XCPU)
+    return sig != _XCPU and is_of_a_timer(sig, code)
+
+
+def is_routine(sig: int, code: int | None) -> bool:
+    """Tell whether a process that handles a signal may get it again and again, and that says nothing of its end."""
+    return sig in HARMLESS or sig in ROUTINE or (code is not None and ticks(sig, code))

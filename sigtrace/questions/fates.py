@@ -71,7 +71,8 @@ def deaths(events: Any, asked_within_us: int = ASKED_WITHIN_US) -> Any:  # noqa:
     - group: whether the call named a group
     - delay_us: from sending to the end
     - earlier_sig, earlier_fate, grace_us: the first deadly signal that was sent before and did not end it, what became
-      of it, and how long before the last it was sent: TERM, then KILL. Timers that fire all the time do not count
+      of it, and how long before the last it was sent: TERM, then KILL. SIGVTALRM, SIGPROF, SIGIO, a timer
+      that fires again and again, and what it sent itself or got for its own faults do not count
     - lost: whether events were lost that could bear on this
     - lines: the lines of the log that this rests on
     - exit_status: 0 to 255; null if a signal ended it

@@ -156,6 +156,8 @@ class Lives:
         ]
         if dice.random() < 0.1:
             acts = [self._forbidden]
+        elif dice.random() < 0.05:
+            acts = [self._handle_many]
         dice.choice(acts)(process, thread)
 
     def _fork(self, process: _Process, thread: _Thread) -> None:
@@ -288,6 +290,20 @@ class Lives:
             self._generate(_WORKER, _WORKER, victim, None, 14, self._dice.choice([128, -2]))
         else:  # SIGPIPE
             self._generate(thread.tid, process.pid, process, thread, 13, 0)
+
+    def _handle_many(self, process: _Process, thread: _Thread) -> None:
+        # A heartbeat, a profiler, a runtime that preempts its own threads, a fault that is how it looks for a null.
+        sig, code = self._dice.choice([(14, 128), (34, -2), (27, 128), (23, -6), (11, 1), (10, -6)])
+        process.handlers[sig] = "handled"
+        thread.blocked.discard(sig)
+        by = (_WORKER, _WORKER) if code in {128, -2} else (thread.tid, process.pid)
+        for _ in range(self._dice.choice([1, 3, 4, 5, 70])):
+            if thread not in process.threads or process.ending or thread.dying:
+                break
+            self._generate(*by, process, None if sig in {14, 34, 27} else thread, sig, code)
+            if code == -6:
+                self._row("kill", thread.tid, process.pid, sig=sig, target=thread.tid, ret=0)
+            self._return_to_user(process, thread)
 
     def _generate(self, tid: int, pid: int, victim: _Process, to: _Thread | None, sig: int, code: int) -> None:
         queue: _Process | _Thread = victim if to is None else to

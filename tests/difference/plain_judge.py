@@ -369,7 +369,7 @@ class _Judge:
         if last is not None:
             earlier_ones = [one for one in life.signals if one.row["line"] < last.row["line"]]
             meant = [one for one in earlier_ones if one.sig not in _HARMLESS and one.sig not in {26, 27, 29}]
-            before = self._without_ticks(meant)
+            before = [one for one in self._without_ticks(meant) if not self._is_own(one)]
             earlier = before[0] if before else None
         chain = []
         if signal is not None and verdict != "self" and source in {"call", "queue", "parent", "leader", "namespace"}:
@@ -512,12 +512,15 @@ class _Judge:
         found = [one for one in life.signals if one.row["line"] < before["line"] and self._asks(one)]
         said = [one for one in found if status is not None and status == 128 + one.sig]
         recent = [one for one in self._without_ticks(found) if before["ts"] - one.row["ts"] <= self._within]
-        chosen = said or recent
+        chosen = said or [one for one in recent if self._source(one) != "timer"] or recent
         return chosen[-1] if chosen else None
+
+    def _is_own(self, signal: Signal) -> bool:
+        return signal.sender is signal.victim and self._source(signal) in {"call", "queue", "fault", "kernel"}
 
     def _without_ticks(self, asking: list[Signal]) -> list[Signal]:
         timers = [one.sig for one in asking if self._source(one) == "timer" and one.sig != 24]
-        return [one for one in asking if timers.count(one.sig) < 3 or self._source(one) != "timer" or one.sig == 24]
+        return [one for one in asking if timers.count(one.sig) < 4 or self._source(one) != "timer" or one.sig == 24]
 
     def _raised_anew(self, life: Life, last: Signal) -> Signal | None:
         if last.sender is not life or self._source(last) not in {"call", "queue"}:

@@ -10,7 +10,7 @@ from sigtrace.causes.judging.origin import origin
 from sigtrace.causes.tracking.process import PENDING, TAKEN, UNKNOWN
 from sigtrace.causes.tracking.rows import NONE
 from sigtrace.facts.rules import ASKED_WITHIN_US, JUST_BEFORE_US
-from sigtrace.facts.signals import NEVER_ASK
+from sigtrace.facts.signals import NEVER_ASK, TICKS, ticks
 
 if TYPE_CHECKING:
     from sigtrace.causes.tracking.process import Process, Signal
@@ -25,7 +25,6 @@ ENDED = ("parent", "leader", "namespace")
 _ASKING = (*SENT, *ENDED, "terminal", "timer")
 _TAKEN = ("handled", PENDING, TAKEN)
 _HOPS = 32
-_TICKS = 3  # times that a timer fires, if it does so again and again: `timeout -k` sets one for TERM and one for KILL
 
 
 def asks(signal: Signal) -> bool:
@@ -43,7 +42,7 @@ def asked(process: Process, before: Row, within_us: int = ASKED_WITHIN_US, statu
     """Return the last signal that asked a process within a time before a row; none if there is no such signal.
 
     An exit status of 128 + N is of signal N, however long ago it came. A timer that fires again and
-    again asks for nothing.
+    again asks for nothing, and none does after somebody else.
     """
     found = [one for one in process.signals or () if one.row.line < before.line and asks(one)]
     if status is not None:
@@ -51,13 +50,15 @@ def asked(process: Process, before: Row, within_us: int = ASKED_WITHIN_US, statu
         if of_status:
             return of_status[-1]
     recent = [one for one in without_ticks(found) if before.ts - one.row.ts <= within_us]
-    return recent[-1] if recent else None
+    by_others = [one for one in recent if origin(one) != "timer"]
+    chosen = by_others or recent
+    return chosen[-1] if chosen else None
 
 
 def without_ticks(signals: list[Signal]) -> list[Signal]:
     """Return signals without those of timers that fire again and again: a heartbeat means nothing."""
-    fired = Counter(one.sig for one in signals if one.routine)
-    return [one for one in signals if fired[one.sig] < _TICKS or not one.routine]
+    fired = Counter(one.sig for one in signals if ticks(one.sig, one.row.code))
+    return [one for one in signals if fired[one.sig] < TICKS or not ticks(one.sig, one.row.code)]
 
 
 def raised_anew(process: Process, signal: Signal, within_us: int = ASKED_WITHIN_US) -> Signal | None:

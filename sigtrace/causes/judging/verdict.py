@@ -294,7 +294,12 @@ def _earlier(process: Process, signal: Signal | None) -> Signal | None:
     if signal is None or is_exit_code(process.fatal):
         return None
     before = [one for one in process.signals or () if one.row.line < signal.row.line and one.sig in _MEANT]
-    return next(iter(without_ticks(before)), None)
+    return next((one for one in without_ticks(before) if not _is_own(one)), None)
+
+
+def _is_own(signal: Signal) -> bool:
+    # A runtime sends itself signals, and handles its own faults: Java's does both.
+    return signal.sender is signal.victim and origin(signal) in (*SENT, "fault", "kernel")
 
 
 def _rows(process: Process, cause: _Cause, earlier: Signal | None) -> list[Row]:

@@ -12,7 +12,7 @@ cdef class Signal:
     cdef public str fate
 
     cpdef bint came_through(self)
-    cpdef bint is_spent(self)
+    cpdef bint may_go(self)
     cpdef bint is_settled(self, long long line)
     cpdef object target(self)
     cpdef bint to_group(self)
@@ -36,8 +36,8 @@ cdef class Process:
 
     cpdef begin(self, int pid, long long start, Process parent)
     cpdef object name(self)
-    @cython.locals(process=Process)
     cpdef execute(self, long long line, filename)
+    @cython.locals(process=Process)
     cpdef bint is_kernels(self)
     cpdef bint sent_itself(self, int sig)
     cpdef Signal fatal_signal(self, Row died)
@@ -48,7 +48,7 @@ cdef class Process:
     @cython.locals(signal=Signal)
     cpdef renumber(self, int old)
     cpdef inherit(self, Process parent)
-    @cython.locals(one=Signal, n=cython.int)
+    @cython.locals(one=Signal, n=cython.int, times=dict, spare=dict)
     cpdef Signal keep(self, Signal signal)
     @cython.locals(process=Process)
     cpdef list ancestors(self)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sigtrace.causes.tracking.rows import NONE
 from sigtrace.facts.rules import REFUSED
-from sigtrace.facts.signals import DEADLY, is_explained_later, is_routine
+from sigtrace.facts.signals import DEADLY, TICKS, is_explained_later, is_routine
 
 if TYPE_CHECKING:
     from sigtrace.causes.tracking.rows import Row
@@ -28,6 +28,7 @@ _GENERATIONS = 128  # of dead ancestors that a living process keeps: one that fo
 _IMAGES = 16  # that a process keeps: a script may execute itself for ever
 _SIGNALS = 64  # that a process keeps: one that handles a signal a second has no end of them either
 
+_REAL_TIME = 32  # the first of the signals that are queued as often as they come
 _LAST_LINE = (1 << 63) - 1
 
 PENDING = "pending"
@@ -60,7 +61,7 @@ class Signal:
         self.sender = sender
         self.victim = victim
         self.in_exit = in_exit
-        self.routine = is_routine(row.sig, row.code)
+        self.routine = sender is victim or is_routine(row.sig, row.code)
         self.fate = REFUSED.get(row.small, PENDING)
         self.call: Row | None = None
         self.taken: Row | None = None  # its signal_deliver
@@ -73,9 +74,9 @@ class Signal:
         """Tell whether it was queued: neither ignored, nor pending already, nor dropped since its process was dying."""
         return self.row.small not in REFUSED
 
-    def is_spent(self) -> bool:
-        """Tell whether it says nothing of an end any more: Go's runtime handles a hundred SIGURG a second."""
-        return self.routine and self.fate != PENDING and self.fate != "fatal"
+    def may_go(self) -> bool:
+        """Tell whether its process has taken it, if more of its number came after it: a standard one is queued once."""
+        return self.fate != "fatal" and (self.fate != PENDING or self.sig >= _REAL_TIME)
 
     def is_settled(self, line: int) -> bool:
         """Tell whether it is settled who made it, by a line."""
@@ -212,17 +213,23 @@ class Process:
         self.user = parent.user
 
     def keep(self, signal: Signal) -> Signal | None:
-        """Keep a signal; of too many forget the last spent one, or else the first, and return it."""
+        """Keep a signal; of too many forget a routine one, or else the first, and return it."""
         if self.signals is None:
             self.signals = [signal]
             return None
         self.signals.append(signal)
         if len(self.signals) <= _SIGNALS:
             return None
-        for n in range(_SIGNALS - 1, -1, -1):  # the first ones stay: they tell a timer that fires all the time
-            one = self.signals[n]
-            if one.is_spent():
-                return self.signals.pop(n)
+        # Go's runtime sends itself a hundred SIGURG a second. Of each number the first ones stay, and the last.
+        times: dict[int, int] = {}
+        spare: dict[int, int] = {}
+        for n, one in enumerate(self.signals):
+            if one.routine:
+                if one.sig in spare:
+                    return self.signals.pop(spare[one.sig])
+                times[one.sig] = times.get(one.sig, 0) + 1
+                if times[one.sig] > TICKS and one.may_go():
+                    spare[one.sig] = n
         return self.signals.pop(0)
 
     def fatal_signal(self, died: Row) -> Signal | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sigtrace.facts.signals import TICKS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -33,11 +35,11 @@ class Row:
 
 
 class Signal:
-    """A signal that is held back: its row, that of the call that sent it, the sender, and whether it is routine."""
+    """A signal that is held back: its row, its call's row, the sender, and its number if it is routine."""
 
     __slots__ = ("call", "routine", "row", "sender")
 
-    def __init__(self, row: Row, sender: Known | None, *, routine: bool = False) -> None:
+    def __init__(self, row: Row, sender: Known | None, *, routine: int | None = None) -> None:
         self.row = row
         self.routine = routine
         self.call: Row | None = None
@@ -113,11 +115,22 @@ class Known:
                 del table[next(iter(table))]
 
     def suffer(self, signal: Signal) -> None:
-        """Hold a signal back that may have ended it; of too many forget the last routine one, or else the first."""
+        """Hold a signal back that may have ended it; of too many forget a routine one, or else the first."""
         self.signals.append(signal)
         if len(self.signals) > _SIGNALS:
-            routine = [n for n, one in enumerate(self.signals[:-1]) if one.routine]
-            del self.signals[routine[-1] if routine else 0]
+            del self.signals[self._spare()]
+
+    def _spare(self) -> int:
+        times: dict[int, int] = {}
+        spare: dict[int, int] = {}
+        for n, one in enumerate(self.signals):
+            if one.routine is not None:
+                if one.routine in spare:
+                    return spare[one.routine]
+                times[one.routine] = times.get(one.routine, 0) + 1
+                if times[one.routine] > TICKS:
+                    spare[one.routine] = n
+        return 0
 
     def execute(self) -> None:
         """Forget what was before it executed a file, but what it ran: its other threads, and who called exit."""

@@ -317,7 +317,8 @@ class Selection(Numbers):
             self._note(victim, None if bystander else sender)
         elif not victim.state and sig in DEADLY:
             by = None if bystander or sender is victim else sender
-            signal = Signal(self._held(i), by, routine=is_routine(sig, code))
+            routine = sig if sender is victim or is_routine(sig, code) else None
+            signal = Signal(self._held(i), by, routine=routine)
             victim.suffer(signal)
             if is_explained_later(sig, code):
                 self._calls.setdefault(tid, Call()).hit(victim, signal)
@@ -329,8 +330,7 @@ class Selection(Numbers):
         one, tid = self._actor(i), self._row["tid"][i]
         if not one.state and self._row["sig"][i] in DEADLY:
             if self._row["handler"][i] != "default":
-                routine = is_routine(self._row["sig"][i], self._row["code"][i])
-                one.hold_many("handled often" if routine else "handled", [self._held(i)])
+                one.hold_many(f"handled {self._row['sig'][i]}", [self._held(i)])
             else:
                 one.hold_first("fatal", self._held(i), tid)
                 one.hold_first("first fatal", self._held(i))
