@@ -13,7 +13,7 @@ import pytest
 import sigtrace
 from sigtrace import analyze
 from sigtrace.facts.schema import PLAIN
-from tests.story import call, execute, fork, hit, leave, line, take, witness
+from tests.story import call, execute, fork, hit, leave, line, lost, take, witness
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVIDENCE = (FIXTURES / "evidence_events.txt").read_text()
@@ -448,3 +448,13 @@ def test_what_a_script_that_executes_itself_for_ever_once_was_is_unknown_and_not
     loop = "".join(execute(50, f"/opt/{n}/loop", comm="loop") for n in range(100))
     told = death(RESTART + fork(51, parent=50) + loop + fork(100) + sent + loop.replace("/opt/", "/new/") + ENDS, 100)
     assert (told["killer_comm"], told["killer_command"], told["killer_executable"]) == ("loop", None, None)
+
+
+def test_who_handles_a_signal_after_a_fatal_one_has_lived_on() -> None:
+    # A thread executes a file, which ends the others by SIGKILL, and takes their number; the row of that is lost.
+    by_exec = take(100, 9) + line("sched_process_exit: comm=worker pid=100 prio=120 group_dead=false") + lost()
+    handled = hit(100, 10, ts=50) + take(100, 10, HANDLER, ts=50)
+    own: dict[str, Any] = {"by": 100, "name": "worker", "ts": 90}
+    aborted = hit(100, 6, code=-6, **own) + call(100, 6, **own) + take(100, 6, ts=90) + leave(100, ts=90)
+    told = death(fork(100) + by_exec + handled + aborted, 100)
+    assert (told["verdict"], told["sig"]) == ("self", 6)

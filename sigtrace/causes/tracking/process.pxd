@@ -37,6 +37,8 @@ cdef class Process:
     cpdef begin(self, int pid, long long start, Process parent)
     cpdef object name(self)
     cpdef execute(self, long long line, filename)
+    cdef _shed_threads(self)
+    cpdef outlive(self, int tid)
     @cython.locals(process=Process)
     cpdef bint is_kernels(self)
     cpdef bint sent_itself(self, int sig)

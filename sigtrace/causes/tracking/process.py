@@ -156,6 +156,28 @@ class Process:
         self.filename = filename
         self.command = None
         self.named_by_file = True
+        self._shed_threads()
+
+    def _shed_threads(self) -> None:
+        # exec ends the other threads by a SIGKILL of its own (de_thread): nobody was killed.
+        self.fatal = None
+        self.quiet_exit = -1
+        self.took_fatal = None
+        self.exited = None
+        # And who called exit meanwhile ended as a thread alone.
+        self.exiting = None
+        self.leaving = False
+        self.status = NONE
+        self.left = None
+
+    def outlive(self, tid: int) -> None:
+        """Go on after a fatal signal was delivered, as a thread shows that handles another one."""
+        if self.exited is not None and tid in self.exited:
+            self._shed_threads()  # the row of its exec was lost
+        else:
+            self.fatal = None  # the init of a pid namespace is not ended by a default action (SIGNAL_UNKILLABLE)
+            self.quiet_exit = -1
+            self.took_fatal = None
 
     def image(self, line: int = _LAST_LINE) -> Image:
         """Return what it was at a line, by default at the last one that is known."""

@@ -255,6 +255,8 @@ class Tracker(Population):
             if process.took_fatal is None:
                 process.took_fatal = set()
             process.took_fatal.add(chunk.tid[i])
+        elif process.fatal is not None:
+            process.outlive(chunk.tid[i])
 
     def _forked(self, chunk: Chunk, i: int, parent: Process) -> None:
         child = chunk.target[i]
@@ -280,16 +282,6 @@ class Tracker(Population):
                 self._is_no_thread(old)
             process.renumber(old)
         process.execute(chunk.line[i], name_of(chunk.filenames, chunk.filename[i]))
-        # exec ends the other threads by a SIGKILL of its own (de_thread): nobody was killed.
-        process.fatal = None
-        process.quiet_exit = -1
-        process.took_fatal = None
-        process.exited = None
-        # And who called exit meanwhile ended as a thread alone.
-        process.exiting = None
-        process.leaving = False
-        process.status = NONE
-        process.left = None
 
     def _chosen(self, chunk: Chunk, i: int, asker: Process) -> None:
         victim = self._hit(chunk.target[i])
