@@ -132,6 +132,24 @@ def test_what_one_sent_and_what_became_of_it() -> None:
     assert [one["victim_pid"] for one in who(session(log), "101", by="deployer")] == [101]
 
 
+def test_what_a_script_sent_is_its_own_though_it_has_become_another_program() -> None:
+    by: dict[str, Any] = {"by": 50, "name": "sh", "ts": 2.0}
+    log = (
+        fork(50)
+        + execute(50, "/bin/sh", comm="sh")
+        + line("bpf_trace_printk: sigtrace args uid=0 cgroup=70 /bin/sh /opt/restart.sh", of=50)
+        + fork(100)
+        + hit(100, 15, **by)
+        + call(100, 15, **by)
+        + take(100, 15, "55d0c0ffee00", ts=2.0)
+        + execute(50, "/bin/sleep", comm="sleep", ts=3.0)
+        + line("sys_exit_group(error_code: 0x0)", of=100, ts=4.0)
+        + leave(100, ts=4.0)
+    )
+    assert [one["outcome"] for one in who(session(log), by="restart.sh")] == ["asked"]
+    assert [one["outcome"] for one in who(session(log), by="sh")] == ["asked"]
+
+
 def test_what_one_sent_is_told_in_sentences(capsys: pytest.CaptureFixture[str]) -> None:
     first, *_, last = said(capsys, "who", SCENE, "--by", "deployer").splitlines()
     assert "deployer (13554) sent " in first

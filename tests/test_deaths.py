@@ -450,6 +450,30 @@ def test_what_a_script_that_executes_itself_for_ever_once_was_is_unknown_and_not
     assert (told["killer_comm"], told["killer_command"], told["killer_executable"]) == ("loop", None, None)
 
 
+@pytest.mark.parametrize(("times", "known"), [(0, True), (16, True), (18, False)])
+def test_what_a_shell_ran_is_known_until_it_has_executed_many_other_files(times: int, known: bool) -> None:  # noqa: FBT001
+    shell = (
+        fork(50, parent=1, comm="systemd") + execute(50, "/bin/sh", comm="sh") + arguments(50, "/bin/sh /opt/old.sh")
+    )
+    by: dict[str, Any] = {"by": 50, "name": "sh", "ts": 2}
+    sent = hit(100, 15, **by) + call(100, 15, **by) + take(100, 15, HANDLER, ts=2)
+    told = death(shell + fork(100) + sent + execute(50, "/bin/sh", comm="sh", ts=3) * times + ENDS, 100)
+    assert (told["killer_command"], told["actor_comm"]) == (
+        ("/bin/sh /opt/old.sh", "old.sh") if known else (None, "sh")
+    )
+
+
+def arguments(pid: int, command: str) -> str:
+    return line(f"bpf_trace_printk: sigtrace args uid=0 cgroup=70 {command}", of=pid)
+
+
+def test_a_heartbeat_is_one_however_many_others_signalled_between() -> None:
+    signalled = hit(100, 10, ts=3) + call(100, 10, ts=3) + take(100, 10, HANDLER, ts=3)
+    by_itself = line("sys_exit_group(error_code: 0)", ts=190) + leave(100, ts=190)
+    log = fork(100) + TICKED * 4 + signalled * 70 + TICKED.replace("3.000000", "150.000000") * 3 + by_itself
+    assert death(log, 100)["verdict"] == "exited"
+
+
 def test_who_handles_a_signal_after_a_fatal_one_has_lived_on() -> None:
     # A thread executes a file, which ends the others by SIGKILL, and takes their number; the row of that is lost.
     by_exec = take(100, 9) + line("sched_process_exit: comm=worker pid=100 prio=120 group_dead=false") + lost()

@@ -194,15 +194,19 @@ def test_a_timer_that_fires_often_hides_nobody() -> None:
     assert told(story)[60]["killer_pid"] == 10
 
 
-def test_an_alarm_that_kills_is_not_forgotten_for_what_comes_when_it_has_killed() -> None:
+@pytest.mark.parametrize(("late", "code"), [(TERM, 0), (ALRM, KERNEL)])
+def test_an_alarm_that_kills_is_not_forgotten_for_what_comes_when_it_has_killed(late: int, code: int) -> None:
     story = Story()
     story.forks(50, 60)
     story.forks(60, 61)
-    for _ in range(70):
+    for _ in range(4):
+        story.sends(7, 60, ALRM, code=KERNEL)
+        story.takes(60, ALRM, code=KERNEL)
+    for _ in range(59):
         story.sends(50, 60, USR1)
         story.takes(60, USR1)
     story.sends(7, 60, ALRM, code=KERNEL)
-    story.sends(50, 60, TERM, res=1)
+    story.sends(50, 60, late, code=code, res=1)
     story.takes(60, KILL, handler="default", code=KERNEL)
     story.ends(60)
     story.sends(61, 100, USR1)

@@ -84,7 +84,7 @@ class Judge:
             "command": process.command or process.filename,
             "cgroup": process.cgroup,
             "parent_pid": None if process.parent is None else process.parent.pid,
-            "parent_comm": None if process.parent is None else process.parent.name(),
+            "parent_comm": None if process.parent is None else process.parent.image(died.line).comm,
             "ts": None if died.ts == NO_TS else died.ts,
             "time": None if died.time == NO_TIME else died.time,
             "sig": _sig(process, cause),
@@ -207,6 +207,8 @@ def _killer_columns(killer: Process | None, signal: Signal | None) -> dict[str, 
     names = [named, *(one.comm or "?" for one in images[1:])]
     thread = None if signal is None else (signal.row if signal.call is None else signal.call).comm
     acting, acting_name = actor(names, [one.command for one in images])
+    if killer.images and images[0].comm is None:
+        acting, acting_name = 0, named  # a shell or not: what it ran then is forgotten
     return {
         "killer_pid": killer.pid,
         "killer_comm": named,

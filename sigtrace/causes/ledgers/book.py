@@ -144,7 +144,7 @@ class Book:
             process.command or process.filename,
             process.cgroup,
             None if parent is None else parent.pid,
-            None if parent is None else parent.name(),
+            None if parent is None else parent.image(died.line).comm,
             died.ts,
             None if died.time == NO_TIME else died.time,
             [died.line],

@@ -50,7 +50,7 @@ cdef class Process:
     @cython.locals(signal=Signal)
     cpdef renumber(self, int old)
     cpdef inherit(self, Process parent)
-    @cython.locals(one=Signal, n=cython.int, times=dict, spare=dict)
+    @cython.locals(one=Signal, n=cython.int, first=cython.int, times=dict, spare=dict)
     cpdef Signal keep(self, Signal signal)
     @cython.locals(process=Process)
     cpdef list ancestors(self)

@@ -25,7 +25,7 @@ _CALLED_WITHIN = 1 << 14  # lines: a call returns sooner after it has sent a sig
 _KTHREADD = 2  # the parent of the kernel's own threads
 
 _GENERATIONS = 128  # of dead ancestors that a living process keeps: one that forks and exits anew for weeks has no end
-_IMAGES = 16  # that a process keeps: a script may execute itself for ever
+_IMAGES = 16  # that a process keeps, and one for all before: a script may execute itself for ever
 _SIGNALS = 64  # that a process keeps: one that handles a signal a second has no end of them either
 
 _REAL_TIME = 32  # the first of the signals that are queued as often as they come
@@ -150,7 +150,7 @@ class Process:
             if self.images is None:
                 self.images = []
             self.images.append(Image(line, self.name(), self.filename, self.command, self.user))
-            if len(self.images) > _IMAGES:
+            if len(self.images) > _IMAGES + 1:
                 del self.images[0]
                 self.images[0] = Image(self.images[0].until, None, None, None, None)  # and all before: forgotten
         self.filename = filename
@@ -245,6 +245,7 @@ class Process:
         # Go's runtime sends itself a hundred SIGURG a second. Of each number the first ones stay, and the last.
         times: dict[int, int] = {}
         spare: dict[int, int] = {}
+        first = -1  # that is not routine
         for n, one in enumerate(self.signals):
             if one.routine:
                 if one.sig in spare:
@@ -252,7 +253,9 @@ class Process:
                 times[one.sig] = times.get(one.sig, 0) + 1
                 if times[one.sig] > TICKS and one.may_go():
                     spare[one.sig] = n
-        return self.signals.pop(0)
+            elif first < 0:
+                first = n
+        return self.signals.pop(0 if 2 * len(times) * TICKS > _SIGNALS else max(first, 0))
 
     def fatal_signal(self, died: Row) -> Signal | None:
         """Return the signal that ended it, as far as the rows up to `died` show one."""

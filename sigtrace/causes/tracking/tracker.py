@@ -175,6 +175,8 @@ class Tracker(Population):
         process.parent = self._known.get(target)
         if process.parent is None:
             self._parents_to_come.setdefault(target, []).append(process)
+        else:
+            process.parent.acted = True
         for child in self._parents_to_come.pop(process.pid, ()):
             child.parent = process
 

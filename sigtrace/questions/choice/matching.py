@@ -42,16 +42,17 @@ class Matcher:
         """Tell whether a process is asked for; `thread_names` are of those of its threads that matter here."""
         if self.pid is not None:
             return bool(process.pid == self.pid)
-        if process.name() in self._names or process.user == self.asked:
-            return True
-        if any(name in self._names for name in thread_names):
-            return True
-        return self._named_by_command(process.command or process.filename) or self._named_by_cgroup(process.cgroup)
+        command = process.command or process.filename
+        return self._names_it((process.name(), *thread_names), process.user, command, process.cgroup)
 
     def sent(self, signal: Signal) -> bool:
-        """Tell whether the sender of a signal is asked for."""
+        """Tell whether the sender of a signal is asked for, as it was when it sent it."""
+        sender = signal.sender
+        if self.pid is not None:
+            return bool(sender.pid == self.pid)
         row = signal.row if signal.call is None else signal.call
-        return self.matches(signal.sender, row.comm)
+        image = sender.image(signal.row.line)
+        return self._names_it((image.comm, row.comm), image.user, image.command or image.filename, sender.cgroup)
 
     def matches_row(self, row: dict[str, Any]) -> bool:
         """Tell whether a row of a session is of a process that is asked for, by the columns that it has."""
@@ -61,6 +62,11 @@ class Matcher:
             return True
         command = row.get("command") or row.get("filename")
         return self._named_by_command(command) or self._named_by_cgroup(row.get("cgroup"))
+
+    def _names_it(self, names: Iterable[str | None], user: str | None, command: str | None, cgroup: str | None) -> bool:
+        if user == self.asked or any(name in self._names for name in names):
+            return True
+        return self._named_by_command(command) or self._named_by_cgroup(cgroup)
 
     def _named_by_command(self, command: str | None) -> bool:
         # Most processes run one of few commands, and are in one of few control groups.

@@ -35,7 +35,7 @@ PAIRS = "sigtrace.endings.pairs"
 """The key under which it counts its deaths by killer and victim, as JSON: rows of verdict, `killer_comm`, `source`,
 `victim_comm`, `sig` and how many. Empty if there are too many."""
 
-RULES = 4
+RULES = 5
 """The version of what a ledger holds, and of the rules by which it was decided."""
 
 Seal = tuple[int, int, str]

@@ -35,7 +35,7 @@ class Row:
 
 
 class Signal:
-    """A signal that is held back: its row, its call's row, the sender, and its number if it is routine."""
+    """A signal that is held back: its row, its call's row, the sender, and what it is one of many of, if it is."""
 
     __slots__ = ("call", "routine", "row", "sender")
 
@@ -123,6 +123,7 @@ class Known:
     def _spare(self) -> int:
         times: dict[int, int] = {}
         spare: dict[int, int] = {}
+        first = -1
         for n, one in enumerate(self.signals):
             if one.routine is not None:
                 if one.routine in spare:
@@ -130,7 +131,9 @@ class Known:
                 times[one.routine] = times.get(one.routine, 0) + 1
                 if times[one.routine] > TICKS:
                     spare[one.routine] = n
-        return 0
+            elif first < 0:
+                first = n
+        return 0 if 2 * len(times) * TICKS > _SIGNALS else max(first, 0)
 
     def execute(self) -> None:
         """Forget what was before it executed a file, but what it ran: its other threads, and who called exit."""

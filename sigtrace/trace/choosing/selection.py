@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from sigtrace.facts.cgroup import is_of_unit
-from sigtrace.facts.rules import ends_process
+from sigtrace.facts.rules import REFUSED, ends_process
 from sigtrace.facts.signals import DEADLY, is_explained_later, is_of_a_bystander, is_routine
 from sigtrace.trace.batch import of_rows
 from sigtrace.trace.choosing.known import CHOSEN, HELD, NOTED, OF_UNIT, Call, Known, Row, Signal, restored, saved
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _STARTED_WITHIN_US = 20_000  # /proc tells a start in ticks, mostly of 10 ms
 _GROUPS = 1 << 16  # control groups that are known by their ids
-_COLUMNS = ("event", "ts", "tid", "pid", "sig", "target", "code", "handler", "group_dead", "cgroup", "cgroup_id")
+_COLUMNS = ("event", "ts", "tid", "pid", "sig", "target", "code", "res", "handler", "group_dead", "cgroup", "cgroup_id")
 _OF_A_CALL = ("signal_generate", "kill", "kill_half")
 # Rows that name nobody but the thread in whose context they happened.
 _OF_ITSELF = (
@@ -317,7 +317,8 @@ class Selection(Numbers):
             self._note(victim, None if bystander else sender)
         elif not victim.state and sig in DEADLY:
             by = None if bystander or sender is victim else sender
-            routine = sig if sender is victim or is_routine(sig, code) else None
+            number = -sig if self._row["res"][i] in REFUSED else sig  # behind one that ends it others are refused
+            routine = number if sender is victim or is_routine(sig, code) else None
             signal = Signal(self._held(i), by, routine=routine)
             victim.suffer(signal)
             if is_explained_later(sig, code):
