@@ -25,6 +25,10 @@ def execute(pid: int, filename: str, **where: Any) -> str:
     return line(f"sched_process_exec: filename={filename} pid={pid} old_pid={pid}", of=pid, **where)
 
 
+def arguments(pid: int, command: str) -> str:
+    return line(f"bpf_trace_printk: sigtrace args uid=0 cgroup=70 {command}", of=pid)
+
+
 def leave(pid: int, *, comm: str = "worker", **where: Any) -> str:
     return line(f"sched_process_exit: comm={comm} pid={pid} prio=120 group_dead=true", of=pid, comm=comm, **where)
 

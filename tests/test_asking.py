@@ -14,7 +14,7 @@ from sigtrace.cli import main
 from sigtrace.errors import Error, SessionError
 from sigtrace.questions.choice.matching import Matcher
 from sigtrace.questions.who import who
-from tests.story import call, execute, fork, hit, kill, leave, line, take
+from tests.story import arguments, call, execute, fork, hit, kill, leave, line, take
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SCENE = "notebooks/data/scene.parquet"
@@ -137,7 +137,7 @@ def test_what_a_script_sent_is_its_own_though_it_has_become_another_program() ->
     log = (
         fork(50)
         + execute(50, "/bin/sh", comm="sh")
-        + line("bpf_trace_printk: sigtrace args uid=0 cgroup=70 /bin/sh /opt/restart.sh", of=50)
+        + arguments(50, "/bin/sh /opt/restart.sh")
         + fork(100)
         + hit(100, 15, **by)
         + call(100, 15, **by)

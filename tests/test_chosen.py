@@ -28,7 +28,7 @@ from sigtrace.store.trust import description
 from sigtrace.trace.batch import of_rows
 from sigtrace.trace.choosing.selection import Selection
 from tests.history import History
-from tests.story import call, execute, fork, hit, kill, leave, line, lost, take
+from tests.story import arguments, call, execute, fork, hit, kill, leave, line, lost, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,7 +167,7 @@ def test_a_process_of_a_chosen_unit_is_known_by_its_control_group_and_by_its_mov
 
 
 def test_a_process_that_is_born_in_a_chosen_unit_is_known_once_it_executes_a_file(tmp_path: Path) -> None:
-    told = line("bpf_trace_printk: sigtrace args uid=0 cgroup=70 /bin/job", of=200)
+    told = arguments(200, "/bin/job")
     session = recording(
         tmp_path, fork(200, parent=10) + told + fork(201, parent=200) + leave(201), units=["web.service"]
     )

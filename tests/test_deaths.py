@@ -13,7 +13,7 @@ import pytest
 import sigtrace
 from sigtrace import analyze
 from sigtrace.facts.schema import PLAIN
-from tests.story import call, execute, fork, hit, leave, line, lost, take, witness
+from tests.story import arguments, call, execute, fork, hit, leave, line, lost, take, witness
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVIDENCE = (FIXTURES / "evidence_events.txt").read_text()
@@ -461,10 +461,6 @@ def test_what_a_shell_ran_is_known_until_it_has_executed_many_other_files(times:
     assert (told["killer_command"], told["actor_comm"]) == (
         ("/bin/sh /opt/old.sh", "old.sh") if known else (None, "sh")
     )
-
-
-def arguments(pid: int, command: str) -> str:
-    return line(f"bpf_trace_printk: sigtrace args uid=0 cgroup=70 {command}", of=pid)
 
 
 def test_a_heartbeat_is_one_however_many_others_signalled_between() -> None:

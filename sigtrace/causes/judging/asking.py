@@ -41,8 +41,8 @@ def asks(signal: Signal) -> bool:
 def asked(process: Process, before: Row, within_us: int = ASKED_WITHIN_US, status: int | None = None) -> Signal | None:
     """Return the last signal that asked a process within a time before a row; none if there is no such signal.
 
-    An exit status of 128 + N is of signal N, however long ago it came. A timer that fires again and
-    again asks for nothing, and none does after somebody else.
+    An exit status of 128 + N is of signal N, however long ago it came. A timer that fires again and again asks for
+    nothing, and none does after somebody else.
     """
     found = [one for one in process.signals or () if one.row.line < before.line and asks(one)]
     if status is not None:

@@ -202,7 +202,7 @@ def _killer_columns(killer: Process | None, signal: Signal | None) -> dict[str, 
             **dict.fromkeys(f"killer_{name}" for name in _IDENTITY),
         }
     line = killer.ancestors()
-    images = [one.image() if signal is None else one.image(signal.row.line) for one in line]
+    images = [_as_it_was(one, signal) for one in line]
     named = _named(killer, signal)
     names = [named, *(one.comm or "?" for one in images[1:])]
     thread = None if signal is None else (signal.row if signal.call is None else signal.call).comm
@@ -222,7 +222,7 @@ def _killer_columns(killer: Process | None, signal: Signal | None) -> dict[str, 
 
 def _named(sender: Process, signal: Signal | None) -> str:
     # The name of a thread is not that of its process. If no row has named that, it is all there is.
-    known = sender.image().comm if signal is None else sender.image(signal.row.line).comm
+    known = _as_it_was(sender, signal).comm
     if signal is None or signal.row.tid != sender.pid:
         return known or (None if signal is None else signal.row.comm) or "?"
     # The call's message has the name of that moment, to the letter. A header's is the one that the kernel remembers:
@@ -230,6 +230,10 @@ def _named(sender: Process, signal: Signal | None) -> str:
     if signal.call is not None:
         return signal.call.comm or known or "?"
     return (known if sender.ran else signal.row.comm) or known or "?"
+
+
+def _as_it_was(process: Process, signal: Signal | None) -> Image:
+    return process.image() if signal is None else process.image(signal.row.line)
 
 
 _IDENTITY = ("command", "user", "unit", "runtime", "container", "pod", "executable")

@@ -13,6 +13,7 @@ cdef class Signal:
 
     cpdef bint came_through(self)
     cpdef bint may_go(self)
+    cpdef bint is_queued_once(self)
     cpdef bint is_settled(self, long long line)
     cpdef object target(self)
     cpdef bint to_group(self)
@@ -38,6 +39,7 @@ cdef class Process:
     cpdef object name(self)
     cpdef execute(self, long long line, filename)
     cdef _shed_threads(self)
+    cdef _survive(self)
     cpdef outlive(self, int tid)
     @cython.locals(process=Process)
     cpdef bint is_kernels(self)

@@ -75,8 +75,12 @@ class Signal:
         return self.row.small not in REFUSED
 
     def may_go(self) -> bool:
-        """Tell whether its process has taken it, if more of its number came after it: a standard one is queued once."""
-        return self.fate != "fatal" and (self.fate != PENDING or self.sig >= _REAL_TIME)
+        """Tell whether its process has taken it, if more of its number came after it."""
+        return self.fate != "fatal" and not (self.fate == PENDING and self.is_queued_once())
+
+    def is_queued_once(self) -> bool:
+        """Tell whether it is a standard signal, of which one alone can be pending."""
+        return self.sig < _REAL_TIME
 
     def is_settled(self, line: int) -> bool:
         """Tell whether it is settled who made it, by a line."""
@@ -160,9 +164,7 @@ class Process:
 
     def _shed_threads(self) -> None:
         # exec ends the other threads by a SIGKILL of its own (de_thread): nobody was killed.
-        self.fatal = None
-        self.quiet_exit = -1
-        self.took_fatal = None
+        self._survive()
         self.exited = None
         # And who called exit meanwhile ended as a thread alone.
         self.exiting = None
@@ -172,12 +174,14 @@ class Process:
 
     def outlive(self, tid: int) -> None:
         """Go on after a fatal signal was delivered, as a thread shows that handles another one."""
+        self._survive()  # the init of a pid namespace is not ended by a default action (SIGNAL_UNKILLABLE)
         if self.exited is not None and tid in self.exited:
             self._shed_threads()  # the row of its exec was lost
-        else:
-            self.fatal = None  # the init of a pid namespace is not ended by a default action (SIGNAL_UNKILLABLE)
-            self.quiet_exit = -1
-            self.took_fatal = None
+
+    def _survive(self) -> None:
+        self.fatal = None
+        self.quiet_exit = -1
+        self.took_fatal = None
 
     def image(self, line: int = _LAST_LINE) -> Image:
         """Return what it was at a line, by default at the last one that is known."""

@@ -7,7 +7,7 @@ from sigtrace.causes.tracking.process cimport Process, Signal
 from sigtrace.causes.tracking.rows cimport Chunk, Row
 
 cdef const int _PROCESS, _LOST, _KILL, _KILL_HALF, _GENERATE, _DELIVER, _FORK, _EXEC, _EXIT, _OOM
-cdef const int _EXIT_GROUP, _EXIT_THREAD, _EXEC_SAFE, _ARGS, _ATTACH, _MKDIR, _CGROUP, _THREAD, _STANDARD
+cdef const int _EXIT_GROUP, _EXIT_THREAD, _EXEC_SAFE, _ARGS, _ATTACH, _MKDIR, _CGROUP, _THREAD
 cdef const long long _TICKS_US
 
 

@@ -46,7 +46,6 @@ _MKDIR = 15
 _CGROUP = 16
 _THREAD = 17
 
-_STANDARD = 32  # signals below are queued once; real-time signals, as often as they come
 _TICKS_US = 1_000_000  # /proc counts in ticks, mostly of 10 ms
 
 
@@ -219,7 +218,7 @@ class Tracker(Population):
         sender.acted = True
         in_exit = sender.dead or (sender.exited is not None and row.tid in sender.exited)
         signal = Signal(row, sender, victim, in_exit=in_exit)
-        if victim.signals is not None and row.small == 0 and row.sig < _STANDARD:
+        if victim.signals is not None and row.small == 0 and signal.is_queued_once():
             self._was_taken(victim, signal)
         self._keep(victim, signal)
         if not signal.settled:
